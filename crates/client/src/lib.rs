@@ -1,0 +1,1 @@
+//! A Rust client with the complete WorkflowHandle.

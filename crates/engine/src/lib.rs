@@ -1,0 +1,1 @@
+//! Every decision of the server, as pure functions.

@@ -1,0 +1,1 @@
+//! The Temporal API as Rust types and service traits.

@@ -1,0 +1,1 @@
+//! The storage contract, its in-memory model and its conformance suite.
