@@ -6,8 +6,10 @@
 //!
 //! - Fields of bytes are [`bytes::Bytes`], so a payload is shared rather than copied.
 //! - Maps are `BTreeMap`, so equal messages have equal encodings.
+//! - The attributes of events and commands are boxed; each kind of them converts with `into()`, and tells its type.
 //! - Every method of a service trait has a body that answers UNIMPLEMENTED and names the method.
 
+mod attributes;
 mod services;
 
 pub use bytes;
