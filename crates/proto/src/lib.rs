@@ -8,6 +8,9 @@
 //! - Maps are `BTreeMap`, so equal messages have equal encodings.
 //! - The attributes of events and commands are boxed; each kind of them converts with `into()`, and tells its type.
 //! - Every method of a service trait has a body that answers UNIMPLEMENTED and names the method.
+//!
+//! The features `client` and `server`, both on by default, add the client stubs and the service traits. A crate that
+//! only speaks of messages turns them off and is spared the gRPC stack.
 
 mod attributes;
 mod services;
@@ -15,6 +18,7 @@ mod services;
 pub use bytes;
 pub use prost;
 pub use prost_types;
+#[cfg(any(feature = "client", feature = "server"))]
 pub use tonic;
 
 pub use generated::{google, nexusannotations, temporal};
