@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""The house check: rules about the whole repository that no compiler and no lint sees.
+
+Each function below is one rule; its docstring says what holds, and it yields one line for each place where it does not.
+"""
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What each crate may see of the others, besides what tests need. A crate that is missing here is a complaint, so that
+# a new one finds its place in the order first.
+PROTO, ENGINE, STORE = "evertide-proto", "evertide-engine", "evertide-store"
+STORES = {"evertide-store-sqlite", "evertide-store-postgres"}
+SERVER, CLIENT, BINARY, SIM = "evertide-server", "evertide-client", "evertide", "evertide-sim"
+BELOW_STORES = {PROTO, ENGINE, STORE}
+BELOW_SERVER = BELOW_STORES | STORES
+MAY_SEE = {
+    PROTO: set(),
+    ENGINE: {PROTO},
+    STORE: {PROTO, ENGINE},
+    **{store: BELOW_STORES for store in STORES},
+    SERVER: BELOW_SERVER,
+    CLIENT: {PROTO},
+    BINARY: BELOW_SERVER | {SERVER, CLIENT},
+    SIM: BELOW_SERVER | {SERVER, CLIENT, BINARY},
+    "xtask": set(),
+}
+MAY_USE_ANYHOW = {BINARY, SIM, "xtask"}
+
+# Everything the engine links, with the features that would bring a clock or randomness in.
+ENGINE_DEPENDENCIES = {
+    "bytes": set(),
+    PROTO: set(),
+    "jiff": {"tz-system", "tzdb-zoneinfo", "tzdb-concatenated"},
+    "prost": set(),
+    "prost-types": set(),
+    "serde": set(),
+    "thiserror": set(),
+    "uuid": {"v1", "v4", "v6", "v7", "rng", "fast-rng"},
+}
+ENGINE_MUST_NOT_NAME = {
+    r"\bInstant\b": "a clock; time comes in with Env",
+    r"\bSystemTime\b": "a clock; time comes in with Env",
+    r"\b(Timestamp|Zoned)::now\b": "a clock; time comes in with Env",
+    r"\bTimeZone::(system|try_system)\b": "the machine's time zone",
+    r"\bstd::(fs|net|thread|env|process|io)\b": "the outside world; the server does I/O",
+    r"\btokio\b|\bfutures\b": "a runtime; the engine has none",
+    r"\basync\s+(fn|move|\{)|\.await\b": "waiting; a decision is a plain function",
+    r"\brand::|\bnew_v4\b|\bnow_v[17]\b|\bRandomState\b": "randomness; the seed comes in with Env",
+    r"\bHash(Map|Set)\b": "an order that differs from run to run; use BTreeMap or BTreeSet",
+    r"\bprintln!|\beprintln!|\btracing::": "output; return what is worth telling",
+}
+
+NO_ROOMS = {"mod.rs", "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "types"}
+# In pieces, so that this file does not name what it forbids.
+MACHINE_PATHS = re.compile("|".join([r"(?<![\w.])/" + "root/", r"(?<![\w.])/" + "work/", r"(?<![\w.])/" + r"tmp/[a-z]", r"(?<![\w.])/" + r"home/(?!temporal\b)[a-z]+/"]))
+LEFT_OPEN = re.compile(r"\b(todo|unimplemented)!\s*\(|#\[ignore|\bFIXME\b|\bX{3}\b")
+
+
+@cache
+def packages():
+    out = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    return {p["name"]: p for p in json.loads(out.stdout)["packages"]}
+
+
+@cache
+def files():
+    """What is in the repository, or would be with the next commit."""
+    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
+    return [ROOT / line for line in sorted(set(out.stdout.splitlines())) if (ROOT / line).is_file()]
+
+
+def rust_files(folder=ROOT):
+    return [f for f in files() if f.suffix == ".rs" and f.is_relative_to(folder)]
+
+
+def named(file):
+    return file.relative_to(ROOT)
+
+
+def linked(package):
+    """The dependencies that end up in what users get: all but those of tests."""
+    return [d for d in package["dependencies"] if d["kind"] != "dev"]
+
+
+def code(text):
+    """Rust without comments and without the contents of strings, line by line as before."""
+    token = re.compile(r"//[^\n]*|/\*.*?\*/|b?r(#*)\".*?\"\1|b?\"(?:\\.|[^\"\\])*\"|'(?:\\.[^']*|[^'\\])'", re.DOTALL)
+    return token.sub(lambda m: "\n" * m.group().count("\n"), text)
+
+
+def each_line(file, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        yield f"{named(file)}:{number}", line
+
+
+# -- the rules ---------------------------------------------------------------------------------------------------------
+def crates_see_only_what_is_below_them():
+    """proto < engine < store < store-* < server < evertide, and proto < client < evertide; nothing sees sim."""
+    for name, package in packages().items():
+        if name not in MAY_SEE:
+            yield f"{name}: a new crate; give it a place in MAY_SEE"
+            continue
+        for dependency in linked(package):
+            other = dependency["name"]
+            if other in packages() and other not in MAY_SEE[name]:
+                yield f"{name} depends on {other}, which is not below it"
+
+
+def anyhow_stays_in_the_binary():
+    """Libraries have typed errors; `anyhow` is for `main` and for tests."""
+    for name, package in packages().items():
+        if name not in MAY_USE_ANYHOW and any(d["name"] == "anyhow" for d in linked(package)):
+            yield f"{name} depends on anyhow"
+
+
+def engine_links_only_what_is_pure():
+    """The engine's dependencies are on a short list, without the features that bring a clock or randomness."""
+    for dependency in linked(packages()[ENGINE]):
+        name = dependency["name"]
+        if name not in ENGINE_DEPENDENCIES:
+            yield f"{ENGINE} depends on {name}; is it pure? then add it to ENGINE_DEPENDENCIES"
+            continue
+        impure = ENGINE_DEPENDENCIES[name] & set(dependency["features"])
+        if impure:
+            yield f"{ENGINE} uses {name} with {', '.join(sorted(impure))}"
+
+
+def engine_names_nothing_impure():
+    """No I/O, clock, randomness, waiting or hash order in the engine."""
+    folder = Path(packages()[ENGINE]["manifest_path"]).parent / "src"
+    for file in rust_files(folder):
+        for place, line in each_line(file, code(file.read_text())):
+            for pattern, why in ENGINE_MUST_NOT_NAME.items():
+                if re.search(pattern, line):
+                    yield f"{place}: {line.strip()} -- {why}"
+
+
+def no_rooms_for_odds_and_ends():
+    """`foo.rs` beside `foo/`, never mod.rs; a thing lives with its user, not under a name that fits everything."""
+    for file in rust_files():
+        parts = named(file).parts
+        for part in {*parts, file.stem} & NO_ROOMS:
+            yield f"{named(file)}: {part}"
+
+
+def every_crate_says_what_it_is():
+    """lib.rs and main.rs open with `//!`, and every crate takes the workspace's lints."""
+    for package in packages().values():
+        for target in package["targets"]:
+            source = Path(target["src_path"])
+            if {"lib", "bin", "proc-macro"} & set(target["kind"]) and not source.read_text().startswith("//!"):
+                yield f"{named(source)} does not open with //!"
+        manifest = Path(package["manifest_path"])
+        if not re.search(r"^\[lints\]\s*^workspace = true", manifest.read_text(), re.MULTILINE):
+            yield f"{named(manifest)} does not take the workspace's lints"
+
+
+def nothing_left_open():
+    """No todo!, unimplemented!, ignored test or note to come back later."""
+    for file in rust_files():
+        for place, line in each_line(file, file.read_text()):
+            if LEFT_OPEN.search(line):
+                yield f"{place}: {line.strip()}"
+
+
+def no_machine_paths():
+    """Nothing names a path of the machine that it was written on."""
+    for file in files():
+        if file.suffix == ".lock":
+            continue
+        try:
+            text = file.read_text()
+        except UnicodeDecodeError:
+            continue
+        for place, line in each_line(file, text):
+            if MACHINE_PATHS.search(line):
+                yield f"{place}: {line.strip()[:120]}"
+
+
+RULES = [
+    crates_see_only_what_is_below_them,
+    anyhow_stays_in_the_binary,
+    engine_links_only_what_is_pure,
+    engine_names_nothing_impure,
+    no_rooms_for_odds_and_ends,
+    every_crate_says_what_it_is,
+    nothing_left_open,
+    no_machine_paths,
+]
+
+
+def main():
+    broken = 0
+    for rule in RULES:
+        complaints = list(rule())
+        broken += bool(complaints)
+        print(f"{'FAIL' if complaints else 'ok  '} {rule.__name__}")
+        if complaints:
+            print(f"     the rule: {' '.join(rule.__doc__.split())}")
+        for complaint in complaints:
+            print(f"     {complaint}")
+    print(f"{len(RULES) - broken} passed, {broken} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
