@@ -1,1 +1,20 @@
 //! The storage contract, its in-memory model and its conformance suite.
+//!
+//! A store keeps rows and answers look-ups. It never looks into them: records, snapshots, tasks and registry values are
+//! opaque bytes, and every rule about workflows lives in the engine. What a store promises is on [`Store`]; what it is
+//! given is a [`Batch`]. [`MemoryStore`] is the model: plain maps, no durability, and the answers that every other
+//! store is compared with.
+//!
+//! Start reading at [`Store`], then [`batch`], then [`memory`].
+
+pub mod batch;
+mod contract;
+mod error;
+pub mod memory;
+pub mod visibility;
+
+pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
+pub use contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use visibility::{Filter, ListCursor, ListPage, ListQuery, SearchValue, VisibilityRow};

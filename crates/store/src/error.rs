@@ -1,0 +1,60 @@
+//! What can go wrong in a store.
+
+use crate::RunKey;
+
+/// Why a store could not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full, broken or slow to answer. Nothing of a refused batch is visible; the same call may succeed later.
+    #[error("the store cannot {action}: {reason}; free space or repair the disk, then try again")]
+    Unavailable {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// What the storage below said.
+        reason: String,
+    },
+    /// What is stored does not make sense. Going on would make it worse.
+    #[error("the store {location} is damaged: {reason}; restore it from a backup")]
+    Corrupt {
+        /// The file or database.
+        location: String,
+        /// What was found.
+        reason: String,
+    },
+    /// A newer version of the program has written this store.
+    #[error(
+        "the store {location} has schema version {found}, and this program knows versions up to {known}; run the newer program"
+    )]
+    NewerSchema {
+        /// The file or database.
+        location: String,
+        /// The version that was found.
+        found: i64,
+        /// The newest version that this program reads.
+        known: i64,
+    },
+    /// The file or database holds something else.
+    #[error("{location} was not written by this program ({reason}); name another file")]
+    NotOurs {
+        /// The file or database.
+        location: String,
+        /// How that was seen.
+        reason: String,
+    },
+    /// Another process is using the store.
+    #[error("the store {location} is in use by another process; stop it or name another file")]
+    Locked {
+        /// The file or database.
+        location: String,
+    },
+    /// The batch breaks the contract: a mistake of the caller. Nothing of it is visible.
+    #[error(
+        "the batch is refused at run {run_key}: {reason}; this is a mistake of the server, please report it"
+    )]
+    Refused {
+        /// The run that the write names.
+        run_key: RunKey,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+}

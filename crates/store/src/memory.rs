@@ -1,0 +1,441 @@
+//! The store without a disk: the model that the others are compared with, and the store of in-memory servers.
+//!
+//! Plain ordered maps behind one lock. Each read is the shortest expression of what the contract says, since this is
+//! what the others are measured by; only the look-ups that a busy server makes at every step are kept in maps of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use crate::batch::{
+    BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write,
+};
+use crate::contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
+use crate::error::StoreError;
+use crate::visibility::{Filter, ListCursor, ListPage, ListQuery, VisibilityRow};
+
+/// Keeps everything in memory and loses it when dropped.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    tables: RwLock<Tables>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    open_state: OpenState,
+    runs: BTreeMap<RunKey, Run>,
+    /// By namespace id and workflow id.
+    current: BTreeMap<(String, String), RunKey>,
+    by_identity: BTreeMap<RunIdentity, RunKey>,
+    wakes: BTreeSet<(i64, RunKey)>,
+    backlog: BTreeMap<QueueKey, BTreeMap<i64, Bytes>>,
+    registry: BTreeMap<String, BTreeMap<String, Bytes>>,
+    /// By namespace id: the runs with a visibility row, in the order of lists.
+    listed: BTreeMap<String, BTreeSet<ListPlace>>,
+}
+
+#[derive(Debug)]
+struct Run {
+    identity: RunIdentity,
+    records: Vec<HistoryRecord>,
+    snapshot: Option<Bytes>,
+    /// How many of the records the snapshot contains.
+    records_in_snapshot: usize,
+    visibility: Option<VisibilityRow>,
+    wake_ms: Option<i64>,
+}
+
+/// A cursor that sorts as lists do.
+#[derive(Debug, PartialEq, Eq)]
+struct ListPlace(ListCursor);
+
+impl Ord for ListPlace {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.list_order(&other.0)
+    }
+}
+
+impl PartialOrd for ListPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Tables {
+    /// Refuses a batch that breaks the contract, before anything of it is applied.
+    fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut changed = BTreeMap::new();
+        for write in &batch.writes {
+            match write {
+                Write::Run(run) => {
+                    let exists = changed
+                        .get(&run.run_key)
+                        .copied()
+                        .unwrap_or_else(|| self.runs.contains_key(&run.run_key));
+                    run.check(exists)?;
+                    changed.insert(run.run_key, true);
+                }
+                Write::DeleteRun { run_key } => {
+                    changed.insert(*run_key, false);
+                }
+                Write::Registry { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, write: &Write) {
+        match write {
+            Write::Run(run) => self.apply_run(run),
+            Write::DeleteRun { run_key } => self.delete_run(*run_key),
+            Write::Registry { kind, key, value } => {
+                let records = self.registry.entry(kind.clone()).or_default();
+                match value {
+                    Some(value) => records.insert(key.clone(), value.clone()),
+                    None => records.remove(key),
+                };
+            }
+        }
+    }
+
+    fn apply_run(&mut self, write: &RunWrite) {
+        if let Some(identity) = &write.create {
+            self.create_run(write.run_key, identity);
+        }
+        let Some(run) = self.runs.get_mut(&write.run_key) else {
+            // `check` has seen it, so it is there.
+            return;
+        };
+        if !write.record.is_empty() {
+            run.records.push(HistoryRecord {
+                first_event_id: write.first_event_id,
+                record: write.record.clone(),
+            });
+        }
+        if let Some(snapshot) = &write.snapshot {
+            run.snapshot = Some(snapshot.clone());
+            run.records_in_snapshot = run.records.len();
+        }
+        if let Some(wake_ms) = write.wake {
+            if let Some(old) = std::mem::replace(&mut run.wake_ms, wake_ms) {
+                self.wakes.remove(&(old, write.run_key));
+            }
+            if let Some(wake_ms) = wake_ms {
+                self.wakes.insert((wake_ms, write.run_key));
+            }
+        }
+        let name = (
+            run.identity.namespace_id.clone(),
+            run.identity.workflow_id.clone(),
+        );
+        match write.current {
+            CurrentRun::Keep => {}
+            CurrentRun::Set => {
+                self.current.insert(name, write.run_key);
+            }
+            CurrentRun::Clear => self.clear_current(&name, write.run_key),
+        }
+        if let Some(row) = &write.visibility {
+            self.show(write.run_key, row);
+        }
+        for change in &write.backlog {
+            self.apply_backlog(change);
+        }
+    }
+
+    fn create_run(&mut self, run_key: RunKey, identity: &RunIdentity) {
+        let run = Run {
+            identity: identity.clone(),
+            records: Vec::new(),
+            snapshot: None,
+            records_in_snapshot: 0,
+            visibility: None,
+            wake_ms: None,
+        };
+        self.runs.insert(run_key, run);
+        self.by_identity.insert(identity.clone(), run_key);
+        self.open_state.next_run_key = self.open_state.next_run_key.max(run_key.saturating_add(1));
+    }
+
+    fn clear_current(&mut self, name: &(String, String), run_key: RunKey) {
+        if self.current.get(name) == Some(&run_key) {
+            self.current.remove(name);
+        }
+    }
+
+    fn show(&mut self, run_key: RunKey, row: &VisibilityRow) {
+        let mut row = row.clone();
+        row.run_key = run_key;
+        let place = ListPlace(row.cursor());
+        let namespace_id = row.namespace_id.clone();
+        let Some(run) = self.runs.get_mut(&run_key) else {
+            return;
+        };
+        if let Some(old) = run.visibility.replace(row) {
+            self.hide(&old);
+        }
+        self.listed.entry(namespace_id).or_default().insert(place);
+    }
+
+    fn hide(&mut self, row: &VisibilityRow) {
+        if let Some(places) = self.listed.get_mut(&row.namespace_id) {
+            places.remove(&ListPlace(row.cursor()));
+            if places.is_empty() {
+                self.listed.remove(&row.namespace_id);
+            }
+        }
+    }
+
+    fn apply_backlog(&mut self, change: &BacklogChange) {
+        match change {
+            BacklogChange::Put {
+                queue,
+                task_id,
+                task,
+            } => {
+                let tasks = self.backlog.entry(queue.clone()).or_default();
+                tasks.insert(*task_id, task.clone());
+                self.open_state.next_task_id =
+                    self.open_state.next_task_id.max(task_id.saturating_add(1));
+            }
+            BacklogChange::Delete { queue, task_id } => {
+                if let Some(tasks) = self.backlog.get_mut(queue) {
+                    tasks.remove(task_id);
+                    if tasks.is_empty() {
+                        self.backlog.remove(queue);
+                    }
+                }
+            }
+        }
+    }
+
+    fn delete_run(&mut self, run_key: RunKey) {
+        let Some(run) = self.runs.remove(&run_key) else {
+            return;
+        };
+        if let Some(wake_ms) = run.wake_ms {
+            self.wakes.remove(&(wake_ms, run_key));
+        }
+        if let Some(row) = &run.visibility {
+            self.hide(row);
+        }
+        if self.by_identity.get(&run.identity) == Some(&run_key) {
+            self.by_identity.remove(&run.identity);
+        }
+        let name = (run.identity.namespace_id, run.identity.workflow_id);
+        self.clear_current(&name, run_key);
+    }
+
+    /// The visibility rows of a namespace in the order of lists, beginning behind a cursor.
+    fn listed<'a>(
+        &'a self,
+        namespace_id: &str,
+        after: Option<&ListCursor>,
+    ) -> impl Iterator<Item = &'a VisibilityRow> + use<'a> {
+        let from = match after {
+            Some(cursor) => Bound::Excluded(ListPlace(cursor.clone())),
+            None => Bound::Unbounded,
+        };
+        self.listed
+            .get(namespace_id)
+            .into_iter()
+            .flat_map(move |places| {
+                places
+                    .range((from.as_ref(), Bound::Unbounded))
+                    .collect::<Vec<_>>()
+            })
+            .filter_map(|place| self.runs.get(&place.0.run_key)?.visibility.as_ref())
+    }
+
+    fn matching<'a>(
+        &'a self,
+        namespace_id: &str,
+        filter: &'a Filter,
+        after: Option<&ListCursor>,
+    ) -> impl Iterator<Item = &'a VisibilityRow> + use<'a> {
+        self.listed(namespace_id, after)
+            .filter(|row| filter.matches(row))
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut tables = self.tables.write();
+        tables.check(batch)?;
+        for write in &batch.writes {
+            tables.apply(write);
+        }
+        Ok(())
+    }
+
+    fn open_state(&self) -> Result<OpenState, StoreError> {
+        Ok(self.tables.read().open_state)
+    }
+
+    fn current_run(
+        &self,
+        namespace_id: &str,
+        workflow_id: &str,
+    ) -> Result<Option<RunKey>, StoreError> {
+        let name = (namespace_id.to_owned(), workflow_id.to_owned());
+        Ok(self.tables.read().current.get(&name).copied())
+    }
+
+    fn find_run(
+        &self,
+        namespace_id: &str,
+        workflow_id: &str,
+        run_id: &str,
+    ) -> Result<Option<RunKey>, StoreError> {
+        let identity = RunIdentity {
+            namespace_id: namespace_id.to_owned(),
+            workflow_id: workflow_id.to_owned(),
+            run_id: run_id.to_owned(),
+        };
+        Ok(self.tables.read().by_identity.get(&identity).copied())
+    }
+
+    fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError> {
+        let tables = self.tables.read();
+        Ok(tables.runs.get(&run_key).map(|run| StoredRun {
+            identity: run.identity.clone(),
+            snapshot: run.snapshot.clone(),
+            records: run.records[run.records_in_snapshot..]
+                .iter()
+                .map(|record| record.record.clone())
+                .collect(),
+        }))
+    }
+
+    fn history(
+        &self,
+        run_key: RunKey,
+        from_event_id: i64,
+        limit: HistoryLimit,
+    ) -> Result<Vec<HistoryRecord>, StoreError> {
+        let tables = self.tables.read();
+        let records = tables
+            .runs
+            .get(&run_key)
+            .map_or(&[][..], |run| &run.records);
+        let behind = records.partition_point(|record| record.first_event_id <= from_event_id);
+        Ok(limit.take(records[behind.saturating_sub(1)..].iter().cloned()))
+    }
+
+    fn history_before(
+        &self,
+        run_key: RunKey,
+        before_event_id: i64,
+        limit: HistoryLimit,
+    ) -> Result<Vec<HistoryRecord>, StoreError> {
+        let tables = self.tables.read();
+        let records = tables
+            .runs
+            .get(&run_key)
+            .map_or(&[][..], |run| &run.records);
+        let behind = records.partition_point(|record| record.first_event_id < before_event_id);
+        Ok(limit.take(records[..behind].iter().rev().cloned()))
+    }
+
+    fn wakes(
+        &self,
+        until_ms: i64,
+        after: Option<(i64, RunKey)>,
+        limit: usize,
+    ) -> Result<Vec<(i64, RunKey)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let tables = self.tables.read();
+        let due = tables.wakes.range((from, Bound::Unbounded));
+        Ok(due
+            .take_while(|(due_ms, _)| *due_ms <= until_ms)
+            .take(limit)
+            .copied()
+            .collect())
+    }
+
+    fn next_wake(&self) -> Result<Option<i64>, StoreError> {
+        Ok(self.tables.read().wakes.first().map(|(due_ms, _)| *due_ms))
+    }
+
+    fn backlog(
+        &self,
+        queue: &QueueKey,
+        after_task_id: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Bytes)>, StoreError> {
+        let from = after_task_id.map_or(Bound::Unbounded, Bound::Excluded);
+        let tables = self.tables.read();
+        let tasks = tables.backlog.get(queue).into_iter();
+        Ok(tasks
+            .flat_map(|tasks| tasks.range((from, Bound::Unbounded)))
+            .take(limit)
+            .map(|(task_id, task)| (*task_id, task.clone()))
+            .collect())
+    }
+
+    fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
+        let tables = self.tables.read();
+        let queues = tables.backlog.iter();
+        Ok(queues
+            .map(|(queue, tasks)| (queue.clone(), tasks.len() as u64))
+            .collect())
+    }
+
+    fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
+        let tables = self.tables.read();
+        let records = tables.registry.get(kind).into_iter().flatten();
+        Ok(records
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        let tables = self.tables.read();
+        let rows = tables.matching(&query.namespace_id, &query.filter, query.after.as_ref());
+        Ok(ListPage::from_rows(rows.cloned(), query.page_size))
+    }
+
+    fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError> {
+        Ok(self
+            .tables
+            .read()
+            .matching(namespace_id, filter, None)
+            .count() as u64)
+    }
+
+    fn count_by_status(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+    ) -> Result<Vec<(i32, u64)>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for row in self.tables.read().matching(namespace_id, filter, None) {
+            *counts.entry(row.status).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+
+    fn expired(
+        &self,
+        namespace_id: &str,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        let tables = self.tables.read();
+        let oldest_first = tables.listed.get(namespace_id).into_iter().flatten().rev();
+        Ok(oldest_first
+            .take_while(|place| place.0.close_time_ns < closed_before_ns)
+            .take(limit)
+            .map(|place| place.0.run_key)
+            .collect())
+    }
+}
