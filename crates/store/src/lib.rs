@@ -8,6 +8,7 @@
 //! Start reading at [`Store`], then [`batch`], then [`memory`].
 
 pub mod batch;
+pub mod codec;
 mod contract;
 mod error;
 pub mod memory;
