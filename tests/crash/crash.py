@@ -30,6 +30,7 @@ from temporalio.api.enums.v1 import EventType  # noqa: E402
 from temporalio.api.workflowservice.v1 import request_response_pb2 as messages  # noqa: E402
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError  # noqa: E402
 from temporalio.common import RetryPolicy  # noqa: E402
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig  # noqa: E402
 from temporalio.service import RPCError, RPCStatusCode  # noqa: E402
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker  # noqa: E402
 
@@ -223,7 +224,9 @@ async def until_next_kill(seconds, working):
 
 
 async def storm(args, server, chance):
-    client = await Client.connect(server.target)
+    # The SDK warns of every task that a kill made void: that is what happens here all the time.
+    quiet = Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="error")))
+    client = await Client.connect(server.target, runtime=quiet)
     load, checker = Load(client, chance.random()), Checker(client)
     slowest_s = 0.0
     async with Worker(client, task_queue=QUEUE, workflows=[Order], activities=[carry], workflow_runner=UnsandboxedWorkflowRunner()):

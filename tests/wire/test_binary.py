@@ -2,7 +2,6 @@
 import signal
 import socket
 import subprocess
-from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -21,26 +20,13 @@ def fails(binary, *arguments) -> str:
     return done.stderr
 
 
-@contextmanager
-def raw(binary, *arguments):
-    """The process with its output to read."""
-    with subprocess.Popen([binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_says_where_it_serves(binary):
-    port = free_port()
-    with raw(binary, *dev_arguments(port)) as process:
-        seen = []
-        for line in process.stdout:
-            seen.append(line)
-            if line.startswith("Temporal Server:"):
-                assert line.split()[-1].endswith(f":{port}")
-                return
-    raise AssertionError(f"no line that says where the server is: {seen}")
+def test_says_where_it_serves(binary, tmp_path):
+    printed = tmp_path / "printed.txt"
+    with printed.open("w") as output, ServerProcess(binary, output=output) as server:
+        server.stop()
+    where = [line for line in printed.read_text().splitlines() if line.startswith("Temporal Server:")]
+    assert len(where) == 1, printed.read_text()
+    assert where[0].endswith(f":{server.port}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
