@@ -1,5 +1,7 @@
 //! What is made durable: a [`Batch`] of [`Write`]s, applied in order, all or nothing.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::error::StoreError;
@@ -16,6 +18,34 @@ pub type RunKey = i64;
 pub struct Batch {
     /// Applied from first to last; a later write sees the earlier ones.
     pub writes: Vec<Write>,
+}
+
+impl Batch {
+    /// Refuses a batch that breaks the contract; every store asks this before it applies anything. `exists` says whether
+    /// a run is stored before the batch, and is asked at most once for each run that the batch writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], as [`Store::commit`](crate::Store::commit) says, and what `exists` fails with.
+    pub fn check(&self, mut exists: impl FnMut(RunKey) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let mut changed = BTreeMap::new();
+        for write in &self.writes {
+            match write {
+                Write::Run(run) => {
+                    let run_exists = match changed.get(&run.run_key) {
+                        Some(known) => *known,
+                        None => exists(run.run_key)?,
+                    };
+                    run.check(run_exists)?;
+                    changed.insert(run.run_key, true);
+                }
+                Write::DeleteRun { run_key } => {
+                    changed.insert(*run_key, false);
+                }
+                Write::Registry { .. } => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One change to what is stored.
@@ -66,11 +96,7 @@ pub struct RunWrite {
 }
 
 impl RunWrite {
-    /// Whether the write may be applied, given whether its run exists. Every store asks this before it applies anything.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`], as [`Store::commit`](crate::Store::commit) says.
-    pub fn check(&self, exists: bool) -> Result<(), StoreError> {
+    fn check(&self, exists: bool) -> Result<(), StoreError> {
         let reason = match (&self.create, exists) {
             (Some(_), true) => "it is created, but it exists already",
             (None, false) => "it is changed, but it does not exist",

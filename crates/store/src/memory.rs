@@ -71,28 +71,6 @@ impl PartialOrd for ListPlace {
 }
 
 impl Tables {
-    /// Refuses a batch that breaks the contract, before anything of it is applied.
-    fn check(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut changed = BTreeMap::new();
-        for write in &batch.writes {
-            match write {
-                Write::Run(run) => {
-                    let exists = changed
-                        .get(&run.run_key)
-                        .copied()
-                        .unwrap_or_else(|| self.runs.contains_key(&run.run_key));
-                    run.check(exists)?;
-                    changed.insert(run.run_key, true);
-                }
-                Write::DeleteRun { run_key } => {
-                    changed.insert(*run_key, false);
-                }
-                Write::Registry { .. } => {}
-            }
-        }
-        Ok(())
-    }
-
     fn apply(&mut self, write: &Write) {
         match write {
             Write::Run(run) => self.apply_run(run),
@@ -112,7 +90,7 @@ impl Tables {
             self.create_run(write.run_key, identity);
         }
         let Some(run) = self.runs.get_mut(&write.run_key) else {
-            // `check` has seen it, so it is there.
+            // The batch was checked, so the run is there.
             return;
         };
         if !write.record.is_empty() {
@@ -270,7 +248,7 @@ impl Tables {
 impl Store for MemoryStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut tables = self.tables.write();
-        tables.check(batch)?;
+        batch.check(|run_key| Ok(tables.runs.contains_key(&run_key)))?;
         for write in &batch.writes {
             tables.apply(write);
         }

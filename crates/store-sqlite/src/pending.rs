@@ -1,0 +1,324 @@
+//! What is committed but not in the tables yet, in the form in which reads want it.
+//!
+//! Laid over the tables it is the truth. It also is the digest that goes to the tables: what was put and taken away again
+//! before it got there has left no trace here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evertide_store::{
+    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite,
+    VisibilityRow, Write,
+};
+
+use crate::chunk::PlacedRecord;
+
+/// Committed writes that the tables lack.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// Where numbering goes on, everything counted.
+    pub(crate) numbering: Numbering,
+    /// Where it went on when the tables were last written. What has a number from here on is in no table, so that the
+    /// tables need not be asked for it.
+    pub(crate) tabled: Numbering,
+    /// About how much memory this takes.
+    pub(crate) size_bytes: usize,
+    pub(crate) runs: BTreeMap<RunKey, PendingRun>,
+    /// By namespace id and workflow id.
+    pub(crate) names: HashMap<String, HashMap<String, PendingName>>,
+    /// Where `runs` has a wake that is set.
+    pub(crate) wakes: BTreeSet<(i64, RunKey)>,
+    /// None stands for a task that is deleted and may be in the tables.
+    pub(crate) backlog: BTreeMap<QueueKey, BTreeMap<i64, Option<Bytes>>>,
+    /// None stands for a record that is removed.
+    pub(crate) registry: BTreeMap<String, BTreeMap<String, Option<Bytes>>>,
+    /// Whether lists and counts need what is in here.
+    pub(crate) changes_lists: bool,
+}
+
+/// Where numbers go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbering {
+    /// Every write has a position, and a batch in the log that of its first.
+    pub(crate) next_position: i64,
+    pub(crate) open_state: OpenState,
+}
+
+impl Default for Numbering {
+    fn default() -> Self {
+        Self {
+            next_position: 1,
+            open_state: OpenState::default(),
+        }
+    }
+}
+
+/// What is pending of one run.
+#[derive(Debug)]
+pub(crate) struct PendingRun {
+    pub(crate) identity: Arc<RunIdentity>,
+    pub(crate) tables: InTables,
+    /// False if the run is deleted; then the rest is empty.
+    pub(crate) exists: bool,
+    pub(crate) records: Vec<PlacedRecord>,
+    pub(crate) snapshot: Option<PendingSnapshot>,
+    pub(crate) visibility: Option<VisibilityRow>,
+    pub(crate) wake: Option<Option<i64>>,
+    /// If the tables have it as the current run of its workflow id, that is no longer so.
+    pub(crate) not_current: bool,
+}
+
+/// What the tables have of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InTables {
+    /// Nothing.
+    Nothing,
+    /// Its earlier part, which still counts.
+    Earlier,
+    /// What is deleted since.
+    Deleted,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PendingSnapshot {
+    pub(crate) position: i64,
+    pub(crate) first_event_id: i64,
+    pub(crate) snapshot: Bytes,
+}
+
+/// What is pending of the look-ups by name.
+#[derive(Debug, Default)]
+pub(crate) struct PendingName {
+    pub(crate) current: PendingCurrent,
+    /// Runs that are in no table, by run id.
+    pub(crate) created: Vec<(String, RunKey)>,
+}
+
+/// What the look-up by workflow id alone finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PendingCurrent {
+    /// What the tables say, unless that run is deleted or [`PendingRun::not_current`].
+    #[default]
+    AsInTables,
+    Run(RunKey),
+    Nothing,
+}
+
+/// Runs that the tables have and a batch is about to touch.
+pub(crate) type TabledRuns = HashMap<RunKey, RunIdentity>;
+
+/// What a map entry costs beside the bytes in it, roughly.
+const ENTRY_BYTES: usize = 128;
+
+impl Pending {
+    /// Nothing pending, after everything before it went to the tables.
+    pub(crate) fn after_tabling(numbering: Numbering) -> Self {
+        Self {
+            numbering,
+            tabled: numbering,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.numbering == self.tabled
+    }
+
+    /// Whether the tables may have something of a run that is not pending.
+    pub(crate) fn may_be_tabled(&self, run_key: RunKey) -> bool {
+        run_key < self.tabled.open_state.next_run_key
+    }
+
+    /// Adds a batch that was checked and is durable. `tabled_runs` names the runs in it that only the tables have.
+    pub(crate) fn apply(&mut self, batch: &Batch, mut tabled_runs: TabledRuns) {
+        for write in &batch.writes {
+            let position = self.numbering.next_position;
+            self.numbering.next_position += 1;
+            match write {
+                Write::Run(run) => self.apply_run(run, position, &mut tabled_runs),
+                Write::DeleteRun { run_key } => self.delete_run(*run_key, &mut tabled_runs),
+                Write::Registry { kind, key, value } => {
+                    self.size_bytes += ENTRY_BYTES + value.as_ref().map_or(0, Bytes::len);
+                    let records = self.registry.entry(kind.clone()).or_default();
+                    records.insert(key.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    fn apply_run(&mut self, write: &RunWrite, position: i64, tabled_runs: &mut TabledRuns) {
+        if let Some(identity) = &write.create {
+            self.create_run(write.run_key, identity);
+        } else {
+            self.pin_tabled(write.run_key, tabled_runs);
+        }
+        let Some(run) = self.runs.get_mut(&write.run_key) else {
+            // The batch was checked, so the run is here now.
+            return;
+        };
+        if !write.record.is_empty() {
+            self.size_bytes += ENTRY_BYTES + write.record.len();
+            run.records.push(PlacedRecord {
+                position,
+                first_event_id: write.first_event_id,
+                record: write.record.clone(),
+            });
+        }
+        if let Some(snapshot) = &write.snapshot {
+            let old_bytes = run.snapshot.as_ref().map_or(0, |old| old.snapshot.len());
+            self.size_bytes = (self.size_bytes + snapshot.len()).saturating_sub(old_bytes);
+            run.snapshot = Some(PendingSnapshot {
+                position,
+                first_event_id: write.first_event_id,
+                snapshot: snapshot.clone(),
+            });
+        }
+        if let Some(wake_ms) = write.wake {
+            if let Some(Some(old_ms)) = run.wake.replace(wake_ms) {
+                self.wakes.remove(&(old_ms, write.run_key));
+            }
+            self.wakes
+                .extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
+        }
+        if let Some(row) = &write.visibility {
+            if run.visibility.is_none() {
+                self.size_bytes += 4 * ENTRY_BYTES + row.memo.len() + row.payload.len();
+            }
+            run.visibility = Some(VisibilityRow {
+                run_key: write.run_key,
+                ..row.clone()
+            });
+            self.changes_lists = true;
+        }
+        if write.current != CurrentRun::Keep {
+            self.apply_current(write.run_key, write.current);
+        }
+        for change in &write.backlog {
+            self.apply_backlog(change);
+        }
+    }
+
+    fn create_run(&mut self, run_key: RunKey, identity: &RunIdentity) {
+        self.size_bytes += 2 * ENTRY_BYTES;
+        let deleted = self.runs.contains_key(&run_key);
+        let run = PendingRun {
+            identity: Arc::new(identity.clone()),
+            tables: if deleted {
+                InTables::Deleted
+            } else {
+                InTables::Nothing
+            },
+            exists: true,
+            records: Vec::new(),
+            snapshot: None,
+            visibility: None,
+            wake: None,
+            not_current: deleted,
+        };
+        self.runs.insert(run_key, run);
+        let name = self.name(identity);
+        name.created.push((identity.run_id.clone(), run_key));
+        let next_run_key = &mut self.numbering.open_state.next_run_key;
+        *next_run_key = (*next_run_key).max(run_key.saturating_add(1));
+    }
+
+    /// Gives a run that only the tables have its place here.
+    fn pin_tabled(&mut self, run_key: RunKey, tabled_runs: &mut TabledRuns) {
+        let Some(identity) = tabled_runs.remove(&run_key) else {
+            return;
+        };
+        self.size_bytes += 2 * ENTRY_BYTES;
+        self.runs.entry(run_key).or_insert_with(|| PendingRun {
+            identity: Arc::new(identity),
+            tables: InTables::Earlier,
+            exists: true,
+            records: Vec::new(),
+            snapshot: None,
+            visibility: None,
+            wake: None,
+            not_current: false,
+        });
+    }
+
+    fn name(&mut self, identity: &RunIdentity) -> &mut PendingName {
+        let names = self.names.entry(identity.namespace_id.clone()).or_default();
+        names.entry(identity.workflow_id.clone()).or_default()
+    }
+
+    fn apply_current(&mut self, run_key: RunKey, change: CurrentRun) {
+        let Some(run) = self.runs.get_mut(&run_key) else {
+            return;
+        };
+        if change == CurrentRun::Clear {
+            run.not_current = true;
+        }
+        let identity = Arc::clone(&run.identity);
+        let name = self.name(&identity);
+        if change == CurrentRun::Set {
+            name.current = PendingCurrent::Run(run_key);
+        } else if name.current == PendingCurrent::Run(run_key) {
+            name.current = PendingCurrent::Nothing;
+        }
+    }
+
+    fn apply_backlog(&mut self, change: &BacklogChange) {
+        let next_tabled_task_id = self.tabled.open_state.next_task_id;
+        match change {
+            BacklogChange::Put {
+                queue,
+                task_id,
+                task,
+            } => {
+                self.size_bytes += ENTRY_BYTES + task.len();
+                let tasks = self.backlog.entry(queue.clone()).or_default();
+                tasks.insert(*task_id, Some(task.clone()));
+                let next_task_id = &mut self.numbering.open_state.next_task_id;
+                *next_task_id = (*next_task_id).max(task_id.saturating_add(1));
+            }
+            BacklogChange::Delete { queue, task_id } if *task_id < next_tabled_task_id => {
+                self.size_bytes += ENTRY_BYTES;
+                let tasks = self.backlog.entry(queue.clone()).or_default();
+                tasks.insert(*task_id, None);
+            }
+            BacklogChange::Delete { queue, task_id } => {
+                if let Some(tasks) = self.backlog.get_mut(queue) {
+                    tasks.remove(task_id);
+                }
+            }
+        }
+    }
+
+    fn delete_run(&mut self, run_key: RunKey, tabled_runs: &mut TabledRuns) {
+        self.pin_tabled(run_key, tabled_runs);
+        if !self.runs.get(&run_key).is_some_and(|run| run.exists) {
+            return;
+        }
+        self.apply_current(run_key, CurrentRun::Clear);
+        let Some(run) = self.runs.get_mut(&run_key) else {
+            return;
+        };
+        if let Some(Some(due_ms)) = run.wake {
+            self.wakes.remove(&(due_ms, run_key));
+        }
+        let identity = Arc::clone(&run.identity);
+        if run.tables == InTables::Nothing {
+            self.runs.remove(&run_key);
+        } else {
+            *run = PendingRun {
+                identity: Arc::clone(&identity),
+                tables: InTables::Deleted,
+                exists: false,
+                records: Vec::new(),
+                snapshot: None,
+                visibility: None,
+                wake: None,
+                not_current: true,
+            };
+            self.changes_lists = true;
+        }
+        self.name(&identity)
+            .created
+            .retain(|(_, created)| *created != run_key);
+    }
+}

@@ -1,0 +1,200 @@
+//! The tables, and how a file comes to have them.
+//!
+//! Keys are integers where they can be, ascending where they can be: that is what SQLite appends fastest. Names that
+//! repeat in every row (namespaces, task queues) are kept once and referred to by number.
+
+use evertide_store::StoreError;
+use rusqlite::Connection;
+
+use crate::error::storage_error;
+
+/// Marks our files in their header, so that no other file is taken for one of ours.
+const APPLICATION_ID: i64 = 0x4576_7469;
+
+/// The schema that this program writes: the number of migrations.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Each brings a file from the version of its index to the next. They are never changed once released.
+const MIGRATIONS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+-- Where numbering goes on: everything below is in the tables or was deleted.
+CREATE TABLE numbering (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    next_position INTEGER NOT NULL,
+    next_run_key INTEGER NOT NULL,
+    next_task_id INTEGER NOT NULL
+) STRICT;
+INSERT INTO numbering VALUES (1, 1, 1, 1);
+
+-- Committed batches that are not in the tables yet, by the position of their first write.
+CREATE TABLE log (
+    position INTEGER PRIMARY KEY,
+    batch BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE namespace (
+    namespace INTEGER PRIMARY KEY,
+    namespace_id TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- The snapshot holds everything up to its position.
+CREATE TABLE run (
+    run_key INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL,
+    workflow_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    wake_ms INTEGER,
+    snapshot_first_event_id INTEGER,
+    snapshot_position INTEGER,
+    snapshot BLOB
+) STRICT;
+CREATE INDEX run_by_name ON run (namespace, workflow_id, run_id);
+CREATE INDEX run_by_wake ON run (wake_ms) WHERE wake_ms IS NOT NULL;
+
+CREATE TABLE current_run (
+    namespace INTEGER NOT NULL,
+    workflow_id TEXT NOT NULL,
+    run_key INTEGER NOT NULL,
+    PRIMARY KEY (namespace, workflow_id)
+) STRICT, WITHOUT ROWID;
+
+-- Several records in a row, under the event id and position of the first.
+CREATE TABLE history (
+    run_key INTEGER NOT NULL,
+    first_event_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    chunk BLOB NOT NULL,
+    PRIMARY KEY (run_key, first_event_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE queue (
+    queue INTEGER PRIMARY KEY,
+    namespace_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    task_count INTEGER NOT NULL,
+    UNIQUE (namespace_id, name, kind)
+) STRICT;
+
+CREATE TABLE backlog (
+    queue INTEGER NOT NULL,
+    task_id INTEGER NOT NULL,
+    task BLOB NOT NULL,
+    PRIMARY KEY (queue, task_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE registry (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+-- The ranks are the inverted close and start time, so that rows ascend in the order of lists. An open run has the rank
+-- of the latest possible close.
+CREATE TABLE visibility (
+    run_key INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL,
+    close_rank INTEGER NOT NULL,
+    start_rank INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    workflow_id TEXT NOT NULL,
+    workflow_type TEXT NOT NULL,
+    task_queue TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    execution_time_ns INTEGER,
+    history_length INTEGER,
+    history_size_bytes INTEGER,
+    state_transition_count INTEGER,
+    execution_duration_ns INTEGER,
+    parent_workflow_id TEXT,
+    parent_run_id TEXT,
+    root_workflow_id TEXT NOT NULL,
+    root_run_id TEXT NOT NULL,
+    division TEXT,
+    search_attributes BLOB NOT NULL,
+    memo BLOB NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX visibility_in_order ON visibility (namespace, close_rank, start_rank, run_id);
+CREATE INDEX visibility_by_type ON visibility (namespace, workflow_type, close_rank, start_rank, run_id);
+CREATE INDEX visibility_by_start ON visibility (namespace, start_rank);
+-- Running runs are the first in order, and completed ones are most of the rest: only the other states need an index.
+CREATE INDEX visibility_by_status ON visibility (namespace, status, close_rank, start_rank, run_id) WHERE status > 2;
+
+-- Scalars and the members of keyword lists, to find the few rows that have a rare value.
+CREATE TABLE search_attribute (
+    namespace INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value ANY NOT NULL,
+    run_key INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name, value, run_key)
+) STRICT, WITHOUT ROWID;
+
+-- How many visibility rows there are, so that counting all of a status reads no rows.
+CREATE TABLE visibility_count (
+    namespace INTEGER NOT NULL,
+    in_division INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    row_count INTEGER NOT NULL,
+    PRIMARY KEY (namespace, in_division, status)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Settings of every connection that writes. The page size takes effect in a new file only.
+///
+/// Checkpoints of SQLite's own log are left to the writer: done by whoever commits under load, they never finish, and the
+/// log grows without end.
+pub(crate) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", 16384)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Brings a file to the newest schema, or says why it is left alone.
+pub(crate) fn prepare(connection: &mut Connection, location: &str) -> Result<(), StoreError> {
+    let error = |error| storage_error("open the database", location, error);
+    let application_id = pragma(connection, "application_id").map_err(error)?;
+    let found = pragma(connection, "user_version").map_err(error)?;
+    let tables: i64 = connection
+        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(error)?;
+    if application_id != APPLICATION_ID && (application_id, found, tables) != (0, 0, 0) {
+        return Err(StoreError::NotOurs {
+            location: location.to_owned(),
+            reason: format!("it is a database with application id {application_id}"),
+        });
+    }
+    if found > VERSION {
+        return Err(StoreError::NewerSchema {
+            location: location.to_owned(),
+            found,
+            known: VERSION,
+        });
+    }
+    configure_writer(connection).map_err(error)?;
+    migrate(connection, found).map_err(error)
+}
+
+/// All steps in one transaction, so that a crash leaves the older schema and not half of a newer one.
+fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    if found == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}

@@ -1,0 +1,215 @@
+//! The store: what is pending laid over the tables.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evertide_store::{
+    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey,
+    Store, StoreError, StoredRun,
+};
+
+use crate::idle::IdleThread;
+
+mod core;
+mod read;
+
+pub(crate) use core::Core;
+
+/// How a store on a file behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// How long nothing must be committed before what is pending goes to the tables. None leaves it to the size and to
+    /// lists.
+    pub idle: Option<Duration>,
+    /// How much memory may be pending before it goes to the tables.
+    pub pending_bytes: usize,
+    /// How long SQLite's own log may grow before it is taken into the file.
+    pub wal_bytes: u64,
+    /// How large the file may become. Commits beyond it are refused as unavailable.
+    pub size_limit_bytes: Option<u64>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            idle: Some(Duration::from_millis(200)),
+            pending_bytes: 16 * 1024 * 1024,
+            wal_bytes: 64 * 1024 * 1024,
+            size_limit_bytes: None,
+        }
+    }
+}
+
+/// A store on one file. Dropping it closes the file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    core: Arc<Core>,
+    _idle_thread: Option<IdleThread>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it if there is none. An older schema is brought up to date, and what was committed last
+    /// before the process ended is read from the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while another process has the file open, [`StoreError::NotOurs`] and
+    /// [`StoreError::NewerSchema`] when it is not for this program.
+    pub fn open(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let core = Arc::new(Core::open(path.as_ref(), options)?);
+        let idle_thread = match options.idle {
+            None => None,
+            Some(idle) => Some(IdleThread::start(Arc::downgrade(&core), idle)?),
+        };
+        Ok(Self {
+            core,
+            _idle_thread: idle_thread,
+        })
+    }
+
+    /// Changes how large the file may become. It is not made smaller than it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file cannot be reached.
+    pub fn set_size_limit_bytes(&self, size_limit_bytes: Option<u64>) -> Result<(), StoreError> {
+        self.core.set_size_limit(size_limit_bytes)
+    }
+
+    /// Writes what is pending to the tables now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if they cannot be written. What is pending stays so, and is as durable as before.
+    pub fn materialise(&self) -> Result<(), StoreError> {
+        self.core.materialise_all()
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.core.commit(batch)
+    }
+
+    fn open_state(&self) -> Result<OpenState, StoreError> {
+        Ok(self.core.open_state())
+    }
+
+    fn current_run(
+        &self,
+        namespace_id: &str,
+        workflow_id: &str,
+    ) -> Result<Option<RunKey>, StoreError> {
+        self.core
+            .read(|pending, tables| read::current_run(pending, tables, namespace_id, workflow_id))
+    }
+
+    fn find_run(
+        &self,
+        namespace_id: &str,
+        workflow_id: &str,
+        run_id: &str,
+    ) -> Result<Option<RunKey>, StoreError> {
+        self.core.read(|pending, tables| {
+            read::find_run(pending, tables, namespace_id, workflow_id, run_id)
+        })
+    }
+
+    fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError> {
+        self.core
+            .read(|pending, tables| read::run(pending, tables, run_key))
+    }
+
+    fn history(
+        &self,
+        run_key: RunKey,
+        from_event_id: i64,
+        limit: HistoryLimit,
+    ) -> Result<Vec<HistoryRecord>, StoreError> {
+        self.core
+            .read(|pending, tables| read::history(pending, tables, run_key, from_event_id, limit))
+    }
+
+    fn history_before(
+        &self,
+        run_key: RunKey,
+        before_event_id: i64,
+        limit: HistoryLimit,
+    ) -> Result<Vec<HistoryRecord>, StoreError> {
+        self.core.read(|pending, tables| {
+            read::history_before(pending, tables, run_key, before_event_id, limit)
+        })
+    }
+
+    fn wakes(
+        &self,
+        until_ms: i64,
+        after: Option<(i64, RunKey)>,
+        limit: usize,
+    ) -> Result<Vec<(i64, RunKey)>, StoreError> {
+        self.core
+            .read(|pending, tables| read::wakes(pending, tables, until_ms, after, limit))
+    }
+
+    fn next_wake(&self) -> Result<Option<i64>, StoreError> {
+        let first = self.wakes(i64::MAX, None, 1)?;
+        Ok(first.first().map(|(due_ms, _)| *due_ms))
+    }
+
+    fn backlog(
+        &self,
+        queue: &QueueKey,
+        after_task_id: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Bytes)>, StoreError> {
+        self.core
+            .read(|pending, tables| read::backlog(pending, tables, queue, after_task_id, limit))
+    }
+
+    fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
+        self.core.query(
+            |pending| !pending.backlog.is_empty(),
+            crate::tables::backlog_queues,
+        )
+    }
+
+    fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.core
+            .read(|pending, tables| read::registry(pending, tables, kind))
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        self.core.query(
+            |pending| pending.changes_lists,
+            |tables| crate::list::list(tables, query),
+        )
+    }
+
+    fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError> {
+        let counts = self.count_by_status(namespace_id, filter)?;
+        Ok(counts.iter().map(|(_, count)| count).sum())
+    }
+
+    fn count_by_status(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+    ) -> Result<Vec<(i32, u64)>, StoreError> {
+        let counts = self.core.query(
+            |pending| pending.changes_lists,
+            |tables| crate::list::count_by_status(tables, namespace_id, filter),
+        )?;
+        Ok(counts.into_iter().collect())
+    }
+
+    fn expired(
+        &self,
+        namespace_id: &str,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        self.core.query(
+            |pending| pending.changes_lists,
+            |tables| crate::list::expired(tables, namespace_id, closed_before_ns, limit),
+        )
+    }
+}

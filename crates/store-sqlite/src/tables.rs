@@ -1,0 +1,247 @@
+//! Reads of the tables alone. What is pending is laid over them elsewhere.
+
+use bytes::Bytes;
+use evertide_store::{OpenState, QueueKey, RunIdentity, RunKey};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use crate::chunk::{self, PlacedRecord};
+use crate::pending::Numbering;
+
+/// A run without its records.
+#[derive(Debug)]
+pub(crate) struct TabledRun {
+    pub(crate) identity: RunIdentity,
+    pub(crate) snapshot: Option<TabledSnapshot>,
+}
+
+/// A snapshot and the place of the record that it contains last.
+#[derive(Debug)]
+pub(crate) struct TabledSnapshot {
+    pub(crate) first_event_id: i64,
+    pub(crate) position: i64,
+    pub(crate) snapshot: Bytes,
+}
+
+/// One row that may not be there.
+fn optional<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    connection
+        .prepare_cached(sql)?
+        .query_row(parameters, read)
+        .optional()
+}
+
+pub(crate) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
+    row.get::<_, Vec<u8>>(column).map(Bytes::from)
+}
+
+pub(crate) fn numbering(connection: &Connection) -> rusqlite::Result<Numbering> {
+    let sql = "SELECT next_position, next_run_key, next_task_id FROM numbering";
+    connection.query_row(sql, [], |row| {
+        Ok(Numbering {
+            next_position: row.get(0)?,
+            open_state: OpenState {
+                next_run_key: row.get(1)?,
+                next_task_id: row.get(2)?,
+            },
+        })
+    })
+}
+
+pub(crate) fn current_run(
+    connection: &Connection,
+    namespace_id: &str,
+    workflow_id: &str,
+) -> rusqlite::Result<Option<RunKey>> {
+    let sql = "SELECT run_key FROM current_run
+        WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2";
+    optional(connection, sql, params![namespace_id, workflow_id], |row| {
+        row.get(0)
+    })
+}
+
+pub(crate) fn find_runs(
+    connection: &Connection,
+    namespace_id: &str,
+    workflow_id: &str,
+    run_id: &str,
+) -> rusqlite::Result<Vec<RunKey>> {
+    let sql = "SELECT run_key FROM run
+        WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2 AND run_id = ?3
+        ORDER BY run_key DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let run_keys =
+        statement.query_map(params![namespace_id, workflow_id, run_id], |row| row.get(0))?;
+    run_keys.collect()
+}
+
+pub(crate) fn identity(
+    connection: &Connection,
+    run_key: RunKey,
+) -> rusqlite::Result<Option<RunIdentity>> {
+    let sql = "SELECT namespace_id, workflow_id, run_id FROM run JOIN namespace USING (namespace) WHERE run_key = ?1";
+    optional(connection, sql, [run_key], read_identity)
+}
+
+fn read_identity(row: &Row<'_>) -> rusqlite::Result<RunIdentity> {
+    Ok(RunIdentity {
+        namespace_id: row.get(0)?,
+        workflow_id: row.get(1)?,
+        run_id: row.get(2)?,
+    })
+}
+
+pub(crate) fn run(connection: &Connection, run_key: RunKey) -> rusqlite::Result<Option<TabledRun>> {
+    let sql = "SELECT namespace_id, workflow_id, run_id, snapshot_first_event_id, snapshot_position, snapshot
+        FROM run JOIN namespace USING (namespace) WHERE run_key = ?1";
+    optional(connection, sql, [run_key], |row| {
+        let first_event_id: Option<i64> = row.get(3)?;
+        let snapshot = match first_event_id {
+            None => None,
+            Some(first_event_id) => Some(TabledSnapshot {
+                first_event_id,
+                position: row.get(4)?,
+                snapshot: bytes(row, 5)?,
+            }),
+        };
+        Ok(TabledRun {
+            identity: read_identity(row)?,
+            snapshot,
+        })
+    })
+}
+
+/// Goes through the records of a run from a place on, until the visitor says that it has enough.
+///
+/// The place is an event id and a position: the first record visited begins the last chunk that begins at or before it. So
+/// there may be records before the one at the place.
+pub(crate) fn records_from(
+    connection: &Connection,
+    run_key: RunKey,
+    from: (i64, i64),
+    mut visit: impl FnMut(PlacedRecord) -> bool,
+) -> rusqlite::Result<()> {
+    let start = "SELECT first_event_id, position FROM history
+        WHERE run_key = ?1 AND (first_event_id, position) <= (?2, ?3)
+        ORDER BY first_event_id DESC, position DESC LIMIT 1";
+    let start = optional(connection, start, [run_key, from.0, from.1], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+    })?;
+    let (first_event_id, position) = start.unwrap_or((i64::MIN, i64::MIN));
+    let sql =
+        "SELECT chunk FROM history WHERE run_key = ?1 AND (first_event_id, position) >= (?2, ?3)
+        ORDER BY first_event_id, position";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([run_key, first_event_id, position])?;
+    while let Some(row) = rows.next()? {
+        for record in read_chunk(row)? {
+            if !visit(record) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Goes through the records of a run that begin before an event id, the newest first, until the visitor has enough.
+pub(crate) fn records_before(
+    connection: &Connection,
+    run_key: RunKey,
+    before_event_id: i64,
+    mut visit: impl FnMut(PlacedRecord) -> bool,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT chunk FROM history WHERE run_key = ?1 AND first_event_id < ?2
+        ORDER BY first_event_id DESC, position DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([run_key, before_event_id])?;
+    while let Some(row) = rows.next()? {
+        for record in read_chunk(row)?.into_iter().rev() {
+            if record.first_event_id < before_event_id && !visit(record) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_chunk(row: &Row<'_>) -> rusqlite::Result<Vec<PlacedRecord>> {
+    chunk::decode(bytes(row, 0)?).ok_or_else(|| {
+        let reason = "a chunk of history is cut short".into();
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, reason)
+    })
+}
+
+/// Goes through the wakes behind a place until the visitor has enough.
+pub(crate) fn wakes(
+    connection: &Connection,
+    until_ms: i64,
+    after: (i64, RunKey),
+    mut visit: impl FnMut((i64, RunKey)) -> bool,
+) -> rusqlite::Result<()> {
+    let sql =
+        "SELECT wake_ms, run_key FROM run WHERE wake_ms <= ?1 AND (wake_ms, run_key) > (?2, ?3)
+        ORDER BY wake_ms, run_key";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([until_ms, after.0, after.1])?;
+    while let Some(row) = rows.next()? {
+        if !visit((row.get(0)?, row.get(1)?)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Goes through the tasks of a backlog behind a task until the visitor has enough.
+pub(crate) fn backlog(
+    connection: &Connection,
+    queue: &QueueKey,
+    after_task_id: Option<i64>,
+    mut visit: impl FnMut(i64, Bytes) -> bool,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT task_id, task FROM backlog
+        WHERE queue = (SELECT queue FROM queue WHERE namespace_id = ?1 AND name = ?2 AND kind = ?3)
+            AND task_id >= ?4
+        ORDER BY task_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let from_task_id = after_task_id.map_or(i64::MIN, |task_id| task_id.saturating_add(1));
+    let mut rows = statement.query(params![
+        queue.namespace_id,
+        queue.name,
+        queue.kind,
+        from_task_id
+    ])?;
+    while let Some(row) = rows.next()? {
+        if !visit(row.get(0)?, bytes(row, 1)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn backlog_queues(connection: &Connection) -> rusqlite::Result<Vec<(QueueKey, u64)>> {
+    let sql = "SELECT namespace_id, name, kind, task_count FROM queue WHERE task_count > 0 ORDER BY 1, 2, 3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let queues = statement.query_map([], |row| {
+        let queue = QueueKey {
+            namespace_id: row.get(0)?,
+            name: row.get(1)?,
+            kind: row.get(2)?,
+        };
+        Ok((queue, row.get::<_, i64>(3)?.cast_unsigned()))
+    })?;
+    queues.collect()
+}
+
+pub(crate) fn registry(
+    connection: &Connection,
+    kind: &str,
+) -> rusqlite::Result<Vec<(String, Bytes)>> {
+    let sql = "SELECT key, value FROM registry WHERE kind = ?1 ORDER BY key";
+    let mut statement = connection.prepare_cached(sql)?;
+    let records = statement.query_map([kind], |row| Ok((row.get(0)?, bytes(row, 1)?)))?;
+    records.collect()
+}
