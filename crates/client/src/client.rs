@@ -1,0 +1,301 @@
+//! The client: a connection with a namespace, an identity and the conversion of data.
+
+mod connect;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use connect::Connect;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+
+use std::fmt;
+use std::sync::Arc;
+
+use evertide_proto::enums::QueryRejectCondition;
+use evertide_proto::workflowservice::{GetSystemInfoRequest, GetSystemInfoResponse};
+use tokio::sync::OnceCell;
+use tonic::{Code, Status};
+
+use crate::call::{CallOptions, call_options, into_future};
+use crate::codec::{BoundCodec, CodecContext, PayloadCodec};
+use crate::definition::{Untyped, Workflow, WorkflowName};
+use crate::error::{ErrorKind, Result};
+use crate::handle::{Ids, WorkflowHandle, WorkflowRef};
+use crate::interceptor::{Intercepted, Interceptor, Next, OutboundCall};
+use crate::rpc::Rpc;
+use crate::start::{ExecuteWorkflow, StartWorkflow};
+use crate::transport::{Connection, Transport};
+
+/// A client of a Temporal server. A clone is one more reference to the same client.
+///
+/// ```no_run
+/// # async fn run() -> evertide_client::Result<()> {
+/// use evertide_client::Client;
+///
+/// let client = Client::connect("localhost:7233").namespace("default").await?;
+/// let handle = client.start_workflow("Greet").id("greet-1").task_queue("greetings").arg("tide").await?;
+/// let greeting: String = handle.result().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+pub(crate) struct Inner {
+    connection: Arc<Connection>,
+    system: Arc<OnceCell<GetSystemInfoResponse>>,
+    namespace: Arc<str>,
+    settings: Settings,
+}
+
+/// What a client does beside carrying requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) identity: Arc<str>,
+    pub(crate) codec: Option<Arc<dyn PayloadCodec>>,
+    pub(crate) codec_for_headers: bool,
+    pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
+    pub(crate) query_reject_condition: Option<QueryRejectCondition>,
+    pub(crate) time_skipping: Option<Arc<crate::time_skipping::AutoSkip>>,
+}
+
+impl Client {
+    /// Connects to a server at `host:port`, or at an `http://` or `https://` address.
+    ///
+    /// Awaiting the builder connects and asks the server what it can do. See [`Connect`] for the options.
+    pub fn connect(address: impl Into<String>) -> Connect {
+        Connect::to_address(address.into())
+    }
+
+    /// Connects through a transport, such as a server in this process: see [`Transport::new`].
+    pub fn connect_with(transport: Transport) -> Connect {
+        Connect::to_transport(transport)
+    }
+
+    pub(crate) fn new(connection: Connection, namespace: Arc<str>, settings: Settings) -> Self {
+        let connection = Arc::new(connection);
+        Self(Arc::new(Inner {
+            connection,
+            system: Arc::default(),
+            namespace,
+            settings,
+        }))
+    }
+
+    /// The namespace that this client works in.
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// The identity that this client signs its requests with: `pid@host`, unless another was set.
+    pub fn identity(&self) -> &str {
+        &self.0.settings.identity
+    }
+
+    /// A client for another namespace, on the same connection.
+    #[must_use]
+    pub fn with_namespace(&self, namespace: impl Into<Arc<str>>) -> Self {
+        Self(Arc::new(Inner {
+            connection: Arc::clone(&self.0.connection),
+            system: Arc::clone(&self.0.system),
+            namespace: namespace.into(),
+            settings: self.0.settings.clone(),
+        }))
+    }
+
+    /// Starts a workflow: see [`StartWorkflow`] for its options.
+    pub fn start_workflow<N: WorkflowName>(
+        &self,
+        workflow: N,
+    ) -> StartWorkflow<N::Args, N::Workflow> {
+        StartWorkflow::new(self.clone(), workflow.into_name().into_owned())
+    }
+
+    /// Starts a workflow and waits for its result.
+    pub fn execute_workflow<T, N>(&self, workflow: N) -> ExecuteWorkflow<N::Args, N::Workflow, T>
+    where
+        N: WorkflowName,
+        T: crate::definition::ResultOf<N::Output>,
+    {
+        ExecuteWorkflow::new(self.start_workflow(workflow))
+    }
+
+    /// A handle for a workflow that may or may not exist; nothing is sent. It acts on the workflow's latest run,
+    /// unless [`WorkflowHandle::with_run_id`] names another.
+    pub fn get_workflow_handle(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle {
+        self.get_workflow_handle_of::<Untyped>(workflow_id)
+    }
+
+    /// A handle whose messages and result are those of a definition.
+    pub fn get_workflow_handle_for<W: Workflow>(
+        &self,
+        workflow_id: impl Into<Arc<str>>,
+    ) -> WorkflowHandle<W> {
+        self.get_workflow_handle_of::<W>(workflow_id)
+    }
+
+    fn get_workflow_handle_of<W>(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle<W> {
+        WorkflowHandle::new(self.clone(), Ids::of_workflow(workflow_id.into()))
+    }
+
+    /// The handle that a reference was made from, which may have been in another process. The handle works in the
+    /// namespace of the reference.
+    pub fn bind(&self, reference: &WorkflowRef) -> WorkflowHandle {
+        let client = match &reference.namespace {
+            Some(namespace) if namespace.as_str() != self.namespace() => {
+                self.with_namespace(namespace.as_str())
+            }
+            _ => self.clone(),
+        };
+        WorkflowHandle::new(client, Ids::of_reference(reference))
+    }
+
+    /// Makes any call of the API, with the client's metadata, deadlines and retries. Payloads are sent as they are.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use evertide_client::proto::workflowservice::GetClusterInfoRequest;
+    ///
+    /// let info = client.call(GetClusterInfoRequest::default()).await?;
+    /// println!("{}", info.server_version);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call<R: Rpc>(&self, request: R) -> RawCall<R> {
+        RawCall {
+            client: self.clone(),
+            request,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// What the server said about itself when the client connected, or says now if nothing was asked so far.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`] if it cannot be reached.
+    pub async fn system_info(&self) -> Result<&GetSystemInfoResponse> {
+        self.0
+            .system
+            .get_or_try_init(|| self.fetch_system_info())
+            .await
+    }
+
+    async fn fetch_system_info(&self) -> Result<GetSystemInfoResponse> {
+        let answer = self
+            .0
+            .connection
+            .call(GetSystemInfoRequest {}, &CallOptions::default())
+            .await;
+        answer.or_else(|error| match error.grpc_status() {
+            Some(status) if knows_no_system_info(status) => Ok(GetSystemInfoResponse::default()),
+            _ => Err(error.into_kind(ErrorKind::Connect)),
+        })
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn interceptor(&self, index: usize) -> Option<Arc<dyn Interceptor>> {
+        self.0.settings.interceptors.get(index).cloned()
+    }
+
+    /// The codec with the context of one workflow.
+    pub(crate) fn codec_for(&self, workflow_id: Option<Arc<str>>) -> BoundCodec {
+        BoundCodec {
+            codec: self.0.settings.codec.clone(),
+            headers: self.0.settings.codec_for_headers,
+            context: CodecContext::new(Arc::clone(&self.0.namespace), workflow_id),
+        }
+    }
+
+    /// Sends a request through the interceptors and the codec.
+    pub(crate) async fn send<R: Intercepted>(
+        &self,
+        mut request: R,
+        options: &CallOptions,
+        codec: &BoundCodec,
+    ) -> Result<R::Response> {
+        self.system_info().await?;
+        if self.0.settings.interceptors.is_empty() {
+            codec.encode(&mut request).await?;
+            return self.0.connection.call(request, options).await;
+        }
+        Next::first(self.clone(), codec.clone())
+            .run(OutboundCall::new(request, options.clone()))
+            .await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("namespace", &self.0.namespace)
+            .field("identity", &self.0.settings.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a server is of a kind that answers the first question with "no such method", as proxies and old servers do.
+fn knows_no_system_info(status: &Status) -> bool {
+    if status.code() != Code::Unimplemented {
+        return false;
+    }
+    let message = status.message().to_lowercase();
+    let unknown = ["unknown method", "unknown service", "method not found"];
+    unknown.iter().any(|text| message.contains(text))
+        || (message.contains("getsysteminfo")
+            && (message.contains("is unimplemented") || message.contains("not implement")))
+}
+
+/// A call of [`Client::call`].
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is awaited"]
+pub struct RawCall<R> {
+    client: Client,
+    request: R,
+    options: CallOptions,
+}
+
+call_options!(RawCall<R>);
+
+impl<R: Rpc> RawCall<R> {
+    async fn run(self) -> Result<R::Response> {
+        self.options
+            .run(self.client.connection().call(self.request, &self.options))
+            .await
+    }
+}
+
+into_future!(RawCall<R: Rpc> => R::Response);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_and_proxies_are_forgiven() {
+        for message in [
+            "unknown method GetSystemInfo for service temporal.api.workflowservice.v1.WorkflowService",
+            "Unknown Service temporal.api",
+            "Method not found: temporal",
+            "Method temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo is unimplemented",
+            "GetSystemInfo not implemented",
+        ] {
+            assert!(
+                knows_no_system_info(&Status::unimplemented(message)),
+                "{message}"
+            );
+        }
+        assert!(!knows_no_system_info(&Status::unimplemented(
+            "nothing here"
+        )));
+        assert!(!knows_no_system_info(&Status::unavailable(
+            "unknown method"
+        )));
+    }
+}

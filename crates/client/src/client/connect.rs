@@ -1,0 +1,288 @@
+//! The options of a connection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evertide_proto::enums::QueryRejectCondition;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::transport::Endpoint;
+
+use super::{Client, Settings};
+use crate::call::{Metadata, into_future};
+use crate::codec::PayloadCodec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::interceptor::Interceptor;
+use crate::observer::RpcObserver;
+use crate::retry::RetryOptions;
+use crate::time_skipping::AutoSkip;
+use crate::transport::{Compression, Connection, Transport};
+
+/// How long to wait for the connection itself.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a connection is probed, also while nothing is asked.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a probe may stay unanswered before the connection counts as lost.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The namespace that every server has.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// A connection that is being described; awaiting it makes it.
+#[must_use = "a connection is made when it is awaited"]
+pub struct Connect {
+    target: Target,
+    namespace: Arc<str>,
+    api_key: Option<String>,
+    metadata: Metadata,
+    refused: Option<Error>,
+    retry: RetryOptions,
+    compression: Compression,
+    observer: Option<Arc<dyn RpcObserver>>,
+    settings: Settings,
+    lazy: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<super::Tls>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Address(String),
+    Transport(Transport),
+}
+
+impl Connect {
+    pub(crate) fn to_address(address: String) -> Self {
+        Self::new(Target::Address(address))
+    }
+
+    pub(crate) fn to_transport(transport: Transport) -> Self {
+        Self::new(Target::Transport(transport))
+    }
+
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            namespace: DEFAULT_NAMESPACE.into(),
+            api_key: None,
+            metadata: Metadata::default(),
+            refused: None,
+            retry: RetryOptions::default(),
+            compression: Compression::default(),
+            observer: None,
+            settings: Settings {
+                identity: default_identity().into(),
+                codec: None,
+                codec_for_headers: false,
+                interceptors: Vec::new(),
+                query_reject_condition: None,
+                time_skipping: None,
+            },
+            lazy: false,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// The namespace to work in. `default` if none is given.
+    pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Who the requests are from. `pid@host` if nothing is given.
+    pub fn identity(mut self, identity: impl Into<Arc<str>>) -> Self {
+        self.settings.identity = identity.into();
+        self
+    }
+
+    /// Sends `authorization: Bearer <key>` with every request, and uses TLS unless the address begins with `http://`.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends metadata with every request. A key that ends in `-bin` carries any bytes, all others printable ASCII.
+    pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        if let Err(error) = self.metadata.add(key.as_ref(), value.as_ref()) {
+            self.refused.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Uses TLS, with these certificates.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: super::Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Connects with the first call instead of now.
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
+    }
+
+    /// How failed calls are retried.
+    pub fn retry(mut self, options: RetryOptions) -> Self {
+        self.retry = options;
+        self
+    }
+
+    /// When requests are compressed.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Transforms payloads on their way out and in.
+    pub fn codec(mut self, codec: impl PayloadCodec) -> Self {
+        self.settings.codec = Some(Arc::new(codec));
+        self
+    }
+
+    /// Lets headers pass the codec too. By default they are sent as they are.
+    pub fn codec_for_headers(mut self, yes: bool) -> Self {
+        self.settings.codec_for_headers = yes;
+        self
+    }
+
+    /// Adds an interceptor behind those that are there.
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.settings.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
+    /// Is told of every request on the wire, for metrics.
+    pub fn observer(mut self, observer: impl RpcObserver) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// The reject condition of queries that name none.
+    pub fn default_query_reject_condition(mut self, condition: QueryRejectCondition) -> Self {
+        self.settings.query_reject_condition = Some(condition);
+        self
+    }
+
+    /// Lets the time of a time-skipping test server run while a handle from `start_workflow` waits for its result.
+    pub fn time_skipping(mut self) -> Self {
+        self.settings.time_skipping = Some(Arc::new(AutoSkip::default()));
+        self
+    }
+
+    async fn run(self) -> Result<Client> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        if self.namespace.is_empty() {
+            return Err(Error::invalid(
+                "the namespace is empty; leave it out for the namespace \"default\"",
+            ));
+        }
+        let mut metadata = MetadataMap::new();
+        metadata.insert("client-name", MetadataValue::from_static("evertide-client"));
+        metadata.insert(
+            "client-version",
+            MetadataValue::from_static(env!("CARGO_PKG_VERSION")),
+        );
+        if let Some(key) = &self.api_key {
+            let value = MetadataValue::try_from(format!("Bearer {key}"))
+                .map_err(|_| Error::invalid("the API key is not printable ASCII"))?;
+            metadata.insert("authorization", value);
+        }
+        self.metadata.apply_to(&mut metadata);
+        let transport = match self.target {
+            Target::Transport(transport) => transport,
+            Target::Address(address) => {
+                let secure = self.api_key.is_some();
+                #[cfg(feature = "tls")]
+                let endpoint = super::tls::endpoint(&address, secure, self.tls)?;
+                #[cfg(not(feature = "tls"))]
+                let endpoint = plain_endpoint(&address, secure)?;
+                open(endpoint, self.lazy).await?
+            }
+        };
+        let connection = Connection {
+            transport,
+            metadata,
+            retry: self.retry,
+            compression: self.compression,
+            observer: self.observer,
+        };
+        let client = Client::new(connection, self.namespace, self.settings);
+        if !self.lazy {
+            client.system_info().await?;
+        }
+        Ok(client)
+    }
+}
+
+into_future!(Connect => Client);
+
+/// The API key stays out of logs.
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("target", &self.target)
+            .field("namespace", &self.namespace)
+            .field("lazy", &self.lazy)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn open(endpoint: Endpoint, lazy: bool) -> Result<Transport> {
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true);
+    let channel = match lazy {
+        true => endpoint.connect_lazy(),
+        false => endpoint
+            .connect()
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Connect, error))?,
+    };
+    Ok(Transport::new(channel))
+}
+
+/// The address as a URI, and whether it asks for TLS. An address without a scheme asks for it if `secure` says so.
+pub(super) fn parse_address(address: &str, secure: bool) -> Result<(Endpoint, bool)> {
+    let (uri, secure) = if address.starts_with("https://") {
+        (address.to_owned(), true)
+    } else if address.starts_with("http://") {
+        (address.to_owned(), false)
+    } else if secure {
+        (format!("https://{address}"), true)
+    } else {
+        (format!("http://{address}"), false)
+    };
+    let endpoint = Endpoint::from_shared(uri).map_err(|_| {
+        Error::invalid(format!(
+            "{address:?} is not an address; write host:port or http://host:port"
+        ))
+    })?;
+    Ok((endpoint, secure))
+}
+
+#[cfg(not(feature = "tls"))]
+fn plain_endpoint(address: &str, secure: bool) -> Result<Endpoint> {
+    match parse_address(address, secure)? {
+        (endpoint, false) => Ok(endpoint),
+        (_, true) => Err(Error::invalid(format!(
+            "connecting to {address:?} needs TLS; build evertide-client with its feature `tls`, or write http://"
+        ))),
+    }
+}
+
+/// Process and host, as all SDKs sign.
+fn default_identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())
+        .unwrap_or_else(|| "localhost".to_owned());
+    format!("{}@{host}", std::process::id())
+}

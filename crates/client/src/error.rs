@@ -1,0 +1,337 @@
+//! The one error type of the crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evertide_proto::enums::WorkflowExecutionStatus;
+use evertide_proto::google::rpc;
+use evertide_proto::prost::{Message, Name};
+use tonic::{Code, Status};
+
+use crate::failure::Failure;
+use crate::payload::Details;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Anything that can go wrong in a call: [`kind`](Error::kind) says what, [`source`](StdError::source) says why.
+///
+/// The chain of sources of a failed workflow leads through its [`Failure`]s down to the application's own error. A
+/// clone is cheap and shares everything.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    source: Option<Source>,
+}
+
+enum Source {
+    Status(Status),
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+/// What went wrong.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The workflow closed as failed, cancelled, terminated or timed out; the failure says which.
+    WorkflowFailed(Failure),
+    /// The workflow continued as a new run, and the call was told not to follow.
+    WorkflowContinuedAsNew {
+        /// The run that took over.
+        new_run_id: String,
+    },
+    /// The query was not delivered, because of the reject condition and the workflow's status.
+    QueryRejected {
+        /// The status of the workflow, if the server named one.
+        status: Option<WorkflowExecutionStatus>,
+    },
+    /// The query reached the workflow, and its handler failed, or there is no such handler.
+    QueryFailed {
+        /// What the handler said.
+        message: String,
+        /// The handler's failure, where the worker sent one.
+        failure: Option<Failure>,
+    },
+    /// The update was refused by its validator, or its handler failed.
+    UpdateFailed(Failure),
+    /// The wait for an update ended by its deadline or by a cancellation; the update itself goes on.
+    UpdateTimeoutOrCancelled,
+    /// A workflow with this id is there already, and the policies of the start do not allow another.
+    WorkflowAlreadyStarted {
+        /// The id that is taken.
+        workflow_id: String,
+        /// The type that was asked for.
+        workflow_type: String,
+        /// The run that has the id, if the server named it.
+        run_id: Option<String>,
+        /// The first run of that run's chain, if the server named it.
+        first_run_id: Option<String>,
+    },
+    /// The activity was cancelled, paused or reset while it reported a heartbeat.
+    ActivityCancelled(ActivityCancellation),
+    /// The workflow has no updates, activities or runs as the call needs them, as told by a status of the server.
+    ///
+    /// [`Error::grpc_status`] has the code, the message and the details.
+    Rpc,
+    /// The time given by `.timeout(...)` passed; what was asked for may still happen.
+    Timeout {
+        /// The time that was given.
+        limit: Duration,
+    },
+    /// The connection could not be made, or the server could not say who it is.
+    Connect,
+    /// The call was not made, because it asks for something that cannot be.
+    InvalidArgument(String),
+    /// A value could not be turned into a payload or a payload into a value, or the codec failed.
+    Conversion(String),
+    /// The server answered with something that the protocol does not allow.
+    Protocol(String),
+    /// The configuration of the environment could not be read.
+    Configuration(String),
+}
+
+/// Why an activity should stop, as a heartbeat's answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ActivityCancellation {
+    /// Its cancellation was requested.
+    pub cancel_requested: bool,
+    /// It was paused.
+    pub paused: bool,
+    /// It was reset.
+    pub reset: bool,
+}
+
+impl Error {
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The status that the server answered with, if a call failed.
+    pub fn grpc_status(&self) -> Option<&Status> {
+        match &self.0.source {
+            Some(Source::Status(status)) => Some(status),
+            Some(Source::Other(error)) => {
+                error.downcast_ref::<Error>().and_then(Error::grpc_status)
+            }
+            None => None,
+        }
+    }
+
+    /// The code of that status.
+    pub fn code(&self) -> Option<Code> {
+        self.grpc_status().map(Status::code)
+    }
+
+    /// The first detail of the status that is of type `M`.
+    pub fn detail<M: Message + Name + Default>(&self) -> Option<M> {
+        status_detail(self.grpc_status()?)
+    }
+
+    /// The failure that the workflow, the update or the query ended with.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self.kind() {
+            ErrorKind::WorkflowFailed(failure) | ErrorKind::UpdateFailed(failure) => Some(failure),
+            ErrorKind::QueryFailed { failure, .. } => failure.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The details of the application's own failure at the end of the chain.
+    pub fn details(&self) -> Option<&Details> {
+        self.failure()?.chain().last()?.details()
+    }
+
+    /// Whether the same call may succeed when it is made again later.
+    ///
+    /// The client has already retried what can be retried; this tells whether more patience makes sense.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Rpc | ErrorKind::Connect => {
+                self.grpc_status().is_some_and(crate::retry::is_retryable)
+            }
+            ErrorKind::Timeout { .. } | ErrorKind::UpdateTimeoutOrCancelled => true,
+            _ => false,
+        }
+    }
+
+    /// Whether what the call is about does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(Code::NotFound)
+    }
+
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self(Arc::new(Inner { kind, source: None }))
+    }
+
+    pub(crate) fn with_source(
+        kind: ErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            source: Some(Source::Other(source.into())),
+        }))
+    }
+
+    pub(crate) fn rpc(status: Status) -> Self {
+        Self::status(ErrorKind::Rpc, status)
+    }
+
+    pub(crate) fn status(kind: ErrorKind, status: Status) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            source: Some(Source::Status(status)),
+        }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument(message.into()))
+    }
+
+    pub(crate) fn conversion(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Conversion(message.into()))
+    }
+
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Protocol(message.into()))
+    }
+
+    /// The same cause under another kind.
+    pub(crate) fn into_kind(self, kind: ErrorKind) -> Self {
+        match self.grpc_status() {
+            Some(status) => Self::status(kind, status.clone()),
+            None => Self::with_source(kind, self),
+        }
+    }
+
+    /// Whether the call ended by its deadline or by a cancellation, rather than by an answer.
+    pub(crate) fn is_deadline_or_cancelled(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Rpc)
+            && matches!(self.code(), Some(Code::DeadlineExceeded | Code::Cancelled))
+    }
+}
+
+/// The first detail of type `M` in what `grpc-status-details-bin` carried.
+pub(crate) fn status_detail<M: Message + Name + Default>(status: &Status) -> Option<M> {
+    let status = rpc::Status::decode(status.details()).ok()?;
+    status.details.iter().find_map(unpack)
+}
+
+/// The content of an `Any`, if it is an `M`.
+pub(crate) fn unpack<M: Message + Name + Default>(
+    any: &evertide_proto::prost_types::Any,
+) -> Option<M> {
+    let name = any.type_url.rsplit('/').next()?;
+    if name != M::full_name() {
+        return None;
+    }
+    M::decode(any.value.as_slice()).ok()
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        if let Some(failure) = self.failure() {
+            return Some(failure);
+        }
+        match self.0.source.as_ref()? {
+            Source::Status(status) => Some(status),
+            Source::Other(error) => Some(error.as_ref()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.0.kind);
+        if let Some(source) = StdError::source(self) {
+            debug.field("source", &source);
+        }
+        debug.finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Rpc => match self.grpc_status() {
+                Some(status) => write!(
+                    f,
+                    "the server answered {:?}: {}",
+                    status.code(),
+                    status.message()
+                ),
+                None => f.write_str("the call failed"),
+            },
+            kind => kind.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WorkflowFailed(failure) => write!(f, "the workflow did not complete: {failure}"),
+            Self::WorkflowContinuedAsNew { new_run_id } => {
+                write!(f, "the workflow continued as run {new_run_id}; ask for that run, or let result() follow runs")
+            }
+            Self::QueryRejected { status: Some(status) } => {
+                write!(f, "the query was rejected, because the workflow's status is {}", status.as_str_name())
+            }
+            Self::QueryRejected { status: None } => f.write_str("the query was rejected"),
+            Self::QueryFailed { message, .. } => write!(f, "the query failed: {message}"),
+            Self::UpdateFailed(failure) => write!(f, "the update failed: {failure}"),
+            Self::UpdateTimeoutOrCancelled => f.write_str(
+                "the wait for the update ended before its outcome; the update goes on, and its handle can wait again",
+            ),
+            Self::WorkflowAlreadyStarted { workflow_id, run_id, .. } => {
+                write!(f, "workflow {workflow_id} is already started")?;
+                if let Some(run_id) = run_id {
+                    write!(f, " as run {run_id}")?;
+                }
+                f.write_str("; use another id, or an id policy that allows this start")
+            }
+            Self::ActivityCancelled(why) => {
+                let reasons = [(why.cancel_requested, "cancelled"), (why.paused, "paused"), (why.reset, "reset")];
+                let reasons: Vec<_> = reasons.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+                write!(f, "the activity should stop, it was {}", reasons.join(" and "))
+            }
+            Self::Rpc => f.write_str("the call failed"),
+            Self::Timeout { limit } => write!(f, "no result within {limit:?}; what was asked for may still happen"),
+            Self::Connect => f.write_str("could not connect to the server"),
+            Self::InvalidArgument(message)
+            | Self::Conversion(message)
+            | Self::Protocol(message)
+            | Self::Configuration(message) => f.write_str(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_and_may_cross_threads() {
+        fn sendable<T: Send + Sync + Clone + 'static>() {}
+        sendable::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_status_stays_reachable_under_another_kind() {
+        let error = Error::rpc(Status::deadline_exceeded("too late"))
+            .into_kind(ErrorKind::UpdateTimeoutOrCancelled);
+        assert_eq!(error.code(), Some(Code::DeadlineExceeded));
+        assert!(error.to_string().contains("goes on"));
+        assert!(
+            StdError::source(&error).is_some_and(|source| source.to_string().contains("too late"))
+        );
+    }
+}

@@ -1,0 +1,477 @@
+//! The handle of a workflow.
+
+mod close;
+mod describe;
+mod history;
+mod query;
+mod result;
+mod signal;
+mod update;
+
+pub use close::{Cancel, Terminate};
+pub use describe::{Describe, WorkflowExecutionDescription};
+pub use history::{
+    EventFilter, FetchHistory, HistoryEvent, HistoryEvents, HistoryPage, HistoryPages, ResumeToken,
+    WorkflowHistory,
+};
+pub use query::QueryCall;
+pub use result::WorkflowResult;
+pub use signal::SignalCall;
+pub use update::{ExecuteUpdate, StartUpdate, UpdateHandle, UpdateResult, WaitForStage};
+
+pub(crate) use update::{Message, ended_wait, first_outcome, update_id, update_request};
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use evertide_proto::common::WorkflowExecution;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Client;
+use crate::codec::BoundCodec;
+use crate::definition::{QueryName, ResultOf, SignalName, Untyped, UpdateName, Workflow};
+
+/// A handle of a workflow: everything that can be asked of it from outside.
+///
+/// A handle knows up to three runs, and each call uses the one that fits:
+///
+/// - [`run_id`](Self::run_id): the run that signals, queries, updates and the other calls address. Without it they
+///   reach the **latest** run of the workflow, also after it continued as new or was retried.
+/// - [`result_run_id`](Self::result_run_id): the run whose [`result`](Self::result) is waited for.
+/// - [`first_execution_run_id`](Self::first_execution_run_id): the first run of the chain, which keeps cancellations,
+///   terminations and updates from hitting another workflow that took the same id since.
+///
+/// A handle from [`start_workflow`](Client::start_workflow) has no `run_id` and both others; one from
+/// [`get_workflow_handle`](Client::get_workflow_handle) has what it is given. A clone is cheap. Two handles are equal
+/// if they name the same workflow and the same runs in the same namespace.
+///
+/// Dropping a future of a call cancels the request, never the workflow.
+pub struct WorkflowHandle<W = Untyped> {
+    client: Client,
+    ids: Ids,
+    workflow: PhantomData<fn() -> W>,
+}
+
+/// The workflow and the runs that a handle is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Ids {
+    pub(crate) workflow_id: Arc<str>,
+    pub(crate) run_id: Option<Arc<str>>,
+    pub(crate) result_run_id: Option<Arc<str>>,
+    pub(crate) first_execution_run_id: Option<Arc<str>>,
+    pub(crate) eagerly_started: bool,
+    /// Whether this workflow was started by the client of a time-skipping server, so that its result unlocks time.
+    pub(crate) skips_time: bool,
+}
+
+impl Ids {
+    pub(crate) fn of_workflow(workflow_id: Arc<str>) -> Self {
+        Self {
+            workflow_id,
+            run_id: None,
+            result_run_id: None,
+            first_execution_run_id: None,
+            eagerly_started: false,
+            skips_time: false,
+        }
+    }
+
+    pub(crate) fn of_reference(reference: &WorkflowRef) -> Self {
+        let id = |id: &Option<String>| id.as_deref().map(Arc::from);
+        Self {
+            run_id: id(&reference.run_id),
+            result_run_id: id(&reference.result_run_id),
+            first_execution_run_id: id(&reference.first_execution_run_id),
+            ..Self::of_workflow(reference.workflow_id.as_str().into())
+        }
+    }
+
+    /// The execution that most calls address.
+    pub(crate) fn execution(&self) -> WorkflowExecution {
+        WorkflowExecution {
+            workflow_id: self.workflow_id.to_string(),
+            run_id: text(self.run_id.as_deref()),
+        }
+    }
+
+    pub(crate) fn first_execution_run_id(&self) -> String {
+        text(self.first_execution_run_id.as_deref())
+    }
+
+    /// The client's codec for this workflow.
+    pub(crate) fn codec(&self, client: &Client) -> BoundCodec {
+        client.codec_for(Some(Arc::clone(&self.workflow_id)))
+    }
+
+    /// No workflow has an empty id, so there is no use in asking.
+    pub(crate) fn check(&self) -> crate::Result<()> {
+        match self.workflow_id.is_empty() {
+            true => Err(crate::Error::invalid(
+                "the workflow id of this handle is empty",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// An id as the API has it, where none is the empty string.
+pub(crate) fn text(id: Option<&str>) -> String {
+    id.unwrap_or_default().to_owned()
+}
+
+/// An id of the API, where the empty string is none.
+pub(crate) fn id(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+impl<W> WorkflowHandle<W> {
+    pub(crate) fn new(client: Client, ids: Ids) -> Self {
+        Self {
+            client,
+            ids,
+            workflow: PhantomData,
+        }
+    }
+
+    /// The id of the workflow.
+    pub fn id(&self) -> &str {
+        &self.ids.workflow_id
+    }
+
+    /// The run that calls address, or none for the latest.
+    pub fn run_id(&self) -> Option<&str> {
+        self.ids.run_id.as_deref()
+    }
+
+    /// The run whose result is waited for, or none for the latest.
+    pub fn result_run_id(&self) -> Option<&str> {
+        self.ids.result_run_id.as_deref()
+    }
+
+    /// The first run of the chain that cancellations, terminations and updates must belong to.
+    pub fn first_execution_run_id(&self) -> Option<&str> {
+        self.ids.first_execution_run_id.as_deref()
+    }
+
+    /// Whether the server handed the first workflow task out with the answer to the start.
+    pub fn eagerly_started(&self) -> bool {
+        self.ids.eagerly_started
+    }
+
+    /// The client that this handle calls through.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The same workflow, with every call addressed to one run, also the wait for its result.
+    #[must_use]
+    pub fn with_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
+        let run_id = run_id.into();
+        self.ids.run_id = (!run_id.is_empty()).then_some(run_id);
+        self.ids.result_run_id.clone_from(&self.ids.run_id);
+        self
+    }
+
+    /// The same workflow, with cancellations, terminations and updates bound to the chain that begins with a run.
+    #[must_use]
+    pub fn with_first_execution_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
+        let run_id = run_id.into();
+        self.ids.first_execution_run_id = (!run_id.is_empty()).then_some(run_id);
+        self
+    }
+
+    /// The same workflow, with the messages and the result of a definition. Nothing is checked.
+    #[must_use]
+    pub fn typed<D: Workflow>(self) -> WorkflowHandle<D> {
+        WorkflowHandle::new(self.client, self.ids)
+    }
+
+    /// The same workflow without a definition.
+    #[must_use]
+    pub fn untyped(self) -> WorkflowHandle {
+        WorkflowHandle::new(self.client, self.ids)
+    }
+
+    pub(crate) fn into_parts(self) -> (Client, Ids) {
+        (self.client, self.ids)
+    }
+
+    /// What must be stored to have this handle again later or elsewhere: see [`Client::bind`].
+    pub fn to_ref(&self) -> WorkflowRef {
+        let owned = |id: &Option<Arc<str>>| id.as_deref().map(str::to_owned);
+        WorkflowRef {
+            namespace: Some(self.client.namespace().to_owned()),
+            workflow_id: self.id().to_owned(),
+            run_id: owned(&self.ids.run_id),
+            result_run_id: owned(&self.ids.result_run_id),
+            first_execution_run_id: owned(&self.ids.first_execution_run_id),
+        }
+    }
+
+    /// Signals the workflow.
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// handle.signal("approve").arg("Ada").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow or it is closed.
+    pub fn signal<N: SignalName<W>>(&self, signal: N) -> SignalCall<N::Args> {
+        SignalCall::new(self.client.clone(), self.ids.clone(), signal.into_name())
+    }
+
+    /// Queries the workflow; also one that is closed, unless a reject condition forbids it.
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let state: String = handle.query("state").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueryFailed`](crate::ErrorKind::QueryFailed) if the handler fails or there is none,
+    /// [`ErrorKind::QueryRejected`](crate::ErrorKind::QueryRejected) by the reject condition.
+    pub fn query<T, N>(&self, query: N) -> QueryCall<N::Args, T>
+    where
+        N: QueryName<W>,
+        T: ResultOf<N::Output>,
+    {
+        QueryCall::new(self.client.clone(), self.ids.clone(), query.into_name())
+    }
+
+    /// Sends an update and waits until the workflow accepts it, or until it completes.
+    ///
+    /// The stage to wait for must be chosen with [`wait_for_stage`](StartUpdate::wait_for_stage).
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// use evertide_client::WaitForStage::Accepted;
+    ///
+    /// let update = handle.start_update("add_item").arg(&7).wait_for_stage(Accepted).await?;
+    /// let items: u32 = update.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::UpdateTimeoutOrCancelled`](crate::ErrorKind::UpdateTimeoutOrCancelled) if the wait ends first. An
+    /// update that is refused is no error here; its handle's result tells.
+    pub fn start_update<N: UpdateName<W>>(&self, update: N) -> StartUpdate<N::Args, N::Output> {
+        StartUpdate::new(self.client.clone(), self.ids.clone(), update.into_name())
+    }
+
+    /// Sends an update and waits for its result, with one request if the server answers in time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UpdateFailed`](crate::ErrorKind::UpdateFailed) if it is refused or fails, and as
+    /// [`start_update`](Self::start_update).
+    pub fn execute_update<T, N>(&self, update: N) -> ExecuteUpdate<N::Args, T>
+    where
+        N: UpdateName<W>,
+        T: ResultOf<N::Output>,
+    {
+        ExecuteUpdate::new(self.client.clone(), self.ids.clone(), update.into_name())
+    }
+
+    /// A handle of an update that was sent before; nothing is sent. Its run is this handle's, unless
+    /// [`UpdateHandle::with_workflow_run_id`] names another.
+    pub fn get_update_handle(&self, id: impl Into<Arc<str>>) -> UpdateHandle {
+        UpdateHandle::new(
+            self.client.clone(),
+            &self.ids,
+            id.into(),
+            self.ids.run_id.clone(),
+            None,
+        )
+    }
+
+    /// As [`get_update_handle`](Self::get_update_handle), with the result of a definition.
+    pub fn get_update_handle_for<N: UpdateName<W>>(
+        &self,
+        update: N,
+        id: impl Into<Arc<str>>,
+    ) -> UpdateHandle<N::Output> {
+        drop(update);
+        UpdateHandle::new(
+            self.client.clone(),
+            &self.ids,
+            id.into(),
+            self.ids.run_id.clone(),
+            None,
+        )
+    }
+
+    /// Requests the cancellation of the workflow, which decides by itself what to do about it. A workflow that is
+    /// closed already is no error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
+    pub fn cancel(&self) -> Cancel {
+        Cancel::new(self.client.clone(), self.ids.clone())
+    }
+
+    /// Ends the workflow at once, without asking it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow or it is closed.
+    pub fn terminate(&self) -> Terminate {
+        Terminate::new(self.client.clone(), self.ids.clone())
+    }
+
+    /// Describes the workflow: status, times, memo, search attributes, pending activities and more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
+    pub fn describe(&self) -> Describe {
+        Describe::new(self.client.clone(), self.ids.clone())
+    }
+
+    /// Reads the whole history.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
+    pub fn fetch_history(&self) -> FetchHistory {
+        FetchHistory::new(self.fetch_history_events())
+    }
+
+    /// The events of the history as a stream, page by page as it is read. Nothing is sent until then.
+    pub fn fetch_history_events(&self) -> HistoryEvents {
+        HistoryEvents::new(self.client.clone(), self.ids.clone())
+    }
+}
+
+impl WorkflowHandle<Untyped> {
+    /// Waits until the workflow closes and gives its result.
+    ///
+    /// By default the wait follows the chain: a run that continues as new, is retried or is a cron job hands over to
+    /// the next. There is no limit in time, unless [`timeout`](WorkflowResult::timeout) sets one.
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let receipt: String = handle.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::WorkflowFailed`](crate::ErrorKind::WorkflowFailed) if it failed, was cancelled or terminated or
+    /// timed out, [`ErrorKind::WorkflowContinuedAsNew`](crate::ErrorKind::WorkflowContinuedAsNew) if runs are not
+    /// followed, [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the result is not a `T`.
+    pub fn result<T: serde::de::DeserializeOwned + Send + 'static>(&self) -> WorkflowResult<T> {
+        WorkflowResult::new(self.client.clone(), self.ids.clone())
+    }
+}
+
+impl<W: Workflow> WorkflowHandle<W> {
+    /// Waits until the workflow closes and gives its result, as for a handle without a definition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WorkflowFailed`](crate::ErrorKind::WorkflowFailed) if it failed, was cancelled or terminated or
+    /// timed out, [`ErrorKind::WorkflowContinuedAsNew`](crate::ErrorKind::WorkflowContinuedAsNew) if runs are not
+    /// followed, [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the result is not what is defined.
+    pub fn result(&self) -> WorkflowResult<W::Output> {
+        WorkflowResult::new(self.client.clone(), self.ids.clone())
+    }
+}
+
+impl<W> Clone for WorkflowHandle<W> {
+    fn clone(&self) -> Self {
+        Self::new(self.client.clone(), self.ids.clone())
+    }
+}
+
+impl<W> PartialEq for WorkflowHandle<W> {
+    fn eq(&self, other: &Self) -> bool {
+        self.client.namespace() == other.client.namespace() && self.to_key() == other.to_key()
+    }
+}
+
+impl<W> Eq for WorkflowHandle<W> {}
+
+impl<W> Hash for WorkflowHandle<W> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.client.namespace().hash(state);
+        self.to_key().hash(state);
+    }
+}
+
+impl<W> WorkflowHandle<W> {
+    /// What makes two handles equal within a namespace.
+    fn to_key(&self) -> [Option<&str>; 4] {
+        [
+            Some(self.id()),
+            self.run_id(),
+            self.result_run_id(),
+            self.first_execution_run_id(),
+        ]
+    }
+}
+
+impl<W> fmt::Debug for WorkflowHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkflowHandle")
+            .field("namespace", &self.client.namespace())
+            .field("id", &self.id())
+            .field("run_id", &self.run_id())
+            .field("result_run_id", &self.result_run_id())
+            .field("first_execution_run_id", &self.first_execution_run_id())
+            .finish()
+    }
+}
+
+/// The id of the workflow, and the run if the handle is bound to one: `order-1/0199...`.
+impl<W> fmt::Display for WorkflowHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())?;
+        match self.run_id() {
+            Some(run_id) => write!(f, "/{run_id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A handle without its client, to be stored or sent.
+///
+/// ```
+/// use evertide_client::WorkflowRef;
+///
+/// let reference: WorkflowRef = serde_json::from_str(r#"{"workflow_id": "order-1"}"#).unwrap();
+/// assert_eq!(reference, WorkflowRef::new("order-1"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkflowRef {
+    /// The namespace; the client's own if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The id of the workflow.
+    pub workflow_id: String,
+    /// See [`WorkflowHandle::run_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// See [`WorkflowHandle::result_run_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_run_id: Option<String>,
+    /// See [`WorkflowHandle::first_execution_run_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_execution_run_id: Option<String>,
+}
+
+impl WorkflowRef {
+    /// A reference to the latest run of a workflow, in the namespace of the client that it is bound to.
+    pub fn new(workflow_id: impl Into<String>) -> Self {
+        Self {
+            namespace: None,
+            workflow_id: workflow_id.into(),
+            run_id: None,
+            result_run_id: None,
+            first_execution_run_id: None,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Histories as JSON: what the CLI, the UI and the Python SDK write.
+
+use evertide_proto::history::History;
+use serde_json::Value;
+
+use super::WorkflowHistory;
+use crate::error::{Error, Result};
+use crate::json;
+
+impl WorkflowHistory {
+    /// The history as canonical JSON on one line: `{"events":[...]}`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if an event has a value that JSON cannot say, such as a
+    /// time beyond year 9999.
+    pub fn to_json(&self) -> Result<String> {
+        json::to_string(&self.to_proto())
+    }
+
+    /// The history as canonical JSON with line breaks and indentation.
+    ///
+    /// # Errors
+    /// As [`to_json`](Self::to_json).
+    pub fn to_json_pretty(&self) -> Result<String> {
+        json::to_string_pretty(&self.to_proto())
+    }
+
+    /// Reads a history from JSON, as this crate, the CLI, the UI and the SDKs write it. Names of enum values may be
+    /// spelled as in the API (`EVENT_TYPE_TIMER_FIRED`) or short (`TimerFired`). Fields that are not known are passed
+    /// over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not JSON or not a history.
+    pub fn from_json(workflow_id: impl Into<String>, text: &str) -> Result<Self> {
+        let mut value: Value = serde_json::from_str(text)
+            .map_err(|error| Error::conversion(format!("the history is not JSON: {error}")))?;
+        json::spell_enums_out::<History>(&mut value)?;
+        let history: History = json::from_value(value)?;
+        Ok(Self::new(workflow_id, history.events))
+    }
+
+    fn to_proto(&self) -> History {
+        History {
+            events: self.events.clone(),
+        }
+    }
+}

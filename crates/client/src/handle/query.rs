@@ -1,0 +1,128 @@
+//! `WorkflowHandle::query`.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use evertide_proto::enums::QueryRejectCondition;
+use evertide_proto::query::WorkflowQuery;
+use evertide_proto::workflowservice::{QueryWorkflowRequest, QueryWorkflowResponse};
+use serde::de::DeserializeOwned;
+use tonic::Code;
+
+use super::Ids;
+use crate::call::{CallOptions, call_options};
+use crate::client::Client;
+use crate::codec::BoundCodec;
+use crate::definition::KnownArgs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::failure::{Failure, query_failure};
+use crate::input::{Input, takes_args};
+use crate::payload;
+
+/// A query that is being made; awaiting it sends it.
+#[derive(Debug)]
+#[must_use = "a query is sent when it is awaited"]
+pub struct QueryCall<A, T> {
+    client: Client,
+    ids: Ids,
+    name: Cow<'static, str>,
+    input: Input,
+    reject_condition: Option<QueryRejectCondition>,
+    options: CallOptions,
+    types: PhantomData<fn(A) -> T>,
+}
+
+call_options!(QueryCall<A, T>);
+takes_args!(QueryCall<T>);
+
+impl<A, T> QueryCall<A, T> {
+    pub(super) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
+        Self {
+            reject_condition: client.settings().query_reject_condition,
+            client,
+            ids,
+            name,
+            input: Input::default(),
+            options: CallOptions::default(),
+            types: PhantomData,
+        }
+    }
+
+    /// In which states the workflow shall not be queried. Without one the client's default holds, and without that
+    /// the query is always delivered.
+    pub fn reject_condition(mut self, condition: QueryRejectCondition) -> Self {
+        self.reject_condition = Some(condition);
+        self
+    }
+}
+
+impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
+    async fn run(self) -> Result<T> {
+        self.ids.check()?;
+        if self.name.is_empty() {
+            return Err(Error::invalid("the name of the query is empty"));
+        }
+        let request = QueryWorkflowRequest {
+            namespace: self.client.namespace().to_owned(),
+            execution: Some(self.ids.execution()),
+            query: Some(WorkflowQuery {
+                query_type: self.name.into_owned(),
+                query_args: self.input.finish(A::COUNT)?,
+                header: None,
+            }),
+            query_reject_condition: self.reject_condition.unwrap_or_default().into(),
+        };
+        let codec = self.ids.codec(&self.client);
+        let client = self.client;
+        self.options
+            .run(async {
+                match client.send(request, &self.options, &codec).await {
+                    Ok(answer) => read_answer(answer, &codec).await,
+                    Err(error) => Err(read_failure(error, &codec).await),
+                }
+            })
+            .await
+    }
+}
+
+async fn read_answer<T: DeserializeOwned>(
+    answer: QueryWorkflowResponse,
+    codec: &BoundCodec,
+) -> Result<T> {
+    if let Some(rejected) = answer.query_rejected {
+        let status = (rejected.status != 0).then(|| rejected.status());
+        return Err(Error::new(ErrorKind::QueryRejected { status }));
+    }
+    payload::first(
+        &codec.decode(answer.query_result).await?,
+        "the query's result",
+    )
+}
+
+/// INVALID_ARGUMENT is how servers tell that the workflow's handler failed.
+async fn read_failure(error: Error, codec: &BoundCodec) -> Error {
+    let Some(status) = error
+        .grpc_status()
+        .filter(|status| status.code() == Code::InvalidArgument)
+    else {
+        return error;
+    };
+    let failure = match query_failure(status) {
+        Some(failure) => match Failure::decode(failure, codec).await {
+            Ok(failure) => Some(failure),
+            Err(undecodable) => return undecodable,
+        },
+        None => None,
+    };
+    let message = status.message().to_owned();
+    error.into_kind(ErrorKind::QueryFailed { message, failure })
+}
+
+impl<A: KnownArgs, T: DeserializeOwned + Send + 'static> IntoFuture for QueryCall<A, T> {
+    type Output = Result<T>;
+    type IntoFuture = crate::call::CallFuture<T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}

@@ -1,0 +1,269 @@
+//! Starting workflows.
+
+mod options;
+mod signal;
+mod with_start;
+
+pub use options::{RetryPolicy, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub(crate) use options::{StartOptions, start_options};
+pub use with_start::{ExecuteUpdateWithStart, StartUpdateWithStart, WithStartWorkflowOperation};
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use evertide_proto::errordetails::WorkflowExecutionAlreadyStartedFailure;
+use evertide_proto::workflowservice::{
+    SignalWithStartWorkflowExecutionResponse, StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tonic::Code;
+
+use crate::call::{CallOptions, call_options};
+use crate::client::Client;
+use crate::definition::KnownArgs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handle::{Ids, WorkflowHandle, WorkflowResult, id};
+use crate::input::{Input, takes_args};
+use crate::interceptor::Intercepted;
+
+/// A start that is being made; awaiting it starts the workflow and gives its handle.
+///
+/// An id and a task queue must be given. The handle acts on the latest run of the chain, and waits for the result of
+/// the run that was started.
+#[derive(Debug)]
+#[must_use = "a workflow is started when this is awaited"]
+pub struct StartWorkflow<A, W> {
+    client: Client,
+    input: Input,
+    start: StartOptions,
+    signal: Option<signal::StartSignal>,
+    request_eager_start: bool,
+    options: CallOptions,
+    types: PhantomData<fn(A) -> W>,
+}
+
+call_options!(StartWorkflow<A, W>);
+takes_args!(StartWorkflow<W>);
+start_options!(StartWorkflow<A, W>);
+
+impl<A, W> StartWorkflow<A, W> {
+    pub(crate) fn new(client: Client, workflow_type: String) -> Self {
+        Self {
+            client,
+            input: Input::default(),
+            start: StartOptions::new(workflow_type),
+            signal: None,
+            request_eager_start: false,
+            options: CallOptions::default(),
+            types: PhantomData,
+        }
+    }
+
+    /// Signals the workflow with the same call, and starts it only if none with this id runs.
+    pub fn start_signal(mut self, name: impl Into<String>) -> Self {
+        self.signal.get_or_insert_default().name = name.into();
+        self
+    }
+
+    /// Adds an argument of the signal.
+    pub fn start_signal_arg<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        self.signal.get_or_insert_default().input.push(value);
+        self
+    }
+
+    /// Sets all arguments of the signal at once, as a tuple.
+    pub fn start_signal_args(mut self, args: impl crate::payload::Args) -> Self {
+        self.signal.get_or_insert_default().input.set(&args);
+        self
+    }
+
+    /// Asks for the first workflow task with the answer, for a worker in this process.
+    pub fn request_eager_start(mut self, yes: bool) -> Self {
+        self.request_eager_start = yes;
+        self
+    }
+}
+
+impl<A: KnownArgs, W> StartWorkflow<A, W> {
+    async fn run(self) -> Result<WorkflowHandle<W>> {
+        let client = self.client;
+        let mut request = self
+            .start
+            .into_request(&client, self.input.finish(A::COUNT)?)?;
+        let mut ids = Ids::of_workflow(request.workflow_id.as_str().into());
+        ids.skips_time = client.settings().time_skipping.is_some();
+        let names = Names::of(&request);
+        match self.signal {
+            Some(_) if self.request_eager_start => {
+                return Err(Error::invalid("a start with a signal cannot be eager"));
+            }
+            Some(signal) => {
+                let request = signal.into_request(request)?;
+                let answer = self
+                    .options
+                    .run(send(&client, request, &self.options, &ids, &names))
+                    .await?;
+                take_signalled(&mut ids, answer);
+            }
+            None => {
+                request.request_eager_execution = self.request_eager_start;
+                let answer = self
+                    .options
+                    .run(send(&client, request, &self.options, &ids, &names))
+                    .await?;
+                take_started(&mut ids, &answer);
+            }
+        }
+        Ok(WorkflowHandle::new(client, ids))
+    }
+}
+
+impl<A: KnownArgs, W: 'static> IntoFuture for StartWorkflow<A, W> {
+    type Output = Result<WorkflowHandle<W>>;
+    type IntoFuture = crate::call::CallFuture<WorkflowHandle<W>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+async fn send<R: Intercepted>(
+    client: &Client,
+    request: R,
+    options: &CallOptions,
+    ids: &Ids,
+    names: &Names,
+) -> Result<R::Response> {
+    client
+        .send(request, options, &ids.codec(client))
+        .await
+        .map_err(|error| names.explain(error))
+}
+
+/// What a start was called, for its error.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    workflow_id: String,
+    workflow_type: String,
+}
+
+impl Names {
+    pub(crate) fn of(request: &StartWorkflowExecutionRequest) -> Self {
+        Self {
+            workflow_id: request.workflow_id.clone(),
+            workflow_type: request
+                .workflow_type
+                .as_ref()
+                .map(|name| name.name.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Tells a start that was refused because of its id from other errors.
+    fn explain(&self, error: Error) -> Error {
+        if error.code() != Some(Code::AlreadyExists) {
+            return error;
+        }
+        match error.detail::<WorkflowExecutionAlreadyStartedFailure>() {
+            Some(detail) => error.into_kind(self.already_started(detail)),
+            None => error,
+        }
+    }
+
+    pub(crate) fn already_started(
+        &self,
+        detail: WorkflowExecutionAlreadyStartedFailure,
+    ) -> ErrorKind {
+        let some = |id: String| (!id.is_empty()).then_some(id);
+        ErrorKind::WorkflowAlreadyStarted {
+            workflow_id: self.workflow_id.clone(),
+            workflow_type: self.workflow_type.clone(),
+            run_id: some(detail.run_id),
+            first_run_id: some(detail.first_execution_run_id),
+        }
+    }
+}
+
+/// The runs of a handle after a start: its own result, and the chain that it began or joined.
+pub(crate) fn take_started(ids: &mut Ids, answer: &StartWorkflowExecutionResponse) {
+    ids.result_run_id = id(&answer.run_id);
+    ids.first_execution_run_id =
+        id(&answer.first_execution_run_id).or_else(|| ids.result_run_id.clone());
+    ids.eagerly_started = answer.eager_workflow_task.is_some();
+}
+
+/// After a signal with start the first run is known only if the server names it, or if the run is new.
+fn take_signalled(ids: &mut Ids, answer: SignalWithStartWorkflowExecutionResponse) {
+    ids.result_run_id = id(&answer.run_id);
+    let own: Option<Arc<str>> = ids.result_run_id.clone().filter(|_| answer.started);
+    ids.first_execution_run_id = id(&answer.first_execution_run_id).or(own);
+}
+
+/// A start whose result is waited for; awaiting it starts the workflow.
+#[derive(Debug)]
+#[must_use = "a workflow is started when this is awaited"]
+pub struct ExecuteWorkflow<A, W, T> {
+    client: Client,
+    input: Input,
+    start: StartOptions,
+    options: CallOptions,
+    types: PhantomData<fn(A, W) -> T>,
+}
+
+call_options!(ExecuteWorkflow<A, W, T>);
+takes_args!(ExecuteWorkflow<W, T>);
+start_options!(ExecuteWorkflow<A, W, T>);
+
+impl<A, W, T> ExecuteWorkflow<A, W, T> {
+    pub(crate) fn new(start: StartWorkflow<A, W>) -> Self {
+        Self {
+            client: start.client,
+            input: start.input,
+            start: start.start,
+            options: start.options,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<A: KnownArgs, W, T: DeserializeOwned> ExecuteWorkflow<A, W, T> {
+    async fn run(self) -> Result<T> {
+        let each = CallOptions {
+            timeout: None,
+            ..self.options.clone()
+        };
+        let start = StartWorkflow::<A, W> {
+            client: self.client,
+            input: self.input,
+            start: self.start,
+            signal: None,
+            request_eager_start: false,
+            options: each,
+            types: PhantomData,
+        };
+        let whole = self.options;
+        whole
+            .run(async {
+                let handle = start.run().await?.untyped();
+                let (client, ids) = handle.into_parts();
+                WorkflowResult::new(client, ids)
+                    .with_options(whole.clone())
+                    .run()
+                    .await
+            })
+            .await
+    }
+}
+
+impl<A: KnownArgs, W: 'static, T: DeserializeOwned + Send + 'static> IntoFuture
+    for ExecuteWorkflow<A, W, T>
+{
+    type Output = Result<T>;
+    type IntoFuture = crate::call::CallFuture<T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
