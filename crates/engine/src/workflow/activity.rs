@@ -261,25 +261,6 @@ fn end(draft: &mut Draft<'_, '_>, activity: &Activity, attributes: impl FnOnce(i
     workflow_task::schedule(draft);
 }
 
-/// The end of an activity names its started event, whose id is known only now if both waited in the buffer. `started`
-/// keeps the ids of one flush, by scheduled event.
-pub(super) fn point_at_started_event(event: &mut HistoryEvent, started: &mut BTreeMap<i64, i64>) {
-    let (scheduled, place) = match &mut event.attributes {
-        Some(Attributes::ActivityTaskStartedEventAttributes(a)) => {
-            started.insert(a.scheduled_event_id, event.event_id);
-            return;
-        }
-        Some(Attributes::ActivityTaskCompletedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(Attributes::ActivityTaskFailedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(Attributes::ActivityTaskTimedOutEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(Attributes::ActivityTaskCanceledEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        _ => return,
-    };
-    if let Some(id) = started.get(&scheduled).filter(|_| *place == 0) {
-        *place = *id;
-    }
-}
-
 /// The run timeout of the workflow, which no timeout of its activities exceeds; 0 if there is none.
 fn run_timeout_ns(state: &State) -> i64 {
     duration_ns(state.started.workflow_run_timeout.as_ref())

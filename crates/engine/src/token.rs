@@ -1,0 +1,72 @@
+//! Task tokens: what a worker hands back to say which task it answers.
+//!
+//! A token must survive restarts, since an activity may be completed days later by another process.
+
+use bytes::Bytes;
+use prost::Message;
+
+/// Which kind of task a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub enum TaskKind {
+    /// Not a token of ours.
+    Unspecified = 0,
+    /// A workflow task.
+    Workflow = 1,
+    /// An activity task.
+    Activity = 2,
+    /// A query that was sent alone.
+    Query = 3,
+    /// A Nexus task.
+    Nexus = 4,
+}
+
+/// The content of a task token.
+#[derive(Clone, PartialEq, Message)]
+pub struct TaskToken {
+    /// [`TaskKind`].
+    #[prost(enumeration = "TaskKind", tag = "1")]
+    pub kind: i32,
+    /// Id (not name) of the namespace.
+    #[prost(string, tag = "2")]
+    pub namespace_id: String,
+    /// Workflow id.
+    #[prost(string, tag = "3")]
+    pub workflow_id: String,
+    /// Run id.
+    #[prost(string, tag = "4")]
+    pub run_id: String,
+    /// Event id at which the task was scheduled (virtual for retried and speculative workflow tasks).
+    #[prost(int64, tag = "5")]
+    pub scheduled_event_id: i64,
+    /// Event id at which a workflow task was started.
+    #[prost(int64, tag = "6")]
+    pub started_event_id: i64,
+    /// Attempt of the task, from 1.
+    #[prost(int32, tag = "7")]
+    pub attempt: i32,
+    /// When the task was started, nanoseconds since the epoch: tells two starts with equal ids apart.
+    #[prost(int64, tag = "8")]
+    pub started_time_ns: i64,
+    /// Id of a query that was sent alone.
+    #[prost(string, tag = "9")]
+    pub query_id: String,
+    /// Activity id, for messages only.
+    #[prost(string, tag = "10")]
+    pub activity_id: String,
+}
+
+impl TaskToken {
+    /// The bytes for the wire.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        self.encode_to_vec().into()
+    }
+
+    /// Reads a token. `None` if the bytes are not a token of this server.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let token = Self::decode(bytes).ok()?;
+        (token.kind() != TaskKind::Unspecified && !token.namespace_id.is_empty()).then_some(token)
+    }
+}

@@ -1,0 +1,45 @@
+//! Workflow executions: one run's state, its transitions, and everything that can be asked of it.
+//!
+//! - [`State`] is what is durable of a run; it changes only in [`State::apply`], change by change.
+//! - [`Volatile`] is what may be lost: queries, updates not yet accepted, a speculative workflow task.
+//! - [`decide()`] is one `match` from [`Request`] to the component that owns the rule; each component file holds its
+//!   transitions and invariants.
+//! - [`Draft`] collects [`Change`]s and [`Effects`]; nobody hears of either before the shell has made them durable.
+
+pub mod activity;
+mod apply;
+mod change;
+mod chain;
+mod child_workflow;
+mod close;
+mod command;
+mod continue_as_new;
+mod decide;
+mod describe;
+mod draft;
+mod external_workflow;
+mod outbox;
+mod options;
+mod query;
+mod reset;
+mod search_attributes;
+mod signal;
+mod start;
+mod state;
+mod timeout;
+mod timer;
+mod update;
+mod volatile;
+mod workflow_task;
+
+pub use chain::{ChainOutcome, ChainRequest, NewRun, decide_chain};
+pub use change::{Change, Creation, Record};
+pub use decide::{Request, decide};
+pub use draft::{Decided, Dispatch, Draft, Effects, Reply, UpdateSignal, Written};
+pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
+pub use state::{
+    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
+    WorkflowTask,
+};
+pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
+pub use workflow_task::{StartTask, StartedTask};

@@ -1,0 +1,79 @@
+//! Decisions over a workflow id: starting, signal-with-start, update-with-start, starting a child, reset. They may
+//! touch the current run and make a new one, in one commit.
+
+use crate::env::Env;
+use crate::rejection::Rejection;
+use crate::workflow::draft::{Reply, Written};
+use crate::workflow::outbox::Delivery;
+use crate::workflow::state::Execution;
+use crate::workflow::{child_workflow, reset, start, update};
+use evertide_proto::history::HistoryEvent;
+use evertide_proto::workflowservice::{
+    ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
+};
+
+/// A request that may make a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChainRequest {
+    /// StartWorkflowExecution.
+    Start(Box<StartWorkflowExecutionRequest>),
+    /// SignalWithStartWorkflowExecution.
+    SignalWithStart(Box<SignalWithStartWorkflowExecutionRequest>),
+    /// ExecuteMultiOperation: start and update in one.
+    UpdateWithStart(Box<StartWorkflowExecutionRequest>, Box<UpdateWorkflowExecutionRequest>),
+    /// A parent's message: start a child ([`crate::workflow::Message::StartChild`]).
+    StartChild(Box<Delivery>),
+    /// ResetWorkflowExecution of a run whose events are given, all of them.
+    Reset(Box<ResetWorkflowExecutionRequest>, Box<ResetBase>),
+}
+
+/// The run that is reset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResetBase {
+    /// It, as it is now (it need not be the current run).
+    pub exec: Execution,
+    /// Its history up to now.
+    pub events: Vec<HistoryEvent>,
+    /// Histories of the runs that it continued into, in order of the chain, for what is applied again.
+    pub later: Vec<Vec<HistoryEvent>>,
+}
+
+/// A run that a decision made.
+#[derive(Debug)]
+pub struct NewRun {
+    /// The run.
+    pub exec: Execution,
+    /// Its first changes and effects.
+    pub written: Written,
+}
+
+/// What a decision over a workflow id did.
+#[derive(Debug, Default)]
+pub struct ChainOutcome {
+    /// To the current run, if it was touched. Commit it before the new run.
+    pub current: Option<Written>,
+    /// The run it made, which is now the current one.
+    pub new: Option<Box<NewRun>>,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// Decides a request that may make a run. `current` is the newest run of the workflow id, open or closed, if there is
+/// one; on a rejection it is unchanged.
+///
+/// # Errors
+/// The caller's mistakes and refusals by policy.
+pub fn decide_chain(
+    request: ChainRequest,
+    current: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
+    match request {
+        ChainRequest::Start(r) => start::start(*r, current, env),
+        ChainRequest::SignalWithStart(r) => start::signal_with_start(*r, current, env),
+        ChainRequest::UpdateWithStart(s, u) => update::update_with_start(*s, *u, current, env),
+        ChainRequest::StartChild(d) => child_workflow::start_child(*d, current, env),
+        ChainRequest::Reset(r, base) => reset::reset(*r, *base, current, env),
+    }
+}

@@ -1,0 +1,298 @@
+//! The next run of a chain: continue-as-new, workflow retry, cron.
+//!
+//! The closing run and its successor are one commit: the close event names the new run, the new run's started event
+//! names the old one. The chain keeps its first run id and its execution expiration.
+
+use crate::cron;
+use crate::duration;
+use crate::env::{duration_ns, shorter_ns, timestamp};
+use crate::retry_policy::{self, Attempt, Retried, Retry};
+use crate::workflow::change::Creation;
+use crate::workflow::close::{self, check_size};
+use crate::workflow::command::BadCommand;
+use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::search_attributes;
+use crate::workflow::start::{RunSeed, new_run};
+use crate::workflow::timer::extra_of;
+use crate::workflow::workflow_task;
+use evertide_proto::command::command::Attributes as A;
+use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
+use evertide_proto::common::Payloads;
+use evertide_proto::enums::{ContinueAsNewInitiator as Initiator, RetryState, WorkflowTaskFailedCause as Cause};
+use evertide_proto::failure::Failure;
+use evertide_proto::history::{
+    WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionStartedEventAttributes,
+};
+use evertide_proto::workflow::ResetPoints;
+use prost_types::Duration;
+
+/// How a run ended that a schedule may follow.
+#[derive(Debug, Clone)]
+pub(super) enum Ending {
+    /// With this result.
+    Completed(Option<Payloads>),
+    /// With this failure.
+    Failed(Failure),
+}
+
+/// Run id of the next run, as close events write it.
+pub(super) fn run_id_of(next: Option<&RunSeed>) -> String {
+    next.map_or_else(String::new, |seed| seed.creation.run_id.clone())
+}
+
+/// Makes the next run, once the close event that names it is written.
+pub(super) fn begin(draft: &mut Draft<'_, '_>, next: Option<RunSeed>) {
+    let Some(seed) = next else { return };
+    let run = new_run(seed, draft.env, workflow_task::schedule);
+    draft.effects.successor = Some(Box::new(run));
+}
+
+/// What follows a failure: a retry, else the next time of the schedule, else nothing.
+pub(super) fn next_after_failure(draft: &mut Draft<'_, '_>, failure: &Failure) -> (RetryState, Option<RunSeed>) {
+    let state = draft.state();
+    let expiration_ns = state.info.execution_expiration_ns;
+    let attempt = Attempt {
+        retried: Retried::Workflow,
+        number: state.started.attempt,
+        failure: Some(failure),
+        now_ns: draft.now_ns(),
+        expiration_ns: (expiration_ns != 0).then_some(expiration_ns),
+    };
+    match retry_policy::next_attempt(state.started.retry_policy.as_ref(), &attempt) {
+        Retry::After { interval_ns } => {
+            let mut seed = successor(draft, Initiator::Retry, interval_ns);
+            seed.started.attempt = draft.state().started.attempt + 1;
+            seed.started.continued_failure = Some(failure.clone());
+            if !draft.state().started.cron_schedule.is_empty() {
+                seed.started.last_completion_result = None;
+            }
+            (RetryState::InProgress, Some(seed))
+        }
+        Retry::No(retry_state) => (retry_state, next_of_cron(draft, &Ending::Failed(failure.clone()))),
+    }
+}
+
+/// The next run of a schedule, if the run has one and its chain still has time.
+pub(super) fn next_of_cron(draft: &mut Draft<'_, '_>, ending: &Ending) -> Option<RunSeed> {
+    let state = draft.state();
+    if state.started.cron_schedule.is_empty() {
+        return None;
+    }
+    let cron = cron::parse(&state.started.cron_schedule).ok()?;
+    let now_ns = draft.now_ns();
+    let backoff_ns = cron.backoff_ns(state.info.execution_time_ns, now_ns)?;
+    let expiration_ns = state.info.execution_expiration_ns;
+    if expiration_ns != 0 && now_ns.saturating_add(backoff_ns) > expiration_ns {
+        return None;
+    }
+    let mut seed = successor(draft, Initiator::CronSchedule, backoff_ns);
+    seed.started.attempt = 1;
+    seed.started.completion_callbacks.clear();
+    match ending {
+        Ending::Completed(result) => {
+            seed.started.last_completion_result.clone_from(result);
+            seed.started.continued_failure = None;
+        }
+        Ending::Failed(failure) => seed.started.continued_failure = Some(failure.clone()),
+    }
+    Some(seed)
+}
+
+/// A next run with everything that this run started with.
+fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -> RunSeed {
+    let now_ns = draft.now_ns();
+    let run_id = draft.env.ids.run_id(now_ns);
+    let creation = creation(draft, &run_id);
+    let info = &draft.state().info;
+    let started = WorkflowExecutionStartedEventAttributes {
+        continued_execution_run_id: info.run_id.clone(),
+        initiator: initiator.into(),
+        original_execution_run_id: run_id,
+        first_execution_run_id: info.first_run_id.clone(),
+        identity: String::new(),
+        first_workflow_task_backoff: Some(duration::from_ns(backoff_ns)),
+        workflow_execution_expiration_time: crate::env::timestamp_opt(info.execution_expiration_ns),
+        prev_auto_reset_points: reset_points(draft),
+        priority: info.priority.clone(),
+        eager_execution_accepted: false,
+        ..draft.state().started.clone()
+    };
+    let extra = EventExtra { user_metadata: info.user_metadata.clone(), ..EventExtra::default() };
+    RunSeed { creation, started, extra }
+}
+
+fn creation(draft: &mut Draft<'_, '_>, run_id: &str) -> Creation {
+    let request_id = draft.env.ids.uuid();
+    let info = &draft.state().info;
+    Creation {
+        namespace_id: info.namespace_id.clone(),
+        namespace: info.namespace.clone(),
+        workflow_id: info.workflow_id.clone(),
+        run_id: run_id.to_owned(),
+        request_id,
+        original_start_time_ns: info.original_start_time_ns,
+        ..Creation::default()
+    }
+}
+
+/// The reset points of the chain so far; they are good for as long as their runs are kept.
+fn reset_points(draft: &Draft<'_, '_>) -> Option<ResetPoints> {
+    let info = &draft.state().info;
+    let mut points = info.auto_reset_points.clone()?;
+    let retention_ns = draft.env.namespaces.named(&info.namespace).map_or(0, |n| n.retention_ns);
+    for point in points.points.iter_mut().filter(|p| p.run_id == info.run_id) {
+        point.expire_time = Some(timestamp(draft.now_ns().saturating_add(retention_ns)));
+    }
+    Some(points)
+}
+
+/// ContinueAsNewWorkflowExecution.
+pub(super) fn command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+    let extra = extra_of(&command);
+    let Some(A::ContinueAsNewWorkflowExecutionCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let a = checked(draft, *a)?;
+    let mut seed = continued(draft, &a);
+    seed.extra.user_metadata.clone_from(&draft.state().info.user_metadata);
+    let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
+        new_execution_run_id: seed.creation.run_id.clone(),
+        workflow_type: a.workflow_type,
+        task_queue: seed.started.task_queue.clone(),
+        input: a.input,
+        workflow_run_timeout: a.workflow_run_timeout,
+        workflow_task_timeout: a.workflow_task_timeout,
+        workflow_task_completed_event_id: completed_id,
+        backoff_start_interval: a.backoff_start_interval,
+        initiator: a.initiator,
+        failure: a.failure,
+        last_completion_result: a.last_completion_result,
+        header: a.header,
+        memo: a.memo,
+        search_attributes: a.search_attributes,
+        inherit_build_id: a.inherit_build_id,
+        ..WorkflowExecutionContinuedAsNewEventAttributes::default()
+    };
+    close::close(draft, attributes, extra);
+    begin(draft, Some(seed));
+    Ok(())
+}
+
+fn continued(draft: &mut Draft<'_, '_>, a: &ContinueAsNewWorkflowExecutionCommandAttributes) -> RunSeed {
+    let backoff_ns = min_backoff_ns(draft, duration_ns(a.backoff_start_interval.as_ref()));
+    let retries = a.initiator() == Initiator::Retry;
+    let initiator = if a.initiator() == Initiator::Unspecified { Initiator::Workflow } else { a.initiator() };
+    let mut seed = successor(draft, initiator, backoff_ns);
+    let s = &mut seed.started;
+    s.workflow_type.clone_from(&a.workflow_type);
+    s.task_queue.clone_from(&a.task_queue);
+    s.input.clone_from(&a.input);
+    s.workflow_run_timeout = a.workflow_run_timeout;
+    s.workflow_task_timeout = a.workflow_task_timeout;
+    s.retry_policy.clone_from(&a.retry_policy);
+    s.cron_schedule.clone_from(&a.cron_schedule);
+    s.header.clone_from(&a.header);
+    s.memo.clone_from(&a.memo);
+    s.search_attributes.clone_from(&a.search_attributes);
+    s.continued_failure.clone_from(&a.failure);
+    s.last_completion_result.clone_from(&a.last_completion_result);
+    s.attempt = if retries { s.attempt + 1 } else { 1 };
+    s.first_workflow_task_backoff = (backoff_ns > 0).then(|| duration::from_ns(backoff_ns));
+    seed
+}
+
+/// A loop of short runs is slowed down: two runs of a chain start at least a second apart.
+fn min_backoff_ns(draft: &Draft<'_, '_>, backoff_ns: i64) -> i64 {
+    let lifetime_ns = draft.now_ns() - draft.state().info.start_time_ns;
+    let least_ns = draft.limits().workflow_id_reuse_min_interval_ns;
+    if lifetime_ns.saturating_add(backoff_ns) >= least_ns { backoff_ns } else { least_ns - lifetime_ns }
+}
+
+/// The command with what it leaves out taken from the run, or what is wrong with it.
+fn checked(
+    draft: &Draft<'_, '_>,
+    mut a: ContinueAsNewWorkflowExecutionCommandAttributes,
+) -> Result<ContinueAsNewWorkflowExecutionCommandAttributes, BadCommand> {
+    let started = &draft.state().started;
+    if a.workflow_type.as_ref().is_none_or(|t| t.name.is_empty()) {
+        a.workflow_type.clone_from(&started.workflow_type);
+    }
+    let bad = |text: String| BadCommand::task(Cause::BadContinueAsNewAttributes, text);
+    let type_name = a.workflow_type.as_ref().map_or("", |t| &t.name).to_owned();
+    let limit = draft.limits().id_length_bytes;
+    if type_name.len() > limit {
+        return Err(bad(format!(
+            "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. WorkflowType={type_name} Length={} Limit={limit}",
+            type_name.len()
+        )));
+    }
+    if a.task_queue.as_ref().is_none_or(|q| q.name.is_empty()) {
+        a.task_queue.clone_from(&started.task_queue);
+    }
+    crate::workflow::start::check_task_queue(a.task_queue.as_ref(), limit)
+        .map_err(|r| bad(format!("{} WorkflowType={type_name}", r.message)))?;
+    let queue_name = a.task_queue.as_ref().map_or("", |q| &q.name).to_owned();
+    let queue = crate::workflow::QueueRef { name: queue_name.clone(), normal_name: String::new() };
+    a.task_queue = Some(queue.to_proto());
+    let context = format!("WorkflowType={type_name} TaskQueue=name:\"{queue_name}\"  kind:TASK_QUEUE_KIND_NORMAL");
+    check_durations(&a, &context)?;
+    if let Some(policy) = &a.retry_policy {
+        let policy = retry_policy::checked(policy).map_err(|e| {
+            bad(format!("invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: {e}. {context}"))
+        })?;
+        a.retry_policy = Some(policy);
+    }
+    if cron::check(&a.cron_schedule, draft.now_ns()).is_err() {
+        return Err(bad(format!(
+            "invalid CronSchedule on ContinueAsNewWorkflowExecutionCommand: invalid CronSchedule.. {context}"
+        )));
+    }
+    check_payloads(draft, &mut a)?;
+    set_timeouts(draft, &mut a);
+    Ok(a)
+}
+
+fn check_durations(a: &ContinueAsNewWorkflowExecutionCommandAttributes, context: &str) -> Result<(), BadCommand> {
+    let check = |value: &Option<Duration>, field: &str| {
+        duration::checked_ns(value.as_ref()).map_err(|e| {
+            let text = format!("Invalid {field} on ContinueAsNewWorkflowExecutionCommand: {e}. {context}");
+            BadCommand::task(Cause::BadContinueAsNewAttributes, text)
+        })
+    };
+    check(&a.workflow_run_timeout, "WorkflowRunTimeout")?;
+    check(&a.workflow_task_timeout, "WorkflowTaskTimeout")?;
+    check(&a.backoff_start_interval, "BackoffStartInterval")?;
+    Ok(())
+}
+
+fn check_payloads(
+    draft: &Draft<'_, '_>,
+    a: &mut ContinueAsNewWorkflowExecutionCommandAttributes,
+) -> Result<(), BadCommand> {
+    let cause = Cause::BadContinueAsNewAttributes;
+    check_size(draft, a.input.as_ref(), cause, || {
+        "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.".to_owned()
+    })?;
+    check_size(draft, a.memo.as_ref(), cause, || {
+        "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.".to_owned()
+    })?;
+    if let Some(attributes) = &mut a.search_attributes {
+        let namespace = draft.state().info.namespace.clone();
+        search_attributes::check(attributes, &namespace, draft.env)
+            .map_err(|r| BadCommand::task(Cause::BadSearchAttributes, r.message))?;
+    }
+    Ok(())
+}
+
+/// Run and task timeout of the next run: the command's or this run's, within those above them.
+fn set_timeouts(draft: &Draft<'_, '_>, a: &mut ContinueAsNewWorkflowExecutionCommandAttributes) {
+    let started = &draft.state().started;
+    let or = |asked: &Option<Duration>, own: &Option<Duration>| match duration_ns(asked.as_ref()) {
+        0 => duration_ns(own.as_ref()),
+        asked_ns => asked_ns,
+    };
+    let execution_ns = duration_ns(started.workflow_execution_timeout.as_ref());
+    let run_ns = shorter_ns(or(&a.workflow_run_timeout, &started.workflow_run_timeout), execution_ns);
+    let task_ns = or(&a.workflow_task_timeout, &started.workflow_task_timeout);
+    a.workflow_run_timeout = Some(duration::from_ns(run_ns));
+    let task_ns = workflow_task::effective_timeout_ns(task_ns, run_ns, draft.limits());
+    a.workflow_task_timeout = Some(duration::from_ns(task_ns));
+}

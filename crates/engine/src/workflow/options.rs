@@ -1,0 +1,179 @@
+//! Options of a running workflow: priority, versioning override; pause and unpause.
+
+use crate::env::timestamp;
+use crate::rejection::Rejection;
+use crate::workflow::change::{Change, Facts};
+use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
+use crate::workflow::start::check_priority;
+use crate::workflow::{search_attributes, workflow_task};
+use evertide_proto::common::Priority;
+use evertide_proto::history::{
+    WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,
+    WorkflowExecutionUnpausedEventAttributes,
+};
+use evertide_proto::workflow::{WorkflowExecutionOptions, WorkflowExecutionPauseInfo};
+use evertide_proto::workflowservice::{
+    PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
+};
+
+/// UpdateWorkflowExecutionOptions.
+pub(super) fn update_options(
+    draft: &mut Draft<'_, '_>,
+    request: UpdateWorkflowExecutionOptionsRequest,
+) -> Decided {
+    if !draft.state().is_running() {
+        return Err(Rejection::already_completed());
+    }
+    let Some(mask) = request.update_mask else { return Err(Rejection::invalid("UpdateMask is required")) };
+    let asked = request.workflow_execution_options.unwrap_or_default();
+    check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
+    let before = current(draft);
+    let mut after = before.clone();
+    merge(&mut after, &asked, &mask.paths)
+        .map_err(|text| Rejection::invalid(format!("error applying update_options: {text}")))?;
+    if after != before {
+        write(draft, &before, &after, request.identity);
+    }
+    Ok(Reply::WorkflowOptions(Box::new(after)))
+}
+
+fn current(draft: &Draft<'_, '_>) -> WorkflowExecutionOptions {
+    let info = &draft.state().info;
+    WorkflowExecutionOptions {
+        versioning_override: info.versioning_override.clone(),
+        priority: info.priority.clone(),
+        ..WorkflowExecutionOptions::default()
+    }
+}
+
+/// Takes over the fields that the mask names.
+fn merge(
+    into: &mut WorkflowExecutionOptions,
+    from: &WorkflowExecutionOptions,
+    paths: &[String],
+) -> Result<(), &'static str> {
+    let camel: Vec<String> = paths.iter().map(|p| camel_path(p)).collect();
+    let has = |name: &str| camel.iter().any(|p| p == name);
+    let deployment = has("versioningOverride.deployment") || has("versioningOverride.pinnedVersion");
+    if has("versioningOverride.behavior") != deployment {
+        return Err("versioning_override fields must be updated together");
+    }
+    for path in &camel {
+        match path.as_str() {
+            "versioningOverride" => into.versioning_override.clone_from(&from.versioning_override),
+            "versioningOverride.behavior" | "versioningOverride.deployment" | "versioningOverride.pinnedVersion" => {
+                into.versioning_override.clone_from(&from.versioning_override);
+            }
+            "priority" => into.priority.clone_from(&from.priority),
+            other if other.starts_with("versioningOverride.") => {
+                return Err("versioning_override doesn't support partial updates");
+            }
+            other => merge_priority(into.priority.get_or_insert_default(), from.priority.as_ref(), other),
+        }
+    }
+    if into.priority == Some(Priority::default()) {
+        into.priority = None;
+    }
+    Ok(())
+}
+
+fn merge_priority(into: &mut Priority, from: Option<&Priority>, path: &str) {
+    let from = from.cloned().unwrap_or_default();
+    match path {
+        "priority.priorityKey" => into.priority_key = from.priority_key,
+        "priority.fairnessKey" => into.fairness_key = from.fairness_key,
+        "priority.fairnessWeight" => into.fairness_weight = from.fairness_weight,
+        _ => {}
+    }
+}
+
+/// `a_b.c_d` as `aB.cD`; masks come in either form.
+fn camel_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut upper = false;
+    for c in path.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                out.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn write(
+    draft: &mut Draft<'_, '_>,
+    before: &WorkflowExecutionOptions,
+    after: &WorkflowExecutionOptions,
+    identity: String,
+) {
+    let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
+        versioning_override: after.versioning_override.clone(),
+        unset_versioning_override: after.versioning_override.is_none(),
+        priority: if before.priority == after.priority { None } else { after.priority.clone() },
+        identity,
+        ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
+    };
+    draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });
+    draft.effects.visibility = true;
+}
+
+/// PauseWorkflowExecution.
+pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRequest) -> Decided {
+    if !draft.limits().workflow_pause {
+        let namespace = &draft.state().info.namespace;
+        return Err(Rejection::unimplemented(format!("workflow pause is not enabled for namespace: {namespace}")));
+    }
+    if !draft.state().is_running() {
+        return Err(Rejection::already_completed());
+    }
+    if draft.state().info.pause.is_some() {
+        return Err(Rejection::precondition("workflow is already paused."));
+    }
+    let pause = WorkflowExecutionPauseInfo {
+        identity: request.identity.clone(),
+        paused_time: Some(timestamp(draft.now_ns())),
+        reason: request.reason.clone(),
+    };
+    let attributes = WorkflowExecutionPausedEventAttributes {
+        identity: request.identity,
+        reason: request.reason,
+        request_id: request.request_id,
+    };
+    draft.arrive(attributes, EventExtra::default());
+    draft.record(Change::Facts(Facts { pause: Some(pause), ..Facts::default() }));
+    if draft.exec.task().is_some_and(|t| !t.is_started()) {
+        workflow_task::clear(draft);
+    }
+    search_attributes::add_by_server(draft, "TemporalPauseInfo", "workflow");
+    draft.effects.visibility = true;
+    Ok(Reply::Done)
+}
+
+/// UnpauseWorkflowExecution.
+pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecutionRequest) -> Decided {
+    if !draft.state().is_running() {
+        return Err(Rejection::already_completed());
+    }
+    if draft.state().info.pause.is_none() {
+        return Err(Rejection::precondition("workflow is not paused."));
+    }
+    let attributes = WorkflowExecutionUnpausedEventAttributes {
+        identity: request.identity,
+        reason: request.reason,
+        request_id: request.request_id,
+    };
+    draft.arrive(attributes, EventExtra::default());
+    draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
+    let rest: Vec<_> = search_attributes::listed_by_server(draft, "TemporalPauseInfo")
+        .into_iter()
+        .filter(|v| v != "workflow")
+        .collect();
+    search_attributes::set_by_server(draft, "TemporalPauseInfo", &rest);
+    workflow_task::schedule(draft);
+    draft.effects.visibility = true;
+    Ok(Reply::Done)
+}

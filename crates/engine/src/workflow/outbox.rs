@@ -1,0 +1,231 @@
+//! Messages between executions: part of a commit on each side, so that each is delivered exactly once.
+//!
+//! A decision puts a message into its run's outbox in the same commit as the event that asks for it. After the commit
+//! the shell delivers it to the target, whose decision and answer are a commit of their own; then the answer comes
+//! back to the sender as [`Request::Delivered`](crate::workflow::Request::Delivered), which takes the message out.
+//! After a crash the shell delivers again whatever is still in the outbox; targets know repeats by their request ids.
+//!
+//! A message names what it needs and no more; [`Delivery`] is the message with all that the target must know.
+
+use crate::workflow::state::{Execution, State};
+use evertide_proto::common::WorkflowExecution;
+use evertide_proto::enums::ParentClosePolicy;
+use evertide_proto::history::{
+    HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+    SignalExternalWorkflowExecutionInitiatedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
+};
+use evertide_proto::sdk::UserMetadata;
+
+/// A message in the outbox of a run.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Outgoing {
+    /// Namespace id of the target.
+    #[prost(string, tag = "1")]
+    pub namespace_id: String,
+    /// Workflow id of the target.
+    #[prost(string, tag = "2")]
+    pub workflow_id: String,
+    /// Run id of the target; empty for its current run.
+    #[prost(string, tag = "3")]
+    pub run_id: String,
+    /// What to say.
+    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9")]
+    pub message: Option<Message>,
+}
+
+/// What one execution says to another.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Message {
+    /// Start the child of this initiated event.
+    #[prost(message, tag = "4")]
+    StartChild(StartChild),
+    /// The parent knows that the child has started: it may have its first workflow task.
+    #[prost(message, tag = "5")]
+    BeginChild(BeginChild),
+    /// Take a signal.
+    #[prost(message, tag = "6")]
+    Signal(SignalMessage),
+    /// Cancel.
+    #[prost(message, tag = "7")]
+    Cancel(CancelMessage),
+    /// The child has ended.
+    #[prost(message, tag = "8")]
+    ChildClosed(ChildClosed),
+    /// The parent has ended; its close policy asks for this.
+    #[prost(message, tag = "9")]
+    ParentClosed(ParentClosed),
+}
+
+/// Start the child of this initiated event; the rest is in the sender's pending child.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StartChild {
+    /// Id of the initiated event.
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// Summary and details for the child's start.
+    #[prost(message, optional, tag = "2")]
+    pub user_metadata: Option<UserMetadata>,
+}
+
+/// The child may begin.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct BeginChild {}
+
+/// A signal to another workflow.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignalMessage {
+    /// Id of the sender's initiated event.
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// Dedupe at the target.
+    #[prost(string, tag = "2")]
+    pub request_id: String,
+    /// The attributes of the initiated event: name, input, header.
+    #[prost(message, required, tag = "3")]
+    pub initiated: SignalExternalWorkflowExecutionInitiatedEventAttributes,
+}
+
+/// A cancel request to another workflow.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CancelMessage {
+    /// Id of the sender's initiated event.
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// Dedupe at the target.
+    #[prost(string, tag = "2")]
+    pub request_id: String,
+    /// The attributes of the initiated event.
+    #[prost(message, required, tag = "3")]
+    pub initiated: RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+}
+
+/// A child's end, for its parent.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ChildClosed {
+    /// Id of the parent's initiated event.
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// The child's chain: the run that the parent started.
+    #[prost(string, tag = "2")]
+    pub first_run_id: String,
+    /// The child's last run.
+    #[prost(string, tag = "3")]
+    pub run_id: String,
+    /// Its close event; only the attributes count.
+    #[prost(message, required, tag = "4")]
+    pub close_event: HistoryEvent,
+    /// The child's workflow id.
+    #[prost(string, tag = "5")]
+    pub workflow_id: String,
+    /// The run that the child names as its parent was reset and passed the news on.
+    #[prost(bool, tag = "6")]
+    pub forwarded: bool,
+}
+
+/// A parent's end, for its child.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ParentClosed {
+    /// Terminate or request cancel.
+    #[prost(enumeration = "ParentClosePolicy", tag = "1")]
+    pub policy: i32,
+    /// The run that the parent started: the guard of the child's chain.
+    #[prost(string, tag = "2")]
+    pub first_run_id: String,
+}
+
+/// A message with all that its target must know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Namespace id of the target.
+    pub namespace_id: String,
+    /// Workflow id of the target.
+    pub workflow_id: String,
+    /// Run id of the target; empty for its current run.
+    pub run_id: String,
+    /// Who sends it.
+    pub source: Sender,
+    /// What is said.
+    pub message: Message,
+    /// For [`Message::StartChild`]: the initiated event and the request id of the start.
+    pub child: Option<Box<ChildStart>>,
+}
+
+/// Who sends a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Namespace id.
+    pub namespace_id: String,
+    /// Namespace name.
+    pub namespace: String,
+    /// The run that sends it.
+    pub execution: WorkflowExecution,
+}
+
+/// What the start of a child needs from its parent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildStart {
+    /// Attributes of the initiated event.
+    pub initiated: StartChildWorkflowExecutionInitiatedEventAttributes,
+    /// Request id of the start.
+    pub request_id: String,
+    /// Root of the parent's tree.
+    pub root: WorkflowExecution,
+    /// Priority of the parent, under that of the command.
+    pub parent_priority: Option<evertide_proto::common::Priority>,
+}
+
+/// How the target took a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryResult {
+    /// Taken, now or earlier.
+    Taken,
+    /// The child runs; this is its run.
+    ChildStarted {
+        /// First run of the child's chain.
+        run_id: String,
+    },
+    /// The child was not started: its workflow id is in use.
+    ChildExists,
+    /// There is no such execution, or it has ended.
+    NotFound,
+    /// There is no such namespace.
+    NamespaceNotFound,
+    /// The target takes no more signals.
+    SignalLimit,
+}
+
+impl Execution {
+    /// The message of that number with all that its target must know; `None` if it has been answered.
+    #[must_use]
+    pub fn delivery(&self, id: i64) -> Option<Delivery> {
+        let state = &self.state;
+        let out = state.outbox.get(&id)?;
+        let message = out.message.clone()?;
+        let child = match &message {
+            Message::StartChild(start) => Some(Box::new(child_start(state, start.initiated_event_id)?)),
+            _ => None,
+        };
+        Some(Delivery {
+            namespace_id: out.namespace_id.clone(),
+            workflow_id: out.workflow_id.clone(),
+            run_id: out.run_id.clone(),
+            source: Sender {
+                namespace_id: state.info.namespace_id.clone(),
+                namespace: state.info.namespace.clone(),
+                execution: state.execution(),
+            },
+            message,
+            child,
+        })
+    }
+}
+
+fn child_start(state: &State, initiated_event_id: i64) -> Option<ChildStart> {
+    let child = state.children.get(&initiated_event_id)?;
+    Some(ChildStart {
+        initiated: child.initiated.clone(),
+        request_id: child.request_id.clone(),
+        root: state.started.root_workflow_execution.clone().unwrap_or_else(|| state.execution()),
+        parent_priority: state.info.priority.clone(),
+    })
+}

@@ -1,0 +1,166 @@
+//! Search attributes and memo of a run: merged by commands, maintained by the server.
+
+use crate::env::Env;
+use crate::rejection::Rejection;
+use crate::visibility::{Attributes, SearchValue, payload};
+use crate::workflow::change::{Change, Facts};
+use crate::workflow::command::BadCommand;
+use crate::workflow::draft::Draft;
+use crate::workflow::timer::extra_of;
+use evertide_proto::command::Command;
+use evertide_proto::command::command::Attributes as A;
+use evertide_proto::common::{Memo, Payload, SearchAttributes};
+use evertide_proto::enums::WorkflowTaskFailedCause as Cause;
+use evertide_proto::history::{
+    UpsertWorkflowSearchAttributesEventAttributes, WorkflowPropertiesModifiedEventAttributes,
+};
+use prost::Message;
+
+/// Merges search attributes into those of the run: what is unset is taken out.
+pub(super) fn merge(into: &mut Option<SearchAttributes>, from: &SearchAttributes) {
+    let fields = &mut into.get_or_insert_default().indexed_fields;
+    merge_fields(fields, from.indexed_fields.iter());
+    if fields.is_empty() {
+        *into = None;
+    }
+}
+
+/// Merges memo fields into those of the run: what is null is taken out.
+pub(super) fn merge_memo(into: &mut Option<Memo>, from: &Memo) {
+    let fields = &mut into.get_or_insert_default().fields;
+    merge_fields(fields, from.fields.iter());
+    if fields.is_empty() {
+        *into = None;
+    }
+}
+
+fn merge_fields<'a>(
+    fields: &mut std::collections::BTreeMap<String, Payload>,
+    from: impl Iterator<Item = (&'a String, &'a Payload)>,
+) {
+    for (name, value) in from {
+        if payload::is_unset(value) {
+            fields.remove(name);
+        } else {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Search attributes of a namespace; none if it is unknown.
+fn attributes_of(namespace: &str, env: &Env<'_>) -> Attributes {
+    env.namespaces.named(namespace).map_or_else(Attributes::default, |n| n.attributes())
+}
+
+/// Checks search attributes of a client, and gives each value the type that the namespace has for it.
+///
+/// # Errors
+/// Unknown or reserved names, values of the wrong type, too many or too large ones.
+pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Rejection> {
+    if attributes.indexed_fields.is_empty() {
+        return Ok(());
+    }
+    let known = attributes_of(namespace, env);
+    payload::check(attributes, &known, namespace, env.limits)?;
+    *attributes = payload::typed(attributes, &known);
+    Ok(())
+}
+
+/// Takes out what unsets nothing at a start.
+pub(super) fn drop_nulls(attributes: &mut SearchAttributes) {
+    attributes.indexed_fields.retain(|_, value| !payload::is_unset(value));
+}
+
+/// As [`drop_nulls`], for a memo.
+pub(super) fn drop_null_fields(memo: &mut Memo) {
+    memo.fields.retain(|_, value| !payload::is_unset(value));
+}
+
+/// UpsertWorkflowSearchAttributes.
+pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+    let extra = extra_of(&command);
+    let Some(A::UpsertWorkflowSearchAttributesCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let bad = |text: std::borrow::Cow<'static, str>| BadCommand::task(Cause::BadSearchAttributes, text);
+    let Some(mut attributes) = a.search_attributes else {
+        return Err(bad("SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.".into()));
+    };
+    if attributes.indexed_fields.is_empty() {
+        return Err(bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into()));
+    }
+    let namespace = draft.state().info.namespace.clone();
+    check(&mut attributes, &namespace, draft.env).map_err(|r| bad(r.message))?;
+    let mut merged = draft.state().info.search_attributes.clone();
+    merge(&mut merged, &attributes);
+    if let Some(merged) = &merged {
+        payload::check_size(merged, draft.limits()).map_err(|r| bad(r.message))?;
+    }
+    let event = UpsertWorkflowSearchAttributesEventAttributes {
+        workflow_task_completed_event_id: completed_id,
+        search_attributes: Some(attributes),
+    };
+    draft.event_with(event, extra);
+    draft.effects.visibility = true;
+    Ok(())
+}
+
+/// ModifyWorkflowProperties.
+pub(super) fn modify_properties_command(
+    draft: &mut Draft<'_, '_>,
+    command: Command,
+    completed_id: i64,
+) -> Result<(), BadCommand> {
+    let extra = extra_of(&command);
+    let Some(A::ModifyWorkflowPropertiesCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let cause = Cause::BadModifyWorkflowPropertiesAttributes;
+    let Some(memo) = a.upserted_memo else {
+        return Err(BadCommand::task(cause, "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand."));
+    };
+    if memo.fields.is_empty() {
+        return Err(BadCommand::task(cause, "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand."));
+    }
+    let mut merged = draft.state().info.memo.clone();
+    merge_memo(&mut merged, &memo);
+    if merged.as_ref().map_or(0, Message::encoded_len) > draft.limits().memo_size_bytes {
+        return Err(BadCommand::terminate(
+            cause,
+            "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.",
+        ));
+    }
+    let event = WorkflowPropertiesModifiedEventAttributes {
+        workflow_task_completed_event_id: completed_id,
+        upserted_memo: Some(memo),
+    };
+    draft.event_with(event, extra);
+    draft.effects.visibility = true;
+    Ok(())
+}
+
+/// Sets a keyword-list attribute that the server maintains.
+pub(super) fn set_by_server(draft: &mut Draft<'_, '_>, name: &str, values: &[String]) {
+    let value = if values.is_empty() { Payload::default() } else { payload::encode(&SearchValue::KeywordList(values.to_vec())) };
+    if draft.state().search_attribute(name) == Some(&value) {
+        return;
+    }
+    let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };
+    draft.record(Change::Facts(Facts { search_attributes: Some(attributes), ..Facts::default() }));
+    draft.effects.visibility = true;
+}
+
+/// Adds a value to a keyword-list attribute that the server maintains.
+pub(super) fn add_by_server(draft: &mut Draft<'_, '_>, name: &str, value: &str) {
+    let mut values = listed_by_server(draft, name);
+    if values.iter().any(|v| v == value) {
+        return;
+    }
+    values.push(value.to_owned());
+    set_by_server(draft, name, &values);
+}
+
+/// The values of a keyword-list attribute that the server maintains.
+pub(super) fn listed_by_server(draft: &Draft<'_, '_>, name: &str) -> Vec<String> {
+    let Some(value) = draft.state().search_attribute(name) else { return Vec::new() };
+    match payload::decode(value, crate::visibility::AttributeType::KeywordList) {
+        Ok(Some(SearchValue::KeywordList(values))) => values,
+        _ => Vec::new(),
+    }
+}

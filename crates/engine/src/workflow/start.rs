@@ -1,0 +1,341 @@
+//! Starting workflows: what a start request must be, what happens when the id is taken, signal-with-start.
+
+mod checks;
+mod run;
+
+pub(super) use checks::{check_links, check_priority, check_task_queue, prepare};
+pub(super) use run::{RunSeed, new_run, seed_of};
+
+use crate::env::Env;
+use crate::rejection::{Code, Detail, Rejection};
+use crate::workflow::chain::ChainOutcome;
+use crate::workflow::draft::{Draft, EventExtra, Reply, Written};
+use crate::workflow::state::Execution;
+use crate::workflow::{close, signal, workflow_task};
+use evertide_proto::common::link::{Variant, WorkflowEvent, workflow_event};
+use evertide_proto::common::{Link, Payload, Payloads};
+use evertide_proto::enums::{
+    EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
+};
+use evertide_proto::history::WorkflowExecutionOptionsUpdatedEventAttributes;
+use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
+
+/// StartWorkflowExecution.
+pub(super) fn start(
+    request: StartWorkflowExecutionRequest,
+    current: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
+    let request = prepare(request, env)?;
+    let Some(current) = current else { return Ok(create(request, None, env)) };
+    if let Some(mut reply) = seen_before(&current.state, &request.request_id) {
+        let mut draft = Draft::new(current, env);
+        if let Reply::Started { eager_task, started: true, .. } = &mut reply
+            && request.request_eager_execution
+        {
+            *eager_task = workflow_task::start_again(&mut draft);
+        }
+        return Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply });
+    }
+    match admit(current, request.workflow_id_conflict_policy(), request.workflow_id_reuse_policy())? {
+        Admission::New => Ok(create(request, None, env)),
+        Admission::Terminate => Ok(create(request, Some(current), env)),
+        Admission::UseExisting => Ok(use_existing(&request, current, env)),
+    }
+}
+
+/// What the current run means for a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// A new run is made.
+    New,
+    /// The open run is terminated and a new one made, in one commit.
+    Terminate,
+    /// The open run is what the caller gets.
+    UseExisting,
+}
+
+/// The matrix of conflict and reuse policies, for an id that has been used.
+pub(super) fn admit(current: &Execution, conflict: Conflict, reuse: Reuse) -> Result<Admission, Rejection> {
+    let info = &current.state.info;
+    if current.state.is_running() {
+        return match conflict {
+            Conflict::UseExisting => Ok(Admission::UseExisting),
+            Conflict::TerminateExisting => Ok(Admission::Terminate),
+            _ => Err(taken(
+                current,
+                format!(
+                    "Workflow execution is already running. WorkflowId: {}, RunId: {}.",
+                    info.workflow_id, info.run_id
+                ),
+            )),
+        };
+    }
+    let failed = matches!(info.status(), Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut);
+    match reuse {
+        Reuse::AllowDuplicateFailedOnly if !failed => Err(taken(
+            current,
+            format!(
+                "Workflow execution already finished successfully. WorkflowId: {}, RunId: {}. \
+                 Workflow Id reuse policy: allow duplicate workflow Id if last run failed.",
+                info.workflow_id, info.run_id
+            ),
+        )),
+        Reuse::RejectDuplicate => Err(taken(
+            current,
+            format!(
+                "Workflow execution already finished. WorkflowId: {}, RunId: {}. \
+                 Workflow Id reuse policy: reject duplicate workflow Id.",
+                info.workflow_id, info.run_id
+            ),
+        )),
+        _ => Ok(Admission::New),
+    }
+}
+
+fn taken(current: &Execution, message: String) -> Rejection {
+    let info = &current.state.info;
+    Rejection {
+        code: Code::AlreadyExists,
+        message: message.into(),
+        detail: Detail::AlreadyStarted {
+            start_request_id: info.create_request_id.clone(),
+            run_id: info.run_id.clone(),
+            first_run_id: info.first_run_id.clone(),
+        },
+    }
+}
+
+/// The answer to a request id that the current run has seen: the same as the first time.
+pub(super) fn seen_before(state: &crate::workflow::State, request_id: &str) -> Option<Reply> {
+    let seen = state.request_ids.get(request_id)?;
+    let started = seen.event_type == i32::from(EventType::WorkflowExecutionStarted)
+        || (seen.event_type == i32::from(EventType::WorkflowExecutionSignaled)
+            && state.info.create_request_id == request_id);
+    let link = if started { started_link(state) } else { request_id_link(state, request_id, EventType::WorkflowExecutionOptionsUpdated) };
+    Some(Reply::Started {
+        run_id: state.info.run_id.clone(),
+        first_run_id: state.info.first_run_id.clone(),
+        started,
+        status: state.info.status,
+        link: Some(link),
+        eager_task: None,
+        signal_link: None,
+    })
+}
+
+/// A new run; `replaced` is terminated in the same commit.
+fn create(
+    request: StartWorkflowExecutionRequest,
+    replaced: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> ChainOutcome {
+    let identity = request.identity.clone();
+    let eager = request.request_eager_execution;
+    let seed = seed_of(request, env);
+    let replaced = replaced.map(|current| replace(current, &seed, env));
+    let wants_eager = eager && seed.started.first_workflow_task_backoff.as_ref().is_none_or(is_zero);
+    let mut seed = seed;
+    seed.started.eager_execution_accepted = wants_eager;
+    let mut eager_task = None;
+    let new = new_run(seed, env, |draft| {
+        workflow_task::schedule(draft);
+        if wants_eager {
+            draft.effects.dispatches.clear();
+            let request_id = draft.state().info.create_request_id.clone();
+            eager_task = workflow_task::start_eager(draft, &identity, request_id);
+        }
+    });
+    let reply = started_reply(&new.exec.state, eager_task);
+    ChainOutcome { current: replaced, new: Some(Box::new(new)), reply }
+}
+
+fn is_zero(d: &prost_types::Duration) -> bool {
+    d.seconds == 0 && d.nanos == 0
+}
+
+/// Terminates the open run because a new one takes its id.
+pub(super) fn replace(current: &mut Execution, seed: &RunSeed, env: &mut Env<'_>) -> Written {
+    let mut draft = Draft::new(current, env);
+    let details = format!("terminated by new runID: {}", seed.creation.run_id);
+    close::terminate(
+        &mut draft,
+        close::Termination {
+            reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
+            details: Some(Payloads { payloads: vec![json_text(&details)] }),
+            identity: workflow_task::SERVER_IDENTITY.to_owned(),
+            links: Vec::new(),
+        },
+    );
+    draft.finish()
+}
+
+/// A text as a JSON payload.
+pub(super) fn json_text(text: &str) -> Payload {
+    let mut data = String::with_capacity(text.len() + 2);
+    data.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                data.push('\\');
+                data.push(c);
+            }
+            c if u32::from(c) < 0x20 => data.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => data.push(c),
+        }
+    }
+    data.push('"');
+    json_payload(data)
+}
+
+/// A payload of JSON text.
+pub(super) fn json_payload(json: String) -> Payload {
+    Payload {
+        metadata: [("encoding".to_owned(), bytes::Bytes::from_static(b"json/plain"))].into(),
+        data: json.into(),
+        ..Payload::default()
+    }
+}
+
+/// The answer about a run that this call made.
+pub(super) fn started_reply(
+    state: &crate::workflow::State,
+    eager_task: Option<Box<workflow_task::StartedTask>>,
+) -> Reply {
+    Reply::Started {
+        run_id: state.info.run_id.clone(),
+        first_run_id: state.info.first_run_id.clone(),
+        started: true,
+        status: state.info.status,
+        link: Some(started_link(state)),
+        eager_task,
+        signal_link: None,
+    }
+}
+
+/// The open run is what the caller gets; options for that case are written to it.
+fn use_existing(request: &StartWorkflowExecutionRequest, current: &mut Execution, env: &mut Env<'_>) -> ChainOutcome {
+    let mut draft = Draft::new(current, env);
+    let mut link = started_link(draft.state());
+    if let Some(options) = request.on_conflict_options {
+        let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
+            attached_request_id: if options.attach_request_id { request.request_id.clone() } else { String::new() },
+            attached_completion_callbacks: if options.attach_completion_callbacks {
+                request.completion_callbacks.clone()
+            } else {
+                Vec::new()
+            },
+            ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
+        };
+        let links = if options.attach_links { request.links.clone() } else { Vec::new() };
+        let extra = EventExtra { links, worker_may_ignore: true, ..EventExtra::default() };
+        draft.arrive(attributes, extra);
+        if options.attach_request_id {
+            let kind = EventType::WorkflowExecutionOptionsUpdated;
+            link = request_id_link(draft.state(), &request.request_id, kind);
+        }
+    }
+    let info = &draft.state().info;
+    let reply = Reply::Started {
+        run_id: info.run_id.clone(),
+        first_run_id: info.first_run_id.clone(),
+        started: false,
+        status: info.status,
+        link: Some(link),
+        eager_task: None,
+        signal_link: None,
+    };
+    ChainOutcome { current: Some(draft.finish()), new: None, reply }
+}
+
+/// A link to the run's first event.
+pub(super) fn started_link(state: &crate::workflow::State) -> Link {
+    let reference = workflow_event::EventReference {
+        event_id: 1,
+        event_type: EventType::WorkflowExecutionStarted.into(),
+    };
+    workflow_link(state, workflow_event::Reference::EventRef(reference))
+}
+
+/// A link to the event that a request id made, which may not be written yet.
+pub(super) fn request_id_link(state: &crate::workflow::State, request_id: &str, event_type: EventType) -> Link {
+    let reference = workflow_event::RequestIdReference {
+        request_id: request_id.to_owned(),
+        event_type: event_type.into(),
+    };
+    workflow_link(state, workflow_event::Reference::RequestIdRef(reference))
+}
+
+fn workflow_link(state: &crate::workflow::State, reference: workflow_event::Reference) -> Link {
+    let info = &state.info;
+    Link {
+        variant: Some(Variant::WorkflowEvent(WorkflowEvent {
+            namespace: info.namespace.clone(),
+            workflow_id: info.workflow_id.clone(),
+            run_id: info.run_id.clone(),
+            reference: Some(reference),
+        })),
+    }
+}
+
+/// SignalWithStartWorkflowExecution.
+pub(super) fn signal_with_start(
+    request: SignalWithStartWorkflowExecutionRequest,
+    current: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
+    let (start, to_send) = checks::prepare_signal_with_start(request, env)?;
+    let replaced = match current {
+        None => None,
+        Some(current) if current.state.is_running() => {
+            if start.workflow_id_conflict_policy() != Conflict::TerminateExisting {
+                return signal_existing(to_send, current, env);
+            }
+            Some(current)
+        }
+        Some(current) => {
+            admit(current, start.workflow_id_conflict_policy(), start.workflow_id_reuse_policy())?;
+            None
+        }
+    };
+    let seed = seed_of(start, env);
+    let current = replaced.map(|current| replace(current, &seed, env));
+    let request_id = to_send.request_id.clone();
+    let new = new_run(seed, env, |draft| {
+        signal::write(draft, to_send);
+        workflow_task::schedule(draft);
+    });
+    let signal_link = request_id_link(&new.exec.state, &request_id, EventType::WorkflowExecutionSignaled);
+    let reply = with_signal_link(started_reply(&new.exec.state, None), signal_link);
+    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
+}
+
+fn signal_existing(
+    to_send: signal::Signal,
+    current: &mut Execution,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
+    let mut draft = Draft::new(current, env);
+    let request_id = to_send.request_id.clone();
+    signal::take(&mut draft, to_send, signal::Wake::EvenIfDelayed)?;
+    let state = draft.state();
+    let reply = Reply::Started {
+        run_id: state.info.run_id.clone(),
+        first_run_id: state.info.first_run_id.clone(),
+        started: false,
+        status: state.info.status,
+        link: None,
+        eager_task: None,
+        signal_link: Some(request_id_link(state, &request_id, EventType::WorkflowExecutionSignaled)),
+    };
+    Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply })
+}
+
+fn with_signal_link(reply: Reply, link: Link) -> Reply {
+    match reply {
+        Reply::Started { run_id, first_run_id, started, status, eager_task, .. } => {
+            Reply::Started { run_id, first_run_id, started, status, link: None, eager_task, signal_link: Some(link) }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,54 @@
+//! What is due: one deadline for a run, composed of those of its components.
+
+use crate::workflow::draft::{Decided, Draft, Reply};
+use crate::workflow::state::{Execution, State};
+use crate::workflow::{activity, close, timer, workflow_task};
+
+impl Execution {
+    /// When the run next has something to do by itself, nanoseconds since the epoch; 0 if never.
+    #[must_use]
+    pub fn deadline_ns(&self) -> i64 {
+        earliest([self.state.deadline_ns(), if self.state.is_running() { workflow_task::deadline_ns(self) } else { 0 }])
+    }
+}
+
+impl State {
+    /// When the durable part of the run next has something to do by itself, without its workflow task; 0 if never.
+    #[must_use]
+    pub fn deadline_ns(&self) -> i64 {
+        if !self.is_running() {
+            return 0;
+        }
+        earliest([
+            timer::deadline_ns(self),
+            activity::deadline_ns(self),
+            self.info.run_expiration_ns,
+            self.info.first_task_due_ns,
+        ])
+    }
+}
+
+fn earliest<const N: usize>(times_ns: [i64; N]) -> i64 {
+    times_ns.into_iter().filter(|t| *t != 0).min().unwrap_or(0)
+}
+
+/// Does everything that is due now, and hands out again the messages that nobody has answered.
+pub(super) fn wake(draft: &mut Draft<'_, '_>) -> Decided {
+    draft.effects.messages = draft.state().outbox.keys().copied().collect();
+    if !draft.state().is_running() {
+        return Ok(Reply::Done);
+    }
+    let (info, now_ns) = (&draft.state().info, draft.now_ns());
+    if info.run_expiration_ns != 0 && info.run_expiration_ns <= now_ns {
+        close::time_out(draft);
+        return Ok(Reply::Done);
+    }
+    let first_task_due = info.first_task_due_ns != 0 && info.first_task_due_ns <= now_ns;
+    workflow_task::wake(draft);
+    timer::wake(draft);
+    activity::wake(draft);
+    if first_task_due {
+        workflow_task::schedule_now(draft);
+    }
+    Ok(Reply::Done)
+}

@@ -1,0 +1,73 @@
+//! What a run may lose at any time: queries, updates that are not accepted yet, a speculative workflow task.
+//!
+//! Nothing here is ever told to a client as done. When it is lost (crash, eviction), waiters get an error that their
+//! client retries.
+
+use crate::rejection::Rejection;
+use crate::workflow::state::WorkflowTask;
+use evertide_proto::query::WorkflowQuery;
+use evertide_proto::common::Payloads;
+use evertide_proto::update::Request as UpdateRequest;
+use std::collections::BTreeMap;
+
+/// The volatile part of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Volatile {
+    /// A workflow task that exists only for updates.
+    pub speculative: Option<WorkflowTask>,
+    /// Queries that wait for a workflow task or ride on one, by query id.
+    pub queries: BTreeMap<String, LiveQuery>,
+    /// Updates that are admitted or sent and not accepted yet, in order of their admission.
+    pub updates: Vec<LiveUpdate>,
+}
+
+/// A query that waits for a workflow task or rides on one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveQuery {
+    /// What is asked.
+    pub query: WorkflowQuery,
+    /// Whether a worker has it.
+    pub sent: bool,
+}
+
+/// How a query ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryAnswer {
+    /// The worker's result.
+    Answered(Option<Payloads>),
+    /// The query cannot be answered, or the worker said so.
+    Failed(Rejection),
+    /// The workflow task went by without an answer and no other comes: ask a worker directly.
+    AskDirectly,
+}
+
+/// An update that is admitted or sent and not accepted yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveUpdate {
+    /// Update id, unique in the run.
+    pub id: String,
+    /// The request as the worker gets it.
+    pub request: UpdateRequest,
+    /// A worker has it: it was in a task that is not answered yet.
+    pub sent: bool,
+}
+
+impl Volatile {
+    /// The admitted or sent update of that id.
+    #[must_use]
+    pub fn update(&self, id: &str) -> Option<&LiveUpdate> {
+        self.updates.iter().find(|u| u.id == id)
+    }
+
+    /// Whether any update waits to be sent to a worker.
+    #[must_use]
+    pub fn has_unsent_updates(&self) -> bool {
+        self.updates.iter().any(|u| !u.sent)
+    }
+
+    /// Whether any query waits to be sent to a worker.
+    #[must_use]
+    pub fn has_unsent_queries(&self) -> bool {
+        self.queries.values().any(|q| !q.sent)
+    }
+}

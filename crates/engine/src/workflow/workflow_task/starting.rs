@@ -1,0 +1,210 @@
+//! A poller takes the workflow task.
+
+use crate::env::{timestamp, timestamp_opt};
+use crate::token::{TaskKind, TaskToken};
+use crate::workflow::change::{Change, Nothing};
+use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
+use crate::workflow::state::{QueueRef, State, WorkflowTask};
+use crate::workflow::workflow_task::{clear, scheduled_event, virtual_events};
+use crate::workflow::{query, update};
+use evertide_proto::common::{WorkerVersionStamp, WorkflowType};
+use evertide_proto::enums::SuggestContinueAsNewReason as Reason;
+use evertide_proto::history::{HistoryEvent, WorkflowTaskStartedEventAttributes};
+use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
+
+/// What a poller takes, and who it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StartTask {
+    /// Which task.
+    pub scheduled_event_id: i64,
+    /// Which putting of it on a queue.
+    pub stamp: i64,
+    /// Identity of the worker.
+    pub identity: String,
+    /// Request id of the poll: a repeat gets the same answer.
+    pub request_id: String,
+    /// The queue that was polled.
+    pub queue: QueueRef,
+    /// Build of the worker, as it said.
+    pub worker_version: Option<WorkerVersionStamp>,
+}
+
+/// A started task: the answer to the poll, but for the history, which the shell reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartedTask {
+    /// The answer without history.
+    pub response: PollWorkflowTaskQueueResponse,
+    /// First event that the worker gets.
+    pub history_from: i64,
+    /// The history ends before this event id.
+    pub history_until: i64,
+    /// Events that are not written yet and follow the history.
+    pub virtual_events: Vec<HistoryEvent>,
+}
+
+/// Starts the task in flight, if it is the one that the poller came for.
+pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) -> Decided {
+    let Some(task) = draft.exec.task().cloned() else { return Ok(Reply::Stale) };
+    let wanted = task.scheduled_event_id == poll.scheduled_event_id && task.stamp == poll.stamp;
+    if !wanted || !draft.state().is_running() {
+        return Ok(Reply::Stale);
+    }
+    if task.is_started() {
+        let again = task.request_id == poll.request_id;
+        return Ok(if again { answer(draft, &task, true) } else { Reply::Stale });
+    }
+    if task.speculative && !draft.exec.volatile.has_unsent_updates() {
+        clear(draft); // What it was for is gone.
+        return Ok(Reply::Stale);
+    }
+    if !poll.queue.is_sticky() && draft.state().info.sticky.is_some() {
+        draft.record(Change::StickyGone(Nothing {}));
+    }
+    let task = put_started(draft, task, poll);
+    Ok(answer(draft, &task, !poll.queue.is_sticky()))
+}
+
+/// Starts the task in flight for the worker that has just completed the last one; it knows the history so far.
+pub(in crate::workflow) fn start_inline(draft: &mut Draft<'_, '_>, identity: &str) -> Option<Box<StartedTask>> {
+    let task = draft.exec.task().filter(|t| !t.is_started()).cloned()?;
+    let poll = StartTask {
+        scheduled_event_id: task.scheduled_event_id,
+        stamp: task.stamp,
+        identity: identity.to_owned(),
+        request_id: "request-from-RespondWorkflowTaskCompleted".to_owned(),
+        ..StartTask::default()
+    };
+    let task = put_started(draft, task, &poll);
+    started_task(answer(draft, &task, false))
+}
+
+/// Starts the first task of a run in the commit that makes it, for the client that asked for it.
+pub(in crate::workflow) fn start_eager(
+    draft: &mut Draft<'_, '_>,
+    identity: &str,
+    request_id: String,
+) -> Option<Box<StartedTask>> {
+    let task = draft.exec.task().cloned()?;
+    let poll = StartTask { identity: identity.to_owned(), request_id, ..StartTask::default() };
+    let task = put_started(draft, task, &poll);
+    started_task(answer(draft, &task, true))
+}
+
+/// The first task of a run again, for a client that repeats its eager start before it has answered.
+pub(in crate::workflow) fn start_again(draft: &mut Draft<'_, '_>) -> Option<Box<StartedTask>> {
+    let first = |task: &&WorkflowTask| task.started_event_id == 3 && task.attempt == 1;
+    let task = draft.exec.task().filter(first).cloned()?;
+    started_task(answer(draft, &task, true))
+}
+
+fn started_task(reply: Reply) -> Option<Box<StartedTask>> {
+    match reply {
+        Reply::WorkflowTask(started) => Some(started),
+        _ => None,
+    }
+}
+
+fn put_started(draft: &mut Draft<'_, '_>, mut task: WorkflowTask, poll: &StartTask) -> WorkflowTask {
+    let extra = EventExtra::default;
+    if task.is_transient() && task.scheduled_event_id != draft.state().next_event_id {
+        // Events have come since the retry was scheduled: it is a first attempt again, over a longer history.
+        task.attempt = 1;
+        let scheduled = scheduled_event(draft.state(), &task);
+        task.scheduled_event_id = draft.append(scheduled.into(), extra());
+    }
+    let attributes = started_attributes(draft, &task, poll);
+    task.started_time_ns = draft.now_ns();
+    task.request_id.clone_from(&poll.request_id);
+    task.identity.clone_from(&poll.identity);
+    if task.speculative || task.is_transient() {
+        task.started_event_id = task.scheduled_event_id + 1;
+        task.started_attributes = Some(attributes);
+    } else {
+        task.started_event_id = draft.append(attributes.into(), extra());
+    }
+    if task.speculative {
+        draft.exec.volatile.speculative = Some(task.clone());
+    } else {
+        draft.record(Change::Task(task.clone()));
+    }
+    task
+}
+
+fn started_attributes(
+    draft: &Draft<'_, '_>,
+    task: &WorkflowTask,
+    poll: &StartTask,
+) -> WorkflowTaskStartedEventAttributes {
+    let state = draft.state();
+    let reasons = reasons_to_continue_as_new(draft);
+    WorkflowTaskStartedEventAttributes {
+        scheduled_event_id: task.scheduled_event_id,
+        identity: poll.identity.clone(),
+        request_id: poll.request_id.clone(),
+        suggest_continue_as_new: !reasons.is_empty(),
+        suggest_continue_as_new_reasons: reasons.into_iter().map(Into::into).collect(),
+        history_size_bytes: state.info.history_size_bytes,
+        ..WorkflowTaskStartedEventAttributes::default()
+    }
+}
+
+fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
+    let (state, limits) = (draft.state(), draft.limits());
+    let updates = state.updates.len() + draft.exec.volatile.updates.len();
+    let many_updates = limits.total_updates * limits.total_updates_suggest_continue_as_new_percent / 100;
+    let mut reasons = Vec::new();
+    if state.info.history_size_bytes >= limits.history_size_suggest_continue_as_new_bytes {
+        reasons.push(Reason::HistorySizeTooLarge);
+    }
+    if state.next_event_id >= limits.history_count_suggest_continue_as_new {
+        reasons.push(Reason::TooManyHistoryEvents);
+    }
+    if updates >= many_updates.max(1) {
+        reasons.push(Reason::TooManyUpdates);
+    }
+    reasons
+}
+
+fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool) -> Reply {
+    let messages = update::messages_for_task(draft, task.started_event_id);
+    let queries = query::queries_for_task(draft);
+    let state = draft.state();
+    let history_from = if whole_history { 1 } else { state.info.previous_started_event_id + 1 };
+    let response = PollWorkflowTaskQueueResponse {
+        task_token: token(state, task).to_bytes(),
+        workflow_execution: Some(state.execution()),
+        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
+        previous_started_event_id: state.info.previous_started_event_id,
+        started_event_id: task.started_event_id,
+        attempt: task.attempt,
+        workflow_execution_task_queue: Some(
+            QueueRef { name: state.task_queue().to_owned(), normal_name: String::new() }.to_proto(),
+        ),
+        scheduled_time: timestamp_opt(task.scheduled_time_ns),
+        started_time: Some(timestamp(task.started_time_ns)),
+        queries,
+        messages,
+        ..PollWorkflowTaskQueueResponse::default()
+    };
+    Reply::WorkflowTask(Box::new(StartedTask {
+        response,
+        history_from,
+        history_until: state.next_event_id,
+        virtual_events: virtual_events(state, task),
+    }))
+}
+
+/// The token of a started task.
+fn token(state: &State, task: &WorkflowTask) -> TaskToken {
+    TaskToken {
+        kind: TaskKind::Workflow.into(),
+        namespace_id: state.info.namespace_id.clone(),
+        workflow_id: state.info.workflow_id.clone(),
+        run_id: state.info.run_id.clone(),
+        scheduled_event_id: task.scheduled_event_id,
+        started_event_id: task.started_event_id,
+        attempt: task.attempt,
+        started_time_ns: task.started_time_ns,
+        ..TaskToken::default()
+    }
+}
