@@ -34,10 +34,9 @@ use crate::workflow::workflow_task;
 use evertide_proto::common::{Payloads, Priority, RetryPolicy};
 use evertide_proto::failure::Failure;
 use evertide_proto::history::history_event::Attributes;
-use evertide_proto::history::{ActivityTaskStartedEventAttributes, HistoryEvent};
+use evertide_proto::history::ActivityTaskStartedEventAttributes;
 use evertide_proto::workflowservice as ws;
 use options::Timeouts;
-use std::collections::BTreeMap;
 
 /// Which activity an answer is for.
 #[derive(Debug, Clone, PartialEq)]

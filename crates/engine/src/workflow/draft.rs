@@ -8,13 +8,12 @@ use crate::workflow::chain::NewRun;
 use crate::workflow::outbox::Outgoing;
 use crate::workflow::state::{Execution, QueueRef, State};
 use crate::workflow::volatile::QueryAnswer;
-use crate::workflow::{activity, change, workflow_task};
+use crate::workflow::{change, workflow_task};
 use evertide_proto::common::{Link, Priority};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
 use evertide_proto::sdk::{EventGroupMarker, UserMetadata};
 use evertide_proto::update::Outcome;
-use std::collections::BTreeMap;
 use std::collections::BTreeMap;
 
 /// A decision in the making over one run.
@@ -215,12 +214,11 @@ impl<'a, 'e> Draft<'a, 'e> {
             self.exec.state.buffered.clone().into_iter().partition(change::is_end_of_started_work);
         events.extend(ends);
         self.record(Change::BufferCleared(Nothing {}));
-        let mut started_activities = BTreeMap::new();
+        let mut started = BTreeMap::new();
         for mut event in events {
             event.event_id = self.exec.state.next_event_id;
             event.task_id = event.event_id;
-            self.exec.state.point_at_started_event(&mut event);
-            activity::point_at_started_event(&mut event, &mut started_activities);
+            point_at_started_event(&mut event, &mut started);
             self.record(Change::Flushed(event));
         }
     }

@@ -5,7 +5,7 @@ use crate::rejection::Rejection;
 use crate::workflow::change::{Change, Facts};
 use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
 use crate::workflow::start::check_priority;
-use crate::workflow::{search_attributes, workflow_task};
+use crate::workflow::{activity, search_attributes, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,
@@ -148,7 +148,7 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
     if draft.exec.task().is_some_and(|t| !t.is_started()) {
         workflow_task::clear(draft);
     }
-    search_attributes::add_by_server(draft, "TemporalPauseInfo", "workflow");
+    activity::refresh_pause_info(draft);
     draft.effects.visibility = true;
     Ok(Reply::Done)
 }
@@ -168,11 +168,8 @@ pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecuti
     };
     draft.arrive(attributes, EventExtra::default());
     draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
-    let rest: Vec<_> = search_attributes::listed_by_server(draft, "TemporalPauseInfo")
-        .into_iter()
-        .filter(|v| v != "workflow")
-        .collect();
-    search_attributes::set_by_server(draft, "TemporalPauseInfo", &rest);
+    activity::refresh_pause_info(draft);
+    activity::dispatch_all(draft);
     workflow_task::schedule(draft);
     draft.effects.visibility = true;
     Ok(Reply::Done)

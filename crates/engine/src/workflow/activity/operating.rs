@@ -4,16 +4,15 @@
 
 use crate::env::{duration_ns, timestamp};
 use crate::rejection::Rejection;
-use crate::visibility::{SearchValue, payload};
 use crate::workflow::activity::options::{self, Subject};
 use crate::workflow::activity::retrying::{due_again_ns, forget_heartbeat, forget_reset, leave_attempt};
 use crate::workflow::activity::{Operation, Stage, dispatch, set_run};
-use crate::workflow::change::{Change, Facts};
 use crate::workflow::draft::{Decided, Draft, Reply};
+use crate::workflow::search_attributes;
 use crate::workflow::start::check_priority;
 use crate::workflow::state::{Activity, ActivityRun, State};
 use evertide_proto::activity::ActivityOptions;
-use evertide_proto::common::{Payload, RetryPolicy, SearchAttributes};
+use evertide_proto::common::RetryPolicy;
 use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflow::pending_activity_info::{PauseInfo, pause_info};
 use evertide_proto::workflowservice as ws;
@@ -352,14 +351,9 @@ fn targets(state: &State, target: Option<Target>) -> Result<Vec<Activity>, Rejec
 /// Lets lists see which pauses the run has: its own, and the types of its paused activities.
 pub(in crate::workflow) fn refresh_pause_info(draft: &mut Draft<'_, '_>) {
     let entries = pause_entries(draft.state());
-    let shown = (!entries.is_empty()).then(|| payload::encode(&SearchValue::KeywordList(entries)));
-    if draft.state().search_attribute(PAUSE_ATTRIBUTE) == shown.as_ref() {
-        return;
+    if search_attributes::listed_by_server(draft, PAUSE_ATTRIBUTE) != entries {
+        search_attributes::set_by_server(draft, PAUSE_ATTRIBUTE, &entries);
     }
-    let indexed_fields = [(PAUSE_ATTRIBUTE.to_owned(), shown.unwrap_or_else(Payload::default))].into();
-    let search_attributes = Some(SearchAttributes { indexed_fields });
-    draft.record(Change::Facts(Facts { search_attributes, ..Facts::default() }));
-    draft.effects.visibility = true;
 }
 
 fn pause_entries(state: &State) -> Vec<String> {
