@@ -16,7 +16,9 @@ mod starting;
 #[cfg(test)]
 mod tests;
 
-pub(super) use closing::{apply_parent_close_policy, child_closed, parent_closed, report_close, tell_parent};
+pub(super) use closing::{
+    RESETTER_IDENTITY, apply_parent_close_policy, child_closed, parent_closed, report_close, tell_parent,
+};
 pub(super) use command::start_command;
 pub(super) use starting::{begin, request_id, start_answered, start_child, write_failed, write_started};
 

@@ -17,6 +17,8 @@ use evertide_proto::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 mod completing;
 
+pub(super) use completing::remember_build;
+
 /// What is wrong with a command, and what comes of it.
 #[derive(Debug)]
 pub(super) enum BadCommand {

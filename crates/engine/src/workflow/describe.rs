@@ -66,7 +66,9 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
 
 /// Request ids and the events that they made; an id of a start and a signal shows as the signal's.
 fn request_ids(state: &State) -> std::collections::BTreeMap<String, RequestIdInfo> {
-    let kinds = state.request_ids.iter().map(|(id, made)| (id, made.event_type, made.event_id));
+    let resets = i32::from(EventType::WorkflowTaskFailed); // Kept for retried resets only, not to be linked to.
+    let known = state.request_ids.iter().filter(|(_, made)| made.event_type != resets);
+    let kinds = known.map(|(id, made)| (id, made.event_type, made.event_id));
     let signaled = i32::from(EventType::WorkflowExecutionSignaled);
     let signals = state.signal_request_ids.iter().map(|(id, event_id)| (id, signaled, *event_id));
     let infos = kinds.chain(signals).map(|(id, event_type, event_id)| {

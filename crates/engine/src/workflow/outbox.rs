@@ -225,7 +225,7 @@ fn child_start(state: &State, initiated_event_id: i64) -> Option<ChildStart> {
     Some(ChildStart {
         initiated: child.initiated.clone(),
         request_id: child.request_id.clone(),
-        root: state.started.root_workflow_execution.clone().unwrap_or_else(|| state.execution()),
+        root: state.root_execution(),
         parent_priority: state.info.priority.clone(),
     })
 }

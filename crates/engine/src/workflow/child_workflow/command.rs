@@ -162,11 +162,8 @@ fn normalize(
 }
 
 fn cap(value: &mut Option<Duration>, field: &str, which: &str) -> Result<(), BadCommand> {
-    let ns = duration::checked_ns(value.as_ref())
+    *value = duration::checked(value.as_ref())
         .map_err(|e| bad(format!("Invalid {field} on {COMMAND}: {e}. {which}")))?;
-    if value.is_some() {
-        *value = Some(duration::from_ns(ns));
-    }
     Ok(())
 }
 

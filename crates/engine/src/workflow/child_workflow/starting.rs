@@ -8,8 +8,8 @@ use crate::workflow::draft::{Draft, EventExtra, Reply};
 use crate::workflow::outbox::{ChildStart, Delivery, DeliveryResult, Message};
 use crate::workflow::start::{self, Admission, RunSeed};
 use crate::workflow::state::{Child, Execution, State};
-use crate::workflow::workflow_task;
-use evertide_proto::common::{Priority, WorkflowExecution};
+use crate::workflow::{activity, workflow_task};
+use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::{
     EventType, ParentClosePolicy, StartChildWorkflowExecutionFailedCause as Cause, WorkflowIdConflictPolicy as Conflict,
     WorkflowIdReusePolicy as Reuse,
@@ -108,7 +108,7 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
         header: a.header,
         user_metadata,
         versioning_override: a.versioning_override,
-        priority: merged(child.parent_priority.as_ref(), a.priority.as_ref()),
+        priority: activity::merged_priority(child.parent_priority.as_ref(), a.priority.as_ref()),
         ..StartWorkflowExecutionRequest::default()
     };
     let mut seed = start::seed_of(request, env);
@@ -118,22 +118,6 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
     seed.started.parent_initiated_event_id = initiated_event_id;
     seed.started.root_workflow_execution = Some(child.root.clone());
     seed
-}
-
-/// The parent's priority, with what the command says in its place field by field.
-fn merged(parent: Option<&Priority>, command: Option<&Priority>) -> Option<Priority> {
-    let (Some(parent), Some(command)) = (parent, command) else { return command.or(parent).cloned() };
-    let mut merged = parent.clone();
-    if command.priority_key != 0 {
-        merged.priority_key = command.priority_key;
-    }
-    if !command.fairness_key.is_empty() {
-        merged.fairness_key.clone_from(&command.fairness_key);
-    }
-    if command.fairness_weight != 0.0 {
-        merged.fairness_weight = command.fairness_weight;
-    }
-    Some(merged)
 }
 
 /// The child's answer, at the parent.

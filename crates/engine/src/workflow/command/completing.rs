@@ -42,7 +42,7 @@ pub(super) fn complete(
     let completed_id = write_completed(draft, &request, &written);
     set_sticky(draft, request.sticky_attributes.as_ref());
     workflow_task::clear_problems(draft);
-    remember_build(draft, &request, completed_id);
+    remember_build(draft, request.worker_version_stamp.as_ref(), &request.binary_checksum, completed_id);
 
     let messages = update::Messages::new(request.messages);
     let mut completion = Completion { completed_id, unhandled_events, messages };
@@ -158,10 +158,14 @@ fn set_sticky(draft: &mut Draft<'_, '_>, attributes: Option<&StickyExecutionAttr
 }
 
 /// Remembers the worker's build: for resets to before a bad build, and for lists by build.
-fn remember_build(draft: &mut Draft<'_, '_>, request: &RespondWorkflowTaskCompletedRequest, completed_id: i64) {
-    let stamp = request.worker_version_stamp.as_ref();
+pub(in crate::workflow) fn remember_build(
+    draft: &mut Draft<'_, '_>,
+    stamp: Option<&WorkerVersionStamp>,
+    binary_checksum: &str,
+    completed_id: i64,
+) {
     let build_id = stamp.map_or("", |s| s.build_id.as_str());
-    let checksum = if build_id.is_empty() { request.binary_checksum.as_str() } else { build_id };
+    let checksum = if build_id.is_empty() { binary_checksum } else { build_id };
     let points = draft.state().info.auto_reset_points.as_ref();
     let known = points.is_some_and(|p| p.points.iter().any(|p| p.binary_checksum == checksum));
     if !known {
@@ -170,8 +174,8 @@ fn remember_build(draft: &mut Draft<'_, '_>, request: &RespondWorkflowTaskComple
     for value in build_id_values(stamp) {
         search_attributes::add_by_server(draft, "BuildIds", &value);
     }
-    if !request.binary_checksum.is_empty() {
-        search_attributes::add_by_server(draft, "BinaryChecksums", &request.binary_checksum);
+    if !binary_checksum.is_empty() {
+        search_attributes::add_by_server(draft, "BinaryChecksums", binary_checksum);
     }
 }
 
