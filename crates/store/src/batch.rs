@@ -26,7 +26,10 @@ impl Batch {
     ///
     /// # Errors
     /// [`StoreError::Refused`], as [`Store::commit`](crate::Store::commit) says, and what `exists` fails with.
-    pub fn check(&self, mut exists: impl FnMut(RunKey) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+    pub fn check(
+        &self,
+        mut exists: impl FnMut(RunKey) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let mut changed = BTreeMap::new();
         for write in &self.writes {
             match write {

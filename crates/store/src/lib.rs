@@ -12,6 +12,8 @@ pub mod codec;
 mod contract;
 mod error;
 pub mod memory;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 pub mod visibility;
 
 pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
