@@ -20,7 +20,7 @@ mod draft;
 mod external_workflow;
 mod outbox;
 mod options;
-mod query;
+pub mod query;
 mod reset;
 mod search_attributes;
 mod signal;
@@ -28,7 +28,7 @@ mod start;
 mod state;
 mod timeout;
 mod timer;
-mod update;
+pub mod update;
 mod volatile;
 mod workflow_task;
 

@@ -67,6 +67,9 @@ impl State {
                 self.request_ids.insert(seen.id.clone(), seen.made.clone());
             }
             Change::Facts(facts) => self.set_facts(facts),
+            Change::UpdateForgotten(id) => {
+                self.updates.remove(id);
+            }
             Change::ChildRequest(c) => {
                 if let Some(child) = self.children.get_mut(&c.initiated_event_id) {
                     child.request_id.clone_from(&c.request_id);

@@ -17,7 +17,7 @@ pub struct Record {
 #[derive(Clone, PartialEq, Message)]
 pub struct ChangeEntry {
     /// The change.
-    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17")]
+    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
     pub change: Option<Change>,
 }
 
@@ -76,6 +76,9 @@ pub enum Change {
     /// A child is started with this request id.
     #[prost(message, tag = "17")]
     ChildRequest(ChildRequest),
+    /// An update that a reset had admitted was rejected: the run knows it no more.
+    #[prost(string, tag = "18")]
+    UpdateForgotten(String),
 }
 
 /// No content.

@@ -45,7 +45,7 @@ pub enum Request {
     /// TerminateWorkflowExecution.
     Terminate(Box<ws::TerminateWorkflowExecutionRequest>),
     /// QueryWorkflow.
-    Query(Box<ws::QueryWorkflowRequest>),
+    Query(Box<query::Query>),
     /// The client of a buffered query has gone away.
     ForgetQuery(String),
     /// UpdateWorkflowExecution.

@@ -5,7 +5,7 @@ use crate::rejection::Rejection;
 use crate::workflow::change::{Change, Facts};
 use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
 use crate::workflow::start::check_priority;
-use crate::workflow::{activity, search_attributes, workflow_task};
+use crate::workflow::{activity, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,

@@ -7,6 +7,9 @@
 //!
 //! A message names what it needs and no more; [`Delivery`] is the message with all that the target must know.
 
+#[cfg(test)]
+pub(super) mod world;
+
 use crate::workflow::state::{Execution, State};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::ParentClosePolicy;

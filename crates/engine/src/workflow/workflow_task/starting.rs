@@ -51,7 +51,7 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
     }
     if task.is_started() {
         let again = task.request_id == poll.request_id;
-        return Ok(if again { answer(draft, &task, true) } else { Reply::Stale });
+        return Ok(if again { answer(draft, &task, true, false) } else { Reply::Stale });
     }
     if task.speculative && !draft.exec.volatile.has_unsent_updates() {
         clear(draft); // What it was for is gone.
@@ -61,7 +61,7 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
         draft.record(Change::StickyGone(Nothing {}));
     }
     let task = put_started(draft, task, poll);
-    Ok(answer(draft, &task, !poll.queue.is_sticky()))
+    Ok(answer(draft, &task, !poll.queue.is_sticky(), false))
 }
 
 /// Starts the task in flight for the worker that has just completed the last one; it knows the history so far.
@@ -75,7 +75,7 @@ pub(in crate::workflow) fn start_inline(draft: &mut Draft<'_, '_>, identity: &st
         ..StartTask::default()
     };
     let task = put_started(draft, task, &poll);
-    started_task(answer(draft, &task, false))
+    started_task(answer(draft, &task, false, true))
 }
 
 /// Starts the first task of a run in the commit that makes it, for the client that asked for it.
@@ -87,14 +87,14 @@ pub(in crate::workflow) fn start_eager(
     let task = draft.exec.task().cloned()?;
     let poll = StartTask { identity: identity.to_owned(), request_id, ..StartTask::default() };
     let task = put_started(draft, task, &poll);
-    started_task(answer(draft, &task, true))
+    started_task(answer(draft, &task, true, false))
 }
 
 /// The first task of a run again, for a client that repeats its eager start before it has answered.
 pub(in crate::workflow) fn start_again(draft: &mut Draft<'_, '_>) -> Option<Box<StartedTask>> {
     let first = |task: &&WorkflowTask| task.started_event_id == 3 && task.attempt == 1;
     let task = draft.exec.task().filter(first).cloned()?;
-    started_task(answer(draft, &task, true))
+    started_task(answer(draft, &task, true, false))
 }
 
 fn started_task(reply: Reply) -> Option<Box<StartedTask>> {
@@ -165,8 +165,8 @@ fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
     reasons
 }
 
-fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool) -> Reply {
-    let messages = update::messages_for_task(draft, task.started_event_id);
+fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool, inline: bool) -> Reply {
+    let messages = update::messages_for_task(draft, task.started_event_id, inline);
     let queries = query::queries_for_task(draft);
     let state = draft.state();
     let history_from = if whole_history { 1 } else { state.info.previous_started_event_id + 1 };
