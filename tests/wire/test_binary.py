@@ -82,6 +82,37 @@ def test_every_flag_of_a_dev_server(binary, tmp_path):
         pass
 
 
+async def test_durable_without_a_word(binary, tmp_path, monkeypatch):
+    """`server start` keeps its state in a file of its own choice, says which, and finds it again."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    printed = tmp_path / "printed.txt"
+    start = lambda port: ["server", "start", "--port", str(port), "--log-level", "warn"]  # noqa: E731
+    with printed.open("w") as output, ServerProcess(binary, start, output=output) as server:
+        client = await Client.connect(server.target)
+        handle = await client.start_workflow("any", id="kept", task_queue="any")
+        server.stop()
+    file, = (tmp_path / "data").rglob("*.db")
+    assert str(file) in printed.read_text()
+    with ServerProcess(binary, start) as server:
+        client = await Client.connect(server.target)
+        assert (await client.get_workflow_handle("kept").describe()).run_id == handle.result_run_id
+
+
+def test_in_memory_says_so(binary, tmp_path):
+    printed = tmp_path / "printed.txt"
+    with printed.open("w") as output, ServerProcess(binary, output=output) as server:
+        server.stop()
+    assert "memory" in printed.read_text()
+
+
+def test_cluster_health(binary):
+    with ServerProcess(binary) as server:
+        health = [binary, "operator", "cluster", "health", "--address", server.target]
+        done = subprocess.run(health, capture_output=True, text=True, timeout=STOP_TIMEOUT_S)
+        assert (done.returncode, done.stdout.strip()) == (0, "SERVING")
+    fails(*health)
+
+
 async def test_namespaces_of_the_command_line(binary):
     with ServerProcess(binary, lambda port: dev_arguments(port, "--namespace", "first")) as server:
         for namespace in ("default", "first"):
