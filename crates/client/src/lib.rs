@@ -1,9 +1,12 @@
 //! A client of Temporal servers with the complete WorkflowHandle.
 
+mod activity;
 mod call;
 mod client;
 mod codec;
 mod definition;
+#[cfg(feature = "envconfig")]
+pub mod envconfig;
 mod error;
 mod execution;
 mod failure;
@@ -11,7 +14,9 @@ mod handle;
 mod input;
 mod interceptor;
 mod json;
+mod list;
 mod observer;
+mod paging;
 pub mod payload;
 mod retry;
 mod rpc;
@@ -24,6 +29,9 @@ pub use evertide_proto as proto;
 pub use evertide_proto::enums::{QueryRejectCondition, WorkflowExecutionStatus};
 pub use tonic::{Code, Status};
 
+pub use activity::{
+    AsyncActivityHandle, CompleteActivity, FailActivity, Heartbeat, ReportCancellation,
+};
 pub use call::CallFuture;
 #[cfg(feature = "tls")]
 pub use client::Tls;
@@ -43,6 +51,10 @@ pub use handle::{
     WorkflowHistory, WorkflowRef, WorkflowResult,
 };
 pub use interceptor::{Intercepted, Interceptor, InterceptorFuture, Next, OutboundCall};
+pub use list::{
+    CountWorkflows, ListHistories, ListWorkflows, WorkflowExecutionCount,
+    WorkflowExecutionCountGroup,
+};
 pub use observer::{RpcObserver, RpcReport};
 pub use payload::{Args, Details};
 pub use retry::RetryOptions;

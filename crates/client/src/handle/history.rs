@@ -24,9 +24,10 @@ use evertide_proto::workflowservice::{
 use futures_core::Stream;
 
 use super::Ids;
-use crate::call::{CallFuture, CallOptions, call_options, into_future};
+use crate::call::{CallOptions, call_options, into_future};
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::paging::{Page, Paging};
 
 /// Which events to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,7 +174,7 @@ impl HistoryEvents {
         };
         let pages = HistoryPages {
             reader,
-            state: State::Token(Bytes::new()),
+            paging: Paging::from_start(),
         };
         Self {
             pages,
@@ -191,13 +192,13 @@ impl HistoryEvents {
     /// Starts at the page of a token, as it stood in [`HistoryPage::next_page_token`].
     pub fn next_page_token(mut self, token: impl Into<Bytes>) -> Self {
         self.position = ResumeToken::at_page(token.into());
-        self.pages.state = State::Token(self.position.page_token());
+        self.pages.paging = Paging::Before(self.position.page_token());
         self
     }
 
     /// Starts behind the event that a token came with. The options must be those of then.
     pub fn resume(mut self, token: ResumeToken) -> Self {
-        self.pages.state = State::Token(token.page_token());
+        self.pages.paging = Paging::Before(token.page_token());
         self.position = token;
         self
     }
@@ -304,20 +305,11 @@ impl fmt::Debug for HistoryEvents {
 }
 
 /// The pages of a history as a stream.
+#[derive(Debug)]
 #[must_use = "no page is read until the stream is polled"]
 pub struct HistoryPages {
     reader: Reader,
-    state: State,
-}
-
-/// What to do for the next page.
-enum State {
-    /// Ask for it.
-    Token(Bytes),
-    /// Wait for it. The token is kept to ask again after an error.
-    Asked(Bytes, CallFuture<HistoryPage>),
-    /// There is none.
-    End,
+    paging: Paging<HistoryPage>,
 }
 
 impl HistoryPages {
@@ -331,45 +323,17 @@ impl Stream for HistoryPages {
     type Item = Result<HistoryPage>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match &mut self.state {
-                State::End => return Poll::Ready(None),
-                State::Token(token) => {
-                    let token = token.clone();
-                    let reader = self.reader.clone();
-                    let asked = token.clone();
-                    let page =
-                        Box::pin(
-                            async move { reader.options.clone().run(reader.page(asked)).await },
-                        );
-                    self.state = State::Asked(token, page);
-                }
-                State::Asked(token, page) => {
-                    let page = ready!(page.as_mut().poll(cx));
-                    self.state = match &page {
-                        Ok(page) if page.next_page_token.is_empty() => State::End,
-                        Ok(page) => State::Token(page.next_page_token.clone()),
-                        // Whoever polls again after an error asks for the same page again.
-                        Err(_) => State::Token(std::mem::take(token)),
-                    };
-                    return Poll::Ready(Some(page));
-                }
-            }
-        }
+        let Self { reader, paging } = &mut *self;
+        paging.poll_page(cx, |token| {
+            let reader = reader.clone();
+            Box::pin(async move { reader.options.clone().run(reader.page(token)).await })
+        })
     }
 }
 
-impl fmt::Debug for HistoryPages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Token(_) => "before a page",
-            State::Asked(..) => "waiting for a page",
-            State::End => "at the end",
-        };
-        f.debug_struct("HistoryPages")
-            .field("workflow", &self.reader.ids.workflow_id)
-            .field("state", &state)
-            .finish()
+impl Page for HistoryPage {
+    fn next_page_token(&self) -> &Bytes {
+        &self.next_page_token
     }
 }
 
