@@ -139,7 +139,10 @@ impl World {
                     assert!(dispatched, "what waits on a queue was put there");
                     assert!(run.scheduled_time_ns <= self.now);
                 }
-                Stage::Started => assert!(!run.in_backoff && run.started_time_ns <= self.now),
+                Stage::Started => {
+                    assert!(!run.in_backoff && run.started_time_ns <= self.now);
+                    assert!(run.pause.is_some() || self.exec.state.deadline_ns() != 0, "no attempt lasts for ever");
+                }
                 Stage::Backoff => {
                     let due = self.exec.state.deadline_ns();
                     assert!(due != 0 && due <= run.scheduled_time_ns, "a backoff has an end");
