@@ -8,6 +8,7 @@ use std::str::FromStr;
 /// How many years ahead a time is looked for. The 29th of February is never further away than eight, and then not found.
 const YEARS_AHEAD: i64 = 5;
 
+const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
 const HOUR_SECONDS: i64 = 3600;
 const MINUTE_SECONDS: i64 = 60;
 
@@ -80,7 +81,8 @@ impl Range {
     fn field(&self, text: &str) -> Result<Field, CronError> {
         let mut field = Field { accepted: 0, is_star: false };
         for item in text.split(',').filter(|item| !item.is_empty()) {
-            let read = self.item(item).ok_or_else(|| CronError::BadField { field: self.name, text: item.to_owned() })?;
+            let read =
+                self.item(item).ok_or_else(|| CronError::BadField { field: self.name, text: item.to_owned() })?;
             field.accepted |= read.accepted;
             field.is_star |= read.is_star;
         }
@@ -128,6 +130,9 @@ impl Fields {
     /// From the month down to the minute, a value that does not fit is moved on until it fits, and what is below it goes back
     /// to its start; when a value comes round, all the fields above are looked at again.
     pub(super) fn next_from(&self, unix_seconds: i64, time_zone: &TimeZone) -> Option<i64> {
+        if self.all().iter().any(|field| field.accepted == 0) {
+            return None; // Looking for it minute by minute would find that out as well.
+        }
         let mut search = Search { at: unix_seconds, moved: false, time_zone };
         let last_year = search.reading()?.year + YEARS_AHEAD;
         while search.reading()?.year <= last_year {
@@ -141,6 +146,10 @@ impl Fields {
             }
         }
         None
+    }
+
+    fn all(&self) -> [Field; 5] {
+        [self.minute, self.hour, self.day_of_month, self.month, self.day_of_week]
     }
 
     /// Moves on to a month that fits; false if a new year began.
@@ -171,12 +180,16 @@ impl Fields {
             if !search.moved {
                 search.set(Reading { hour: 0, minute: 0, second: 0, ..shown })?;
             }
-            let shown = search.reading()?;
+            let (before, shown) = (search.at, search.reading()?);
             search.set(Reading { day: shown.day + 1, ..shown })?;
             // Where the clock jumps at midnight, the start of the day may be shown as an hour before or after it.
             let hour = search.reading()?.hour;
             let to_midnight_hours = if hour > 12 { 24 - hour } else { -hour };
             search.at += to_midnight_hours * HOUR_SECONDS;
+            if search.at <= before {
+                // A zone left out a whole day, so that setting the clock to it went back.
+                search.at = before + DAY_SECONDS;
+            }
             if search.reading()?.day == 1 {
                 return Some(false);
             }
