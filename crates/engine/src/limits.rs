@@ -154,8 +154,12 @@ impl Limits {
             "limit.memosize.error" => put!(memo_size_bytes, size),
             "limit.historycount.error" => put!(history_count, number),
             "limit.historysize.error" => put!(history_size_bytes, number),
-            "limit.historycount.suggestcontinueasnew" => put!(history_count_suggest_continue_as_new, number),
-            "limit.historysize.suggestcontinueasnew" => put!(history_size_suggest_continue_as_new_bytes, number),
+            "limit.historycount.suggestcontinueasnew" => {
+                put!(history_count_suggest_continue_as_new, number)
+            }
+            "limit.historysize.suggestcontinueasnew" => {
+                put!(history_size_suggest_continue_as_new_bytes, number)
+            }
             "limit.mutablestatesize.error" => put!(mutable_state_size_bytes, size),
             "limit.numpendingactivities.error" => put!(pending_activities, size),
             "limit.numpendingchildexecutions.error" => put!(pending_children, size),
@@ -168,9 +172,15 @@ impl Limits {
             "history.maxinflightupdates" => put!(in_flight_updates, size),
             "history.maxtotalupdates" => put!(total_updates, size),
             "history.defaultworkflowtasktimeout" => put!(workflow_task_timeout_default_ns, length),
-            "history.workflowtaskheartbeattimeout" => put!(workflow_task_heartbeat_timeout_ns, length),
-            "history.workflowtaskretrymaxinterval" => put!(workflow_task_retry_max_interval_ns, length),
-            "history.workflowidreuseminimalinterval" => put!(workflow_id_reuse_min_interval_ns, length),
+            "history.workflowtaskheartbeattimeout" => {
+                put!(workflow_task_heartbeat_timeout_ns, length)
+            }
+            "history.workflowtaskretrymaxinterval" => {
+                put!(workflow_task_retry_max_interval_ns, length)
+            }
+            "history.workflowidreuseminimalinterval" => {
+                put!(workflow_id_reuse_min_interval_ns, length)
+            }
             "history.longpollexpirationinterval" => put!(long_poll_ns, length),
             "frontend.maxlinksperrequest" => put!(links_per_request, size),
             "frontend.linkmaxsize" => put!(link_size_bytes, size),
@@ -183,7 +193,10 @@ impl Limits {
                 put!(workflow_time_skipping, switch);
             }
             "frontend.workflowtimeskippingmaxskippersession" => {
-                put!(time_skipping_max_per_session, number.and_then(|n| i32::try_from(n).ok()));
+                put!(
+                    time_skipping_max_per_session,
+                    number.and_then(|n| i32::try_from(n).ok())
+                );
             }
             _ => return false,
         }
@@ -216,6 +229,9 @@ mod tests {
         assert!(limits.set("limit.maxIDLength", "255"));
         assert!(limits.set("history.longPollExpirationInterval", "\"2s\""));
         assert!(!limits.set("some.unknownKey", "1"));
-        assert_eq!((limits.id_length_bytes, limits.long_poll_ns), (255, 2_000_000_000));
+        assert_eq!(
+            (limits.id_length_bytes, limits.long_poll_ns),
+            (255, 2_000_000_000)
+        );
     }
 }

@@ -24,7 +24,9 @@ mod typing;
 mod value;
 mod words;
 
-pub use attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_reserved, predefined_attributes};
+pub use attributes::{
+    Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_reserved, predefined_attributes,
+};
 pub use evaluate::{Row, evaluate, matches};
 pub use filter::{CompareOp, Filter, Query};
 pub use literal::{execution_status_name, parse_execution_status};

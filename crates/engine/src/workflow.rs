@@ -8,8 +8,8 @@
 
 pub mod activity;
 mod apply;
-mod change;
 mod chain;
+mod change;
 mod child_workflow;
 mod close;
 mod command;
@@ -17,29 +17,35 @@ mod continue_as_new;
 mod decide;
 mod describe;
 mod draft;
+#[cfg(test)]
+mod examples;
 mod external_workflow;
-mod outbox;
 mod options;
+mod outbox;
+#[cfg(test)]
+mod properties;
 pub mod query;
 mod reset;
 mod search_attributes;
 mod signal;
 mod start;
 mod state;
+#[cfg(test)]
+mod testing;
 mod timeout;
 mod timer;
 pub mod update;
 mod volatile;
 mod workflow_task;
 
-pub use chain::{ChainOutcome, ChainRequest, NewRun, decide_chain};
+pub use chain::{ChainOutcome, ChainRequest, NewRun, ResetBase, decide_chain};
 pub use change::{Change, Creation, Record};
 pub use decide::{Request, decide};
 pub use draft::{Decided, Dispatch, Draft, Effects, Reply, UpdateSignal, Written};
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
 pub use state::{
-    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
-    WorkflowTask,
+    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky,
+    Timer, UpdateInfo, WorkflowTask,
 };
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
 pub use workflow_task::{StartTask, StartedTask};

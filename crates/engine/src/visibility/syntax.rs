@@ -97,7 +97,12 @@ pub(super) fn parse_statement(text: &str) -> Result<Statement, FilterError> {
     let has_limit = parser.limit()?;
     parser.accept(";");
     match parser.token.kind {
-        TokenKind::End => Ok(Statement { condition, group_by, has_order_by, has_limit }),
+        TokenKind::End => Ok(Statement {
+            condition,
+            group_by,
+            has_order_by,
+            has_limit,
+        }),
         _ => Err(parser.unexpected()),
     }
 }
@@ -119,7 +124,12 @@ impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
         let mut lexer = Lexer::new(text);
         let token = lexer.next_token();
-        Self { lexer, token, nesting: 0, terms: 0 }
+        Self {
+            lexer,
+            token,
+            nesting: 0,
+            terms: 0,
+        }
     }
 
     /// Moves to the next token and gives the one before.
@@ -143,22 +153,33 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, word: &str) -> Result<(), FilterError> {
-        if self.accept(word) { Ok(()) } else { Err(self.unexpected()) }
+        if self.accept(word) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     fn unexpected(&self) -> FilterError {
         let near = match &self.token.kind {
-            TokenKind::Name(text) | TokenKind::Number(text) | TokenKind::Text(text) | TokenKind::Bad(text) => {
-                text.clone()
-            }
+            TokenKind::Name(text)
+            | TokenKind::Number(text)
+            | TokenKind::Text(text)
+            | TokenKind::Bad(text) => text.clone(),
             TokenKind::Keyword(text) | TokenKind::Symbol(text) => (*text).to_owned(),
             TokenKind::End => String::new(),
         };
-        FilterError::Malformed { position: self.token.end + 1, near }
+        FilterError::Malformed {
+            position: self.token.end + 1,
+            near,
+        }
     }
 
     /// Goes one parenthesis or NOT deeper for a while.
-    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, FilterError>) -> Result<T, FilterError> {
+    fn nested<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, FilterError>,
+    ) -> Result<T, FilterError> {
         if self.nesting == MAX_NESTING {
             return Err(FilterError::NestedTooDeep);
         }
@@ -170,7 +191,11 @@ impl<'a> Parser<'a> {
 
     fn count_term(&mut self) -> Result<(), FilterError> {
         self.terms += 1;
-        if self.terms > MAX_TERMS { Err(FilterError::TooManyTerms) } else { Ok(()) }
+        if self.terms > MAX_TERMS {
+            Err(FilterError::TooManyTerms)
+        } else {
+            Ok(())
+        }
     }
 
     fn disjunction(&mut self) -> Result<Expr, FilterError> {
@@ -224,7 +249,10 @@ impl<'a> Parser<'a> {
         }
         while self.accept("is") {
             let is = self.is_test()?;
-            term = Term::Condition(Expr::Is { left: into_operand(term), is });
+            term = Term::Condition(Expr::Is {
+                left: into_operand(term),
+                is,
+            });
         }
         Ok(term)
     }
@@ -237,7 +265,11 @@ impl<'a> Parser<'a> {
             let left = take_left();
             self.advance();
             let operator = if operator == "<>" { "!=" } else { operator };
-            return Ok(Some(Expr::Compare(Comparison { left, operator, right: self.operand()? })));
+            return Ok(Some(Expr::Compare(Comparison {
+                left,
+                operator,
+                right: self.operand()?,
+            })));
         }
         let negated = self.at("not");
         if negated {
@@ -260,19 +292,32 @@ impl<'a> Parser<'a> {
             let low = self.operand()?;
             self.expect("and")?;
             let high = self.operand()?;
-            return Ok(Some(Expr::Between { left: take_left(), negated, low, high }));
+            return Ok(Some(Expr::Between {
+                left: take_left(),
+                negated,
+                low,
+                high,
+            }));
         } else if negated {
             return Err(self.unexpected());
         } else {
             return Ok(None);
         };
-        Ok(Some(Expr::Compare(Comparison { left: take_left(), operator, right })))
+        Ok(Some(Expr::Compare(Comparison {
+            left: take_left(),
+            operator,
+            right,
+        })))
     }
 
     fn is_test(&mut self) -> Result<IsTest, FilterError> {
         let negated = self.accept("not");
         if self.accept("null") {
-            return Ok(if negated { IsTest::NotNull } else { IsTest::Null });
+            return Ok(if negated {
+                IsTest::NotNull
+            } else {
+                IsTest::Null
+            });
         }
         if self.accept("true") || self.accept("false") {
             return Ok(IsTest::Boolean);
@@ -378,7 +423,10 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self) -> Result<String, FilterError> {
         match self.advance() {
-            Token { kind: TokenKind::Name(name), .. } => Ok(name),
+            Token {
+                kind: TokenKind::Name(name),
+                ..
+            } => Ok(name),
             token => {
                 self.token = token;
                 Err(self.unexpected())

@@ -19,11 +19,17 @@ use evertide_proto::history::{
     WorkflowExecutionCompletedEventAttributes, WorkflowExecutionFailedEventAttributes,
     WorkflowExecutionTerminatedEventAttributes, WorkflowExecutionTimedOutEventAttributes,
 };
-use evertide_proto::workflowservice::{RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest};
+use evertide_proto::workflowservice::{
+    RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
+};
 use prost::Message;
 
 /// Writes the close event and does all that follows from it.
-pub(super) fn close(draft: &mut Draft<'_, '_>, attributes: impl Into<EventAttributes>, extra: EventExtra) {
+pub(super) fn close(
+    draft: &mut Draft<'_, '_>,
+    attributes: impl Into<EventAttributes>,
+    extra: EventExtra,
+) {
     let attributes = attributes.into();
     draft.event_with(attributes.clone(), extra);
     let has_successor = !draft.state().info.new_run_id.is_empty();
@@ -37,12 +43,21 @@ pub(super) fn close(draft: &mut Draft<'_, '_>, attributes: impl Into<EventAttrib
 }
 
 /// CompleteWorkflowExecution.
-pub(super) fn complete_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+pub(super) fn complete_command(
+    draft: &mut Draft<'_, '_>,
+    command: Command,
+    completed_id: i64,
+) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::CompleteWorkflowExecutionCommandAttributes(a)) = command.attributes else { return Ok(()) };
-    check_size(draft, a.result.as_ref(), Cause::BadCompleteWorkflowExecutionAttributes, || {
-        "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned()
-    })?;
+    let Some(A::CompleteWorkflowExecutionCommandAttributes(a)) = command.attributes else {
+        return Ok(());
+    };
+    check_size(
+        draft,
+        a.result.as_ref(),
+        Cause::BadCompleteWorkflowExecutionAttributes,
+        || "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned(),
+    )?;
     let next = continue_as_new::next_of_cron(draft, &Ending::Completed(a.result.clone()));
     let attributes = WorkflowExecutionCompletedEventAttributes {
         result: a.result,
@@ -55,16 +70,28 @@ pub(super) fn complete_command(draft: &mut Draft<'_, '_>, command: Command, comp
 }
 
 /// FailWorkflowExecution.
-pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+pub(super) fn fail_command(
+    draft: &mut Draft<'_, '_>,
+    command: Command,
+    completed_id: i64,
+) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::FailWorkflowExecutionCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let Some(A::FailWorkflowExecutionCommandAttributes(a)) = command.attributes else {
+        return Ok(());
+    };
     let Some(failure) = a.failure else {
         let text = "Failure is not set on FailWorkflowExecutionCommand.";
-        return Err(BadCommand::task(Cause::BadFailWorkflowExecutionAttributes, text));
+        return Err(BadCommand::task(
+            Cause::BadFailWorkflowExecutionAttributes,
+            text,
+        ));
     };
-    check_size(draft, Some(&failure), Cause::BadFailWorkflowExecutionAttributes, || {
-        "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.".to_owned()
-    })?;
+    check_size(
+        draft,
+        Some(&failure),
+        Cause::BadFailWorkflowExecutionAttributes,
+        || "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.".to_owned(),
+    )?;
     let (retry_state, next) = continue_as_new::next_after_failure(draft, &failure);
     let attributes = WorkflowExecutionFailedEventAttributes {
         failure: Some(failure),
@@ -78,9 +105,15 @@ pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, complete
 }
 
 /// CancelWorkflowExecution: ends the chain, whatever its schedule or retry policy.
-pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+pub(super) fn cancel_command(
+    draft: &mut Draft<'_, '_>,
+    command: Command,
+    completed_id: i64,
+) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::CancelWorkflowExecutionCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let Some(A::CancelWorkflowExecutionCommandAttributes(a)) = command.attributes else {
+        return Ok(());
+    };
     let attributes = WorkflowExecutionCanceledEventAttributes {
         workflow_task_completed_event_id: completed_id,
         details: a.details,
@@ -112,12 +145,21 @@ pub(super) struct Termination {
 }
 
 /// TerminateWorkflowExecution.
-pub(super) fn terminate_by_user(draft: &mut Draft<'_, '_>, request: TerminateWorkflowExecutionRequest) -> Decided {
+pub(super) fn terminate_by_user(
+    draft: &mut Draft<'_, '_>,
+    request: TerminateWorkflowExecutionRequest,
+) -> Decided {
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
     crate::workflow::start::check_links(&request.links, draft.env)?;
-    let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+    let or = |text: String, default: &str| {
+        if text.is_empty() {
+            default.to_owned()
+        } else {
+            text
+        }
+    };
     terminate(
         draft,
         Termination {
@@ -141,17 +183,34 @@ pub(super) fn terminate(draft: &mut Draft<'_, '_>, termination: Termination) {
         details: termination.details,
         identity: termination.identity,
     };
-    close(draft, attributes, EventExtra { links: termination.links, ..EventExtra::default() });
+    close(
+        draft,
+        attributes,
+        EventExtra {
+            links: termination.links,
+            ..EventExtra::default()
+        },
+    );
 }
 
 /// The server terminates a run that cannot go on.
 pub(super) fn terminate_by_server(draft: &mut Draft<'_, '_>, reason: &str) {
     let identity = SERVER_IDENTITY.to_owned();
-    terminate(draft, Termination { reason: reason.to_owned(), identity, ..Termination::default() });
+    terminate(
+        draft,
+        Termination {
+            reason: reason.to_owned(),
+            identity,
+            ..Termination::default()
+        },
+    );
 }
 
 /// RequestCancelWorkflowExecution: of a closed run or a second time it is a success that changes nothing.
-pub(super) fn request_cancel(draft: &mut Draft<'_, '_>, request: &RequestCancelWorkflowExecutionRequest) -> Decided {
+pub(super) fn request_cancel(
+    draft: &mut Draft<'_, '_>,
+    request: &RequestCancelWorkflowExecutionRequest,
+) -> Decided {
     crate::workflow::start::check_links(&request.links, draft.env)?;
     if !draft.state().is_running() || draft.state().info.cancel_requested {
         return Ok(Reply::Done);
@@ -171,7 +230,13 @@ pub(super) fn write_cancel_request(
     attributes: WorkflowExecutionCancelRequestedEventAttributes,
     links: Vec<Link>,
 ) {
-    draft.arrive(attributes, EventExtra { links, ..EventExtra::default() });
+    draft.arrive(
+        attributes,
+        EventExtra {
+            links,
+            ..EventExtra::default()
+        },
+    );
     workflow_task::schedule_now(draft);
 }
 
@@ -187,7 +252,8 @@ pub(super) fn time_out(draft: &mut Draft<'_, '_>) {
         ..Failure::default()
     };
     let info = &draft.state().info;
-    let chain_over = info.execution_expiration_ns != 0 && info.execution_expiration_ns <= draft.now_ns();
+    let chain_over =
+        info.execution_expiration_ns != 0 && info.execution_expiration_ns <= draft.now_ns();
     let (retry_state, next) = if chain_over {
         (RetryState::Timeout, None)
     } else {

@@ -3,8 +3,8 @@
 use crate::env::{Env, timestamp};
 use crate::limits::Limits;
 use crate::rejection::Rejection;
-use crate::workflow::change::{Change, Nothing, Record};
 use crate::workflow::chain::NewRun;
+use crate::workflow::change::{Change, Nothing, Record};
 use crate::workflow::outbox::Outgoing;
 use crate::workflow::state::{Execution, QueueRef, State};
 use crate::workflow::volatile::QueryAnswer;
@@ -124,7 +124,12 @@ pub struct EventExtra {
 impl<'a, 'e> Draft<'a, 'e> {
     /// Begins a decision over a run.
     pub fn new(exec: &'a mut Execution, env: &'a mut Env<'e>) -> Self {
-        Self { exec, env, changes: Vec::new(), effects: Effects::default() }
+        Self {
+            exec,
+            env,
+            changes: Vec::new(),
+            effects: Effects::default(),
+        }
     }
 
     /// The durable state as it is now.
@@ -191,7 +196,11 @@ impl<'a, 'e> Draft<'a, 'e> {
     }
 
     fn build(&self, attributes: Attributes, extra: EventExtra) -> HistoryEvent {
-        let time_ns = if extra.time_ns == 0 { self.env.now_ns } else { extra.time_ns };
+        let time_ns = if extra.time_ns == 0 {
+            self.env.now_ns
+        } else {
+            extra.time_ns
+        };
         HistoryEvent {
             event_id: 0,
             event_time: Some(timestamp(time_ns)),
@@ -210,8 +219,13 @@ impl<'a, 'e> Draft<'a, 'e> {
         if self.exec.state.buffered.is_empty() {
             return;
         }
-        let (ends, mut events): (Vec<_>, Vec<_>) =
-            self.exec.state.buffered.clone().into_iter().partition(change::is_end_of_started_work);
+        let (ends, mut events): (Vec<_>, Vec<_>) = self
+            .exec
+            .state
+            .buffered
+            .clone()
+            .into_iter()
+            .partition(change::is_end_of_started_work);
         events.extend(ends);
         self.record(Change::BufferCleared(Nothing {}));
         let mut started = BTreeMap::new();
@@ -243,12 +257,18 @@ impl<'a, 'e> Draft<'a, 'e> {
         if !self.changes.is_empty() {
             self.exec.state.count_transition();
         }
-        Written { changes: self.changes, effects: self.effects }
+        Written {
+            changes: self.changes,
+            effects: self.effects,
+        }
     }
 
     /// A copy of everything, to come back to with [`Self::restore`] when commands turn out to be wrong halfway.
     pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { exec: self.exec.clone(), changes: self.changes.len() }
+        Checkpoint {
+            exec: self.exec.clone(),
+            changes: self.changes.len(),
+        }
     }
 
     /// Takes back everything recorded and every effect since the checkpoint.
@@ -272,15 +292,33 @@ fn point_at_started_event(event: &mut HistoryEvent, started: &mut BTreeMap<i64, 
             started.insert(a.initiated_event_id, event.event_id);
             return;
         }
-        Some(A::ActivityTaskCompletedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(A::ActivityTaskFailedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(A::ActivityTaskTimedOutEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(A::ActivityTaskCanceledEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
-        Some(A::ChildWorkflowExecutionCompletedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
-        Some(A::ChildWorkflowExecutionFailedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
-        Some(A::ChildWorkflowExecutionTimedOutEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
-        Some(A::ChildWorkflowExecutionCanceledEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
-        Some(A::ChildWorkflowExecutionTerminatedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
+        Some(A::ActivityTaskCompletedEventAttributes(a)) => {
+            (a.scheduled_event_id, &mut a.started_event_id)
+        }
+        Some(A::ActivityTaskFailedEventAttributes(a)) => {
+            (a.scheduled_event_id, &mut a.started_event_id)
+        }
+        Some(A::ActivityTaskTimedOutEventAttributes(a)) => {
+            (a.scheduled_event_id, &mut a.started_event_id)
+        }
+        Some(A::ActivityTaskCanceledEventAttributes(a)) => {
+            (a.scheduled_event_id, &mut a.started_event_id)
+        }
+        Some(A::ChildWorkflowExecutionCompletedEventAttributes(a)) => {
+            (a.initiated_event_id, &mut a.started_event_id)
+        }
+        Some(A::ChildWorkflowExecutionFailedEventAttributes(a)) => {
+            (a.initiated_event_id, &mut a.started_event_id)
+        }
+        Some(A::ChildWorkflowExecutionTimedOutEventAttributes(a)) => {
+            (a.initiated_event_id, &mut a.started_event_id)
+        }
+        Some(A::ChildWorkflowExecutionCanceledEventAttributes(a)) => {
+            (a.initiated_event_id, &mut a.started_event_id)
+        }
+        Some(A::ChildWorkflowExecutionTerminatedEventAttributes(a)) => {
+            (a.initiated_event_id, &mut a.started_event_id)
+        }
         _ => return,
     };
     if let Some(id) = started.get(&begun).filter(|_| *place == 0) {

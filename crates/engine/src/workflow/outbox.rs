@@ -15,7 +15,8 @@ use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::history::{
     HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-    SignalExternalWorkflowExecutionInitiatedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
+    SignalExternalWorkflowExecutionInitiatedEventAttributes,
+    StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 use evertide_proto::sdk::UserMetadata;
 
@@ -205,7 +206,9 @@ impl Execution {
         let out = state.outbox.get(&id)?;
         let message = out.message.clone()?;
         let child = match &message {
-            Message::StartChild(start) => Some(Box::new(child_start(state, start.initiated_event_id)?)),
+            Message::StartChild(start) => {
+                Some(Box::new(child_start(state, start.initiated_event_id)?))
+            }
             _ => None,
         };
         Some(Delivery {

@@ -49,14 +49,20 @@ fn merge_fields<'a>(
 
 /// Search attributes of a namespace; none if it is unknown.
 fn attributes_of(namespace: &str, env: &Env<'_>) -> Attributes {
-    env.namespaces.named(namespace).map_or_else(Attributes::default, |n| n.attributes())
+    env.namespaces
+        .named(namespace)
+        .map_or_else(Attributes::default, |n| n.attributes())
 }
 
 /// Checks search attributes of a client, and gives each value the type that the namespace has for it.
 ///
 /// # Errors
 /// Unknown or reserved names, values of the wrong type, too many or too large ones.
-pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Rejection> {
+pub(super) fn check(
+    attributes: &mut SearchAttributes,
+    namespace: &str,
+    env: &Env<'_>,
+) -> Result<(), Rejection> {
     if attributes.indexed_fields.is_empty() {
         return Ok(());
     }
@@ -68,7 +74,9 @@ pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &En
 
 /// Takes out what unsets nothing at a start.
 pub(super) fn drop_nulls(attributes: &mut SearchAttributes) {
-    attributes.indexed_fields.retain(|_, value| !payload::is_unset(value));
+    attributes
+        .indexed_fields
+        .retain(|_, value| !payload::is_unset(value));
 }
 
 /// As [`drop_nulls`], for a memo.
@@ -77,15 +85,26 @@ pub(super) fn drop_null_fields(memo: &mut Memo) {
 }
 
 /// UpsertWorkflowSearchAttributes.
-pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
+pub(super) fn upsert_command(
+    draft: &mut Draft<'_, '_>,
+    command: Command,
+    completed_id: i64,
+) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::UpsertWorkflowSearchAttributesCommandAttributes(a)) = command.attributes else { return Ok(()) };
-    let bad = |text: std::borrow::Cow<'static, str>| BadCommand::task(Cause::BadSearchAttributes, text);
+    let Some(A::UpsertWorkflowSearchAttributesCommandAttributes(a)) = command.attributes else {
+        return Ok(());
+    };
+    let bad =
+        |text: std::borrow::Cow<'static, str>| BadCommand::task(Cause::BadSearchAttributes, text);
     let Some(mut attributes) = a.search_attributes else {
-        return Err(bad("SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.".into()));
+        return Err(bad(
+            "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.".into(),
+        ));
     };
     if attributes.indexed_fields.is_empty() {
-        return Err(bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into()));
+        return Err(bad(
+            "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into(),
+        ));
     }
     let namespace = draft.state().info.namespace.clone();
     check(&mut attributes, &namespace, draft.env).map_err(|r| bad(r.message))?;
@@ -110,13 +129,21 @@ pub(super) fn modify_properties_command(
     completed_id: i64,
 ) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::ModifyWorkflowPropertiesCommandAttributes(a)) = command.attributes else { return Ok(()) };
+    let Some(A::ModifyWorkflowPropertiesCommandAttributes(a)) = command.attributes else {
+        return Ok(());
+    };
     let cause = Cause::BadModifyWorkflowPropertiesAttributes;
     let Some(memo) = a.upserted_memo else {
-        return Err(BadCommand::task(cause, "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand."));
+        return Err(BadCommand::task(
+            cause,
+            "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
+        ));
     };
     if memo.fields.is_empty() {
-        return Err(BadCommand::task(cause, "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand."));
+        return Err(BadCommand::task(
+            cause,
+            "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.",
+        ));
     }
     let mut merged = draft.state().info.memo.clone();
     merge_memo(&mut merged, &memo);
@@ -137,12 +164,21 @@ pub(super) fn modify_properties_command(
 
 /// Sets a keyword-list attribute that the server maintains.
 pub(super) fn set_by_server(draft: &mut Draft<'_, '_>, name: &str, values: &[String]) {
-    let value = if values.is_empty() { Payload::default() } else { payload::encode(&SearchValue::KeywordList(values.to_vec())) };
+    let value = if values.is_empty() {
+        Payload::default()
+    } else {
+        payload::encode(&SearchValue::KeywordList(values.to_vec()))
+    };
     if draft.state().search_attribute(name) == Some(&value) {
         return;
     }
-    let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };
-    draft.record(Change::Facts(Facts { search_attributes: Some(attributes), ..Facts::default() }));
+    let attributes = SearchAttributes {
+        indexed_fields: [(name.to_owned(), value)].into(),
+    };
+    draft.record(Change::Facts(Facts {
+        search_attributes: Some(attributes),
+        ..Facts::default()
+    }));
     draft.effects.visibility = true;
 }
 
@@ -158,7 +194,9 @@ pub(super) fn add_by_server(draft: &mut Draft<'_, '_>, name: &str, value: &str) 
 
 /// The values of a keyword-list attribute that the server maintains.
 pub(super) fn listed_by_server(draft: &Draft<'_, '_>, name: &str) -> Vec<String> {
-    let Some(value) = draft.state().search_attribute(name) else { return Vec::new() };
+    let Some(value) = draft.state().search_attribute(name) else {
+        return Vec::new();
+    };
     match payload::decode(value, crate::visibility::AttributeType::KeywordList) {
         Ok(Some(SearchValue::KeywordList(values))) => values,
         _ => Vec::new(),

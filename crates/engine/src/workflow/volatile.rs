@@ -5,8 +5,8 @@
 
 use crate::rejection::Rejection;
 use crate::workflow::state::WorkflowTask;
-use evertide_proto::query::WorkflowQuery;
 use evertide_proto::common::Payloads;
+use evertide_proto::query::WorkflowQuery;
 use evertide_proto::update::Request as UpdateRequest;
 use std::collections::BTreeMap;
 

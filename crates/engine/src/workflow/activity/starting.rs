@@ -20,23 +20,39 @@ pub(super) struct Poller<'a> {
 /// Starts the attempt that the poller came for, if it still waits. A repeat of the poll gets the same answer.
 pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) -> Decided {
     let id = poll.scheduled_event_id;
-    let Some(activity) = draft.state().activities.get(&id) else { return Ok(Reply::Stale) };
+    let Some(activity) = draft.state().activities.get(&id) else {
+        return Ok(Reply::Stale);
+    };
     let takes_tasks = takes_tasks(draft.state());
     match activity.stage() {
-        Stage::Started if activity.run.request_id == poll.request_id && draft.state().is_running() => {}
+        Stage::Started
+            if activity.run.request_id == poll.request_id && draft.state().is_running() => {}
         Stage::Queued if activity.run.stamp == poll.stamp && takes_tasks => {
-            put_started(draft, id, &Poller { identity: &poll.identity, request_id: &poll.request_id });
+            put_started(
+                draft,
+                id,
+                &Poller {
+                    identity: &poll.identity,
+                    request_id: &poll.request_id,
+                },
+            );
         }
         _ => return Ok(Reply::Stale),
     }
-    let answer = draft.state().activities.get(&id).map(|a| task_answer(draft.state(), a));
+    let answer = draft
+        .state()
+        .activities
+        .get(&id)
+        .map(|a| task_answer(draft.state(), a));
     Ok(answer.map_or(Reply::Stale, |answer| Reply::ActivityTask(Box::new(answer))))
 }
 
 /// The current attempt is with a worker from now on.
 pub(super) fn put_started(draft: &mut Draft<'_, '_>, id: i64, poller: &Poller<'_>) {
     let now_ns = draft.now_ns();
-    let Some(activity) = draft.state().activities.get(&id) else { return };
+    let Some(activity) = draft.state().activities.get(&id) else {
+        return;
+    };
     let mut run = activity.run.clone();
     run.started_time_ns = now_ns;
     run.last_started_time_ns = now_ns;
@@ -52,7 +68,9 @@ pub(super) fn task_answer(state: &State, activity: &Activity) -> PollActivityTas
     PollActivityTaskQueueResponse {
         task_token: token(state, activity).to_bytes(),
         workflow_namespace: state.info.namespace.clone(),
-        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
+        workflow_type: Some(WorkflowType {
+            name: state.workflow_type().to_owned(),
+        }),
         workflow_execution: Some(state.execution()),
         activity_type: scheduled.activity_type.clone(),
         activity_id: scheduled.activity_id.clone(),

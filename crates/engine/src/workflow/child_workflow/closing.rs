@@ -4,7 +4,9 @@ use crate::workflow::change::Change;
 use crate::workflow::child_workflow::{close_policy, is_started, to_child, write_started};
 use crate::workflow::close;
 use crate::workflow::draft::{Draft, EventExtra};
-use crate::workflow::outbox::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
+use crate::workflow::outbox::{
+    ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed,
+};
 use crate::workflow::state::{Child, State};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
 use evertide_proto::common::WorkflowExecution;
@@ -13,7 +15,8 @@ use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
     ChildWorkflowExecutionCanceledEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
     ChildWorkflowExecutionFailedEventAttributes, ChildWorkflowExecutionTerminatedEventAttributes,
-    ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent, WorkflowExecutionCancelRequestedEventAttributes,
+    ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent,
+    WorkflowExecutionCancelRequestedEventAttributes,
 };
 
 /// Who terminates a run because it is reset.
@@ -34,7 +37,9 @@ pub(in crate::workflow) fn tell_parent(draft: &mut Draft<'_, '_>, close_event: A
 /// As [`tell_parent`], whatever the reason of the end.
 pub(in crate::workflow) fn report_close(draft: &mut Draft<'_, '_>, close_event: A) {
     let (started, info) = (&draft.state().started, &draft.state().info);
-    let Some(parent) = started.parent_workflow_execution.clone() else { return };
+    let Some(parent) = started.parent_workflow_execution.clone() else {
+        return;
+    };
     let message = ChildClosed {
         initiated_event_id: started.parent_initiated_event_id,
         first_run_id: info.first_run_id.clone(),
@@ -57,12 +62,17 @@ pub(in crate::workflow) fn report_close(draft: &mut Draft<'_, '_>, close_event: 
 }
 
 /// A child's end, at the parent.
-pub(in crate::workflow) fn child_closed(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
+pub(in crate::workflow) fn child_closed(
+    draft: &mut Draft<'_, '_>,
+    message: ChildClosed,
+) -> DeliveryResult {
     if !draft.state().is_running() {
         return forward(draft, message);
     }
     let initiated_event_id = message.initiated_event_id;
-    let Some(child) = draft.state().children.get(&initiated_event_id) else { return DeliveryResult::NotFound };
+    let Some(child) = draft.state().children.get(&initiated_event_id) else {
+        return DeliveryResult::NotFound;
+    };
     if child.initiated.workflow_id != message.workflow_id {
         return DeliveryResult::NotFound;
     }
@@ -76,9 +86,13 @@ pub(in crate::workflow) fn child_closed(draft: &mut Draft<'_, '_>, message: Chil
     } else {
         write_started(draft, initiated_event_id, &message.first_run_id);
     }
-    let execution = WorkflowExecution { workflow_id: message.workflow_id, run_id: message.run_id };
+    let execution = WorkflowExecution {
+        workflow_id: message.workflow_id,
+        run_id: message.run_id,
+    };
     if let Some(child) = draft.state().children.get(&initiated_event_id)
-        && let Some(attributes) = end_of_child(child, initiated_event_id, execution, message.close_event)
+        && let Some(attributes) =
+            end_of_child(child, initiated_event_id, execution, message.close_event)
     {
         draft.arrive(attributes, EventExtra::default());
         workflow_task::schedule(draft);
@@ -96,7 +110,10 @@ fn forward(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
         namespace_id: info.namespace_id.clone(),
         workflow_id: info.workflow_id.clone(),
         run_id: info.reset_run_id.clone(),
-        message: Some(Message::ChildClosed(ChildClosed { forwarded: true, ..message })),
+        message: Some(Message::ChildClosed(ChildClosed {
+            forwarded: true,
+            ..message
+        })),
     };
     draft.send(outgoing);
     DeliveryResult::Taken
@@ -110,61 +127,74 @@ fn end_of_child(
     execution: WorkflowExecution,
     close_event: HistoryEvent,
 ) -> Option<A> {
-    let (namespace, namespace_id) = (child.initiated.namespace.clone(), child.initiated.namespace_id.clone());
+    let (namespace, namespace_id) = (
+        child.initiated.namespace.clone(),
+        child.initiated.namespace_id.clone(),
+    );
     let workflow_type = child.initiated.workflow_type.clone();
     let workflow_execution = Some(execution);
     let started_event_id = child.started_event_id;
     Some(match close_event.attributes? {
-        A::WorkflowExecutionCompletedEventAttributes(a) => ChildWorkflowExecutionCompletedEventAttributes {
-            result: a.result,
-            namespace,
-            namespace_id,
-            workflow_execution,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
+        A::WorkflowExecutionCompletedEventAttributes(a) => {
+            ChildWorkflowExecutionCompletedEventAttributes {
+                result: a.result,
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+            }
+            .into()
         }
-        .into(),
-        A::WorkflowExecutionFailedEventAttributes(a) => ChildWorkflowExecutionFailedEventAttributes {
-            failure: a.failure,
-            namespace,
-            namespace_id,
-            workflow_execution,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-            retry_state: a.retry_state,
+        A::WorkflowExecutionFailedEventAttributes(a) => {
+            ChildWorkflowExecutionFailedEventAttributes {
+                failure: a.failure,
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+                retry_state: a.retry_state,
+            }
+            .into()
         }
-        .into(),
-        A::WorkflowExecutionCanceledEventAttributes(a) => ChildWorkflowExecutionCanceledEventAttributes {
-            details: a.details,
-            namespace,
-            namespace_id,
-            workflow_execution,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
+        A::WorkflowExecutionCanceledEventAttributes(a) => {
+            ChildWorkflowExecutionCanceledEventAttributes {
+                details: a.details,
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+            }
+            .into()
         }
-        .into(),
-        A::WorkflowExecutionTimedOutEventAttributes(a) => ChildWorkflowExecutionTimedOutEventAttributes {
-            namespace,
-            namespace_id,
-            workflow_execution,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
-            retry_state: a.retry_state,
+        A::WorkflowExecutionTimedOutEventAttributes(a) => {
+            ChildWorkflowExecutionTimedOutEventAttributes {
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+                retry_state: a.retry_state,
+            }
+            .into()
         }
-        .into(),
-        A::WorkflowExecutionTerminatedEventAttributes(_) => ChildWorkflowExecutionTerminatedEventAttributes {
-            namespace,
-            namespace_id,
-            workflow_execution,
-            workflow_type,
-            initiated_event_id,
-            started_event_id,
+        A::WorkflowExecutionTerminatedEventAttributes(_) => {
+            ChildWorkflowExecutionTerminatedEventAttributes {
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+            }
+            .into()
         }
-        .into(),
         _ => return None,
     })
 }
@@ -197,11 +227,14 @@ fn is_asked_for_now(state: &State, child: &Child) -> bool {
         state.info.status(),
         Status::Completed | Status::Failed | Status::Canceled | Status::ContinuedAsNew
     );
-    by_command && child.initiated.workflow_task_completed_event_id == state.info.last_completed_event_id
+    by_command
+        && child.initiated.workflow_task_completed_event_id == state.info.last_completed_event_id
 }
 
 fn take_back_start(draft: &mut Draft<'_, '_>, initiated_event_id: i64) {
-    let Some(id) = start_message(draft.state(), initiated_event_id) else { return };
+    let Some(id) = start_message(draft.state(), initiated_event_id) else {
+        return;
+    };
     draft.effects.messages.retain(|m| *m != id);
     draft.record(Change::MessageDone(id));
 }
@@ -209,7 +242,11 @@ fn take_back_start(draft: &mut Draft<'_, '_>, initiated_event_id: i64) {
 /// Number of the message that starts a child, if it is not answered yet.
 pub(in crate::workflow) fn start_message(state: &State, initiated_event_id: i64) -> Option<i64> {
     let is_start = |m: &Message| matches!(m, Message::StartChild(s) if s.initiated_event_id == initiated_event_id);
-    state.outbox.iter().find(|(_, out)| out.message.as_ref().is_some_and(is_start)).map(|(id, _)| *id)
+    state
+        .outbox
+        .iter()
+        .find(|(_, out)| out.message.as_ref().is_some_and(is_start))
+        .map(|(id, _)| *id)
 }
 
 /// Tells a child that its parent has ended. The newest run of the child's chain is meant, whichever that is.
@@ -219,7 +256,10 @@ pub(super) fn send_parent_closed(
     first_run_id: String,
     policy: ParentClosePolicy,
 ) {
-    let message = Message::ParentClosed(ParentClosed { policy: policy.into(), first_run_id });
+    let message = Message::ParentClosed(ParentClosed {
+        policy: policy.into(),
+        first_run_id,
+    });
     draft.send(to_child(child, String::new(), message));
 }
 

@@ -11,8 +11,8 @@ use crate::workflow::state::{Child, Execution, State};
 use crate::workflow::{activity, workflow_task};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::{
-    EventType, ParentClosePolicy, StartChildWorkflowExecutionFailedCause as Cause, WorkflowIdConflictPolicy as Conflict,
-    WorkflowIdReusePolicy as Reuse,
+    EventType, ParentClosePolicy, StartChildWorkflowExecutionFailedCause as Cause,
+    WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
 use evertide_proto::history::{
     ChildWorkflowExecutionStartedEventAttributes, StartChildWorkflowExecutionFailedEventAttributes,
@@ -30,7 +30,9 @@ pub(in crate::workflow) fn start_child(
     current: Option<&mut Execution>,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
-    let Some(child) = &delivery.child else { return Ok(answer(DeliveryResult::NotFound)) };
+    let Some(child) = &delivery.child else {
+        return Ok(answer(DeliveryResult::NotFound));
+    };
     if env.namespaces.with_id(&delivery.namespace_id).is_none() {
         return Ok(answer(DeliveryResult::NamespaceNotFound));
     }
@@ -52,11 +54,18 @@ pub(in crate::workflow) fn start_child(
     let new = start::new_run(seed, env, |_| {});
     let run_id = new.exec.state.info.run_id.clone();
     let reply = Reply::Delivered(DeliveryResult::ChildStarted { run_id });
-    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
+    Ok(ChainOutcome {
+        current,
+        new: Some(Box::new(new)),
+        reply,
+    })
 }
 
 fn answer(result: DeliveryResult) -> ChainOutcome {
-    ChainOutcome { reply: Reply::Delivered(result), ..ChainOutcome::default() }
+    ChainOutcome {
+        reply: Reply::Delivered(result),
+        ..ChainOutcome::default()
+    }
 }
 
 /// Whether the newest run of the workflow id was made by this very message, or follows the run that was.
@@ -65,8 +74,11 @@ fn answer(result: DeliveryResult) -> ChainOutcome {
 /// child counts only while it runs, since the news of its end went to the parent's old run.
 fn is_this_child(state: &State, delivery: &Delivery, child: &ChildStart) -> bool {
     let started = &state.started;
-    let Message::StartChild(message) = &delivery.message else { return false };
-    let of_this_parent = started.parent_workflow_execution.as_ref() == Some(&delivery.source.execution)
+    let Message::StartChild(message) = &delivery.message else {
+        return false;
+    };
+    let of_this_parent = started.parent_workflow_execution.as_ref()
+        == Some(&delivery.source.execution)
         && started.parent_workflow_namespace_id == delivery.source.namespace_id
         && started.parent_initiated_event_id == message.initiated_event_id;
     let of_this_request = state
@@ -112,8 +124,12 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
         ..StartWorkflowExecutionRequest::default()
     };
     let mut seed = start::seed_of(request, env);
-    seed.started.parent_workflow_namespace.clone_from(&delivery.source.namespace);
-    seed.started.parent_workflow_namespace_id.clone_from(&delivery.source.namespace_id);
+    seed.started
+        .parent_workflow_namespace
+        .clone_from(&delivery.source.namespace);
+    seed.started
+        .parent_workflow_namespace_id
+        .clone_from(&delivery.source.namespace_id);
     seed.started.parent_workflow_execution = Some(delivery.source.execution.clone());
     seed.started.parent_initiated_event_id = initiated_event_id;
     seed.started.root_workflow_execution = Some(child.root.clone());
@@ -121,8 +137,14 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
 }
 
 /// The child's answer, at the parent.
-pub(in crate::workflow) fn start_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64, result: &DeliveryResult) {
-    let Some(child) = draft.state().children.get(&initiated_event_id).cloned() else { return };
+pub(in crate::workflow) fn start_answered(
+    draft: &mut Draft<'_, '_>,
+    initiated_event_id: i64,
+    result: &DeliveryResult,
+) {
+    let Some(child) = draft.state().children.get(&initiated_event_id).cloned() else {
+        return;
+    };
     if !draft.state().is_running() {
         return answered_too_late(draft, &child, result);
     }
@@ -134,11 +156,15 @@ pub(in crate::workflow) fn start_answered(draft: &mut Draft<'_, '_>, initiated_e
             write_started(draft, initiated_event_id, run_id);
             send_begin(draft, &child, run_id);
         }
-        DeliveryResult::NamespaceNotFound => write_failed(draft, initiated_event_id, Cause::NamespaceNotFound),
+        DeliveryResult::NamespaceNotFound => {
+            write_failed(draft, initiated_event_id, Cause::NamespaceNotFound)
+        }
         DeliveryResult::ChildExists
         | DeliveryResult::Taken
         | DeliveryResult::NotFound
-        | DeliveryResult::SignalLimit => write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists),
+        | DeliveryResult::SignalLimit => {
+            write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists)
+        }
     }
     workflow_task::schedule(draft);
 }
@@ -146,7 +172,9 @@ pub(in crate::workflow) fn start_answered(draft: &mut Draft<'_, '_>, initiated_e
 /// The parent closed while the start was under way: its close policy is applied now, and a child that is to outlive
 /// the parent may begin.
 fn answered_too_late(draft: &mut Draft<'_, '_>, child: &Child, result: &DeliveryResult) {
-    let DeliveryResult::ChildStarted { run_id } = result else { return };
+    let DeliveryResult::ChildStarted { run_id } = result else {
+        return;
+    };
     if is_started(child) {
         return;
     }
@@ -157,8 +185,14 @@ fn answered_too_late(draft: &mut Draft<'_, '_>, child: &Child, result: &Delivery
 }
 
 /// Writes that a pending child has started.
-pub(in crate::workflow) fn write_started(draft: &mut Draft<'_, '_>, initiated_event_id: i64, run_id: &str) {
-    let Some(child) = draft.state().children.get(&initiated_event_id) else { return };
+pub(in crate::workflow) fn write_started(
+    draft: &mut Draft<'_, '_>,
+    initiated_event_id: i64,
+    run_id: &str,
+) {
+    let Some(child) = draft.state().children.get(&initiated_event_id) else {
+        return;
+    };
     let initiated = &child.initiated;
     let attributes = ChildWorkflowExecutionStartedEventAttributes {
         namespace: initiated.namespace.clone(),
@@ -175,8 +209,14 @@ pub(in crate::workflow) fn write_started(draft: &mut Draft<'_, '_>, initiated_ev
 }
 
 /// Writes that a pending child could not be started.
-pub(in crate::workflow) fn write_failed(draft: &mut Draft<'_, '_>, initiated_event_id: i64, cause: Cause) {
-    let Some(child) = draft.state().children.get(&initiated_event_id) else { return };
+pub(in crate::workflow) fn write_failed(
+    draft: &mut Draft<'_, '_>,
+    initiated_event_id: i64,
+    cause: Cause,
+) {
+    let Some(child) = draft.state().children.get(&initiated_event_id) else {
+        return;
+    };
     let initiated = &child.initiated;
     let attributes = StartChildWorkflowExecutionFailedEventAttributes {
         namespace: initiated.namespace.clone(),

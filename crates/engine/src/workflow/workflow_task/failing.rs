@@ -10,7 +10,9 @@ use crate::workflow::{close, query, search_attributes, update};
 use evertide_proto::common::WorkerVersionStamp;
 use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::Failure;
-use evertide_proto::history::{WorkflowTaskFailedEventAttributes, WorkflowTaskTimedOutEventAttributes};
+use evertide_proto::history::{
+    WorkflowTaskFailedEventAttributes, WorkflowTaskTimedOutEventAttributes,
+};
 use evertide_proto::workflowservice::RespondWorkflowTaskFailedRequest;
 
 /// Who the server is in events that it makes by itself.
@@ -34,7 +36,11 @@ pub(in crate::workflow) struct Report {
 impl Report {
     /// The server itself ends the task.
     pub(in crate::workflow) fn by_server(cause: Cause) -> Self {
-        Self { cause, identity: SERVER_IDENTITY.to_owned(), ..Self::default() }
+        Self {
+            cause,
+            identity: SERVER_IDENTITY.to_owned(),
+            ..Self::default()
+        }
     }
 }
 
@@ -85,7 +91,14 @@ pub(in crate::workflow) fn fail(draft: &mut Draft<'_, '_>, report: Report) {
         return;
     };
     count_failure(draft, &task);
-    report_problems(draft, "WorkflowTaskFailed", &format!("WorkflowTaskFailedCause{}", camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")));
+    report_problems(
+        draft,
+        "WorkflowTaskFailed",
+        &format!(
+            "WorkflowTaskFailedCause{}",
+            camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")
+        ),
+    );
 }
 
 /// The buffer is full: the task is failed so that the events can be written.
@@ -123,14 +136,20 @@ pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
     });
     let Some(task) = timed_out else { return };
     count_failure(draft, &task);
-    report_problems(draft, "WorkflowTaskTimedOut", "WorkflowTaskTimedOutCauseStartToClose");
+    report_problems(
+        draft,
+        "WorkflowTaskTimedOut",
+        "WorkflowTaskTimedOutCauseStartToClose",
+    );
     schedule(draft);
 }
 
 /// Nobody took the task from a sticky queue (or a speculative task from its queue) in time.
 pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
     solidify(draft);
-    let Some(task) = draft.state().workflow_task.clone() else { return };
+    let Some(task) = draft.state().workflow_task.clone() else {
+        return;
+    };
     if !task.is_transient() {
         draft.event(WorkflowTaskTimedOutEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
@@ -144,7 +163,10 @@ pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
 }
 
 /// Takes a started task out of flight: `write` writes its end if it is a first attempt; then the buffer is flushed.
-fn end(draft: &mut Draft<'_, '_>, write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask)) -> Option<WorkflowTask> {
+fn end(
+    draft: &mut Draft<'_, '_>,
+    write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask),
+) -> Option<WorkflowTask> {
     solidify(draft);
     let task = draft.state().workflow_task.clone()?;
     if !task.is_transient() {
@@ -182,7 +204,12 @@ fn report_problems(draft: &mut Draft<'_, '_>, category: &str, cause: &str) {
 /// What follows the prefix of an enum's name, `BAR_BAZ`, in camel case: `BarBaz`.
 pub(in crate::workflow) fn camel(name: &str, prefix: &str) -> String {
     let name = name.strip_prefix(prefix).unwrap_or(name);
-    let word = |w: &str| w.chars().take(1).chain(w.chars().skip(1).map(|c| c.to_ascii_lowercase())).collect::<String>();
+    let word = |w: &str| {
+        w.chars()
+            .take(1)
+            .chain(w.chars().skip(1).map(|c| c.to_ascii_lowercase()))
+            .collect::<String>()
+    };
     name.split('_').map(word).collect()
 }
 
@@ -193,11 +220,22 @@ fn clear_sticky(draft: &mut Draft<'_, '_>) {
 }
 
 /// The worker behind a sticky queue is gone: its waiting task goes to the normal queue at once, without an event.
-pub(in crate::workflow) fn give_up_sticky(draft: &mut Draft<'_, '_>, sticky_queue: &str) -> Decided {
-    if draft.state().info.sticky.as_ref().is_some_and(|s| s.queue == sticky_queue) {
+pub(in crate::workflow) fn give_up_sticky(
+    draft: &mut Draft<'_, '_>,
+    sticky_queue: &str,
+) -> Decided {
+    if draft
+        .state()
+        .info
+        .sticky
+        .as_ref()
+        .is_some_and(|s| s.queue == sticky_queue)
+    {
         clear_sticky(draft);
     }
-    let Some(mut task) = draft.exec.task().cloned() else { return Ok(Reply::Done) };
+    let Some(mut task) = draft.exec.task().cloned() else {
+        return Ok(Reply::Done);
+    };
     if task.is_started() || task.sticky_queue != sticky_queue {
         return Ok(Reply::Done);
     }
@@ -205,7 +243,8 @@ pub(in crate::workflow) fn give_up_sticky(draft: &mut Draft<'_, '_>, sticky_queu
     task.schedule_to_start_due_ns = 0;
     task.sticky_queue.clear();
     if task.speculative {
-        task.schedule_to_start_due_ns = draft.now_ns() + draft.limits().speculative_schedule_to_start_ns;
+        task.schedule_to_start_due_ns =
+            draft.now_ns() + draft.limits().speculative_schedule_to_start_ns;
         draft.exec.volatile.speculative = Some(task);
     } else {
         draft.record(Change::Task(task));
@@ -225,7 +264,11 @@ pub(in crate::workflow) fn reset_sticky(draft: &mut Draft<'_, '_>) -> Decided {
 
 /// Forgets reported problems once a task completes.
 pub(in crate::workflow) fn clear_problems(draft: &mut Draft<'_, '_>) {
-    if draft.state().search_attribute("TemporalReportedProblems").is_some() {
+    if draft
+        .state()
+        .search_attribute("TemporalReportedProblems")
+        .is_some()
+    {
         search_attributes::set_by_server(draft, "TemporalReportedProblems", &[]);
     }
 }

@@ -44,14 +44,20 @@ pub struct StartedTask {
 
 /// Starts the task in flight, if it is the one that the poller came for.
 pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) -> Decided {
-    let Some(task) = draft.exec.task().cloned() else { return Ok(Reply::Stale) };
+    let Some(task) = draft.exec.task().cloned() else {
+        return Ok(Reply::Stale);
+    };
     let wanted = task.scheduled_event_id == poll.scheduled_event_id && task.stamp == poll.stamp;
     if !wanted || !draft.state().is_running() {
         return Ok(Reply::Stale);
     }
     if task.is_started() {
         let again = task.request_id == poll.request_id;
-        return Ok(if again { answer(draft, &task, true, false) } else { Reply::Stale });
+        return Ok(if again {
+            answer(draft, &task, true, false)
+        } else {
+            Reply::Stale
+        });
     }
     if task.speculative && !draft.exec.volatile.has_unsent_updates() {
         clear(draft); // What it was for is gone.
@@ -65,7 +71,10 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
 }
 
 /// Starts the task in flight for the worker that has just completed the last one; it knows the history so far.
-pub(in crate::workflow) fn start_inline(draft: &mut Draft<'_, '_>, identity: &str) -> Option<Box<StartedTask>> {
+pub(in crate::workflow) fn start_inline(
+    draft: &mut Draft<'_, '_>,
+    identity: &str,
+) -> Option<Box<StartedTask>> {
     let task = draft.exec.task().filter(|t| !t.is_started()).cloned()?;
     let poll = StartTask {
         scheduled_event_id: task.scheduled_event_id,
@@ -85,7 +94,11 @@ pub(in crate::workflow) fn start_eager(
     request_id: String,
 ) -> Option<Box<StartedTask>> {
     let task = draft.exec.task().cloned()?;
-    let poll = StartTask { identity: identity.to_owned(), request_id, ..StartTask::default() };
+    let poll = StartTask {
+        identity: identity.to_owned(),
+        request_id,
+        ..StartTask::default()
+    };
     let task = put_started(draft, task, &poll);
     started_task(answer(draft, &task, true, false))
 }
@@ -104,7 +117,11 @@ fn started_task(reply: Reply) -> Option<Box<StartedTask>> {
     }
 }
 
-fn put_started(draft: &mut Draft<'_, '_>, mut task: WorkflowTask, poll: &StartTask) -> WorkflowTask {
+fn put_started(
+    draft: &mut Draft<'_, '_>,
+    mut task: WorkflowTask,
+    poll: &StartTask,
+) -> WorkflowTask {
     let extra = EventExtra::default;
     if task.is_transient() && task.scheduled_event_id != draft.state().next_event_id {
         // Events have come since the retry was scheduled: it is a first attempt again, over a longer history.
@@ -151,7 +168,8 @@ fn started_attributes(
 fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
     let (state, limits) = (draft.state(), draft.limits());
     let updates = state.updates.len() + draft.exec.volatile.updates.len();
-    let many_updates = limits.total_updates * limits.total_updates_suggest_continue_as_new_percent / 100;
+    let many_updates =
+        limits.total_updates * limits.total_updates_suggest_continue_as_new_percent / 100;
     let mut reasons = Vec::new();
     if state.info.history_size_bytes >= limits.history_size_suggest_continue_as_new_bytes {
         reasons.push(Reason::HistorySizeTooLarge);
@@ -165,20 +183,35 @@ fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
     reasons
 }
 
-fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool, inline: bool) -> Reply {
+fn answer(
+    draft: &mut Draft<'_, '_>,
+    task: &WorkflowTask,
+    whole_history: bool,
+    inline: bool,
+) -> Reply {
     let messages = update::messages_for_task(draft, task.started_event_id, inline);
     let queries = query::queries_for_task(draft);
     let state = draft.state();
-    let history_from = if whole_history { 1 } else { state.info.previous_started_event_id + 1 };
+    let history_from = if whole_history {
+        1
+    } else {
+        state.info.previous_started_event_id + 1
+    };
     let response = PollWorkflowTaskQueueResponse {
         task_token: token(state, task).to_bytes(),
         workflow_execution: Some(state.execution()),
-        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
+        workflow_type: Some(WorkflowType {
+            name: state.workflow_type().to_owned(),
+        }),
         previous_started_event_id: state.info.previous_started_event_id,
         started_event_id: task.started_event_id,
         attempt: task.attempt,
         workflow_execution_task_queue: Some(
-            QueueRef { name: state.task_queue().to_owned(), normal_name: String::new() }.to_proto(),
+            QueueRef {
+                name: state.task_queue().to_owned(),
+                normal_name: String::new(),
+            }
+            .to_proto(),
         ),
         scheduled_time: timestamp_opt(task.scheduled_time_ns),
         started_time: Some(timestamp(task.started_time_ns)),

@@ -1,0 +1,368 @@
+//! One helper for the tests of the rules: requests in, history as text out.
+//!
+//! Every step checks what must hold after any step: deciding is a function, a rejected request changes nothing, the
+//! state rebuilt from the records is the live one, event ids have no gaps, and the run keeps its invariants.
+
+use crate::env::{Env, Ids};
+use crate::limits::Limits;
+use crate::namespace::{Namespace, Namespaces};
+use crate::workflow::chain::{ChainRequest, decide_chain};
+use crate::workflow::change::Record;
+use crate::workflow::decide::{Request, decide};
+use crate::workflow::draft::{Decided, Dispatch, Effects, Reply, Written};
+use crate::workflow::state::{Execution, QueueRef, State};
+use crate::workflow::workflow_task::{StartTask, StartedTask, camel};
+use evertide_proto::command::Command;
+use evertide_proto::command::command::Attributes;
+use evertide_proto::common::{Payload, Payloads, WorkflowType};
+use evertide_proto::history::HistoryEvent;
+use evertide_proto::taskqueue::TaskQueue;
+use evertide_proto::workflowservice as ws;
+use prost::Message;
+
+/// The time at which every test begins, nanoseconds since the epoch.
+pub(crate) const START_NS: i64 = 1_800_000_000_000_000_000;
+/// A second.
+pub(crate) const SECOND_NS: i64 = 1_000_000_000;
+
+/// A run under test, with all that was stored of it.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub exec: Execution,
+    pub records: Vec<Record>,
+    pub events: Vec<HistoryEvent>,
+    /// Tasks that were dispatched and not taken yet.
+    pub queue: Vec<Dispatch>,
+    pub last_effects: usize,
+    pub now_ns: i64,
+    seed: u64,
+    limits: Limits,
+    namespaces: Namespaces,
+}
+
+/// A start request with the fields that every start needs.
+pub(crate) fn start_request() -> ws::StartWorkflowExecutionRequest {
+    ws::StartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: "w".to_owned(),
+        workflow_type: Some(WorkflowType {
+            name: "wf".to_owned(),
+        }),
+        task_queue: Some(TaskQueue {
+            name: "q".to_owned(),
+            ..TaskQueue::default()
+        }),
+        request_id: "start".to_owned(),
+        identity: "client".to_owned(),
+        ..ws::StartWorkflowExecutionRequest::default()
+    }
+}
+
+/// One JSON payload.
+pub(crate) fn json(text: &str) -> Payloads {
+    let encoding = (
+        "encoding".to_owned(),
+        bytes::Bytes::from_static(b"json/plain"),
+    );
+    let payload = Payload {
+        metadata: [encoding].into(),
+        data: text.to_owned().into_bytes().into(),
+        ..Payload::default()
+    };
+    Payloads {
+        payloads: vec![payload],
+    }
+}
+
+/// A command from its attributes.
+pub(crate) fn command(attributes: impl Into<Attributes>) -> Command {
+    let attributes = attributes.into();
+    Command {
+        command_type: attributes.command_type().into(),
+        attributes: Some(attributes),
+        ..Command::default()
+    }
+}
+
+impl World {
+    /// A started run.
+    pub(crate) fn start(request: ws::StartWorkflowExecutionRequest) -> Self {
+        let mut namespaces = Namespaces::default();
+        namespaces.put(Namespace {
+            id: "11111111-1111-4111-8111-111111111111".to_owned(),
+            name: "default".to_owned(),
+            ..Namespace::default()
+        });
+        let mut world = Self {
+            exec: Execution::default(),
+            records: Vec::new(),
+            events: Vec::new(),
+            queue: Vec::new(),
+            last_effects: 0,
+            now_ns: START_NS,
+            seed: 1,
+            limits: Limits::default(),
+            namespaces,
+        };
+        let (now_ns, seed) = (world.now_ns, world.seed);
+        let mut env = Env {
+            now_ns,
+            ids: Ids::new(seed),
+            limits: &world.limits,
+            namespaces: &world.namespaces,
+        };
+        let request = ChainRequest::Start(Box::new(request));
+        let outcome = decide_chain(request, None, &mut env).expect("the start is accepted");
+        let new = *outcome.new.expect("a start makes a run");
+        world.exec = new.exec;
+        world.keep(new.written);
+        world.check();
+        world
+    }
+
+    /// A run that started as most tests want it.
+    pub(crate) fn new() -> Self {
+        Self::start(start_request())
+    }
+
+    /// Decides a request and checks what must hold after it.
+    pub(crate) fn step(&mut self, request: Request) -> Decided {
+        self.seed += 1;
+        let before = self.exec.clone();
+        let (again_written, again) = self.decide_on(&mut before.clone(), request.clone());
+        let mut exec = std::mem::take(&mut self.exec);
+        let (written, decided) = self.decide_on(&mut exec, request.clone());
+        self.exec = exec;
+        assert_eq!(
+            written.changes, again_written.changes,
+            "deciding is a function"
+        );
+        assert_eq!(decided, again, "deciding is a function");
+        if decided.is_err() && written.changes.is_empty() {
+            assert_eq!(
+                before.state, self.exec.state,
+                "a rejected request changes nothing: {request:?}"
+            );
+        }
+        self.keep(written);
+        self.check();
+        decided
+    }
+
+    fn decide_on(&self, exec: &mut Execution, request: Request) -> (Written, Decided) {
+        let mut env = Env {
+            now_ns: self.now_ns,
+            ids: Ids::new(self.seed),
+            limits: &self.limits,
+            namespaces: &self.namespaces,
+        };
+        decide(request, exec, &mut env)
+    }
+
+    fn keep(&mut self, written: Written) {
+        let clean = written.changes.is_empty();
+        let (record, effects) = written.into_record();
+        let Effects {
+            dispatches,
+            messages,
+            ..
+        } = effects;
+        self.last_effects = messages.len();
+        self.queue.extend(dispatches);
+        if !clean {
+            let stored =
+                Record::decode(record.encode_to_vec().as_slice()).expect("a record reads back");
+            assert_eq!(stored, record, "a record reads back as it was");
+            self.events.extend(record.clone().into_events());
+            self.records.push(record);
+        }
+    }
+
+    /// What must hold after every step.
+    fn check(&self) {
+        let mut rebuilt = State::default();
+        for record in &self.records {
+            rebuilt.apply_record(record);
+        }
+        assert_eq!(rebuilt, self.exec.state, "rebuilt == live");
+        let snapshot = State::decode(self.exec.state.encode_to_vec().as_slice())
+            .expect("a snapshot reads back");
+        assert_eq!(snapshot, self.exec.state, "a snapshot reads back as it was");
+        let ids: Vec<i64> = self.events.iter().map(|e| e.event_id).collect();
+        assert_eq!(
+            ids,
+            (1..self.exec.state.next_event_id).collect::<Vec<_>>(),
+            "event ids have no gaps"
+        );
+        self.exec.check_invariants();
+    }
+
+    /// Lets time pass and wakes the run if it is due.
+    pub(crate) fn advance(&mut self, by_ns: i64) {
+        self.now_ns += by_ns;
+        let due_ns = self.exec.deadline_ns();
+        if due_ns != 0 && due_ns <= self.now_ns {
+            let woken = self.step(Request::Wake);
+            assert!(woken.is_ok(), "waking never fails");
+        }
+    }
+
+    /// A worker takes the workflow task that was dispatched last, if there is one.
+    pub(crate) fn poll(&mut self) -> Option<StartedTask> {
+        while let Some(place) = self
+            .queue
+            .iter()
+            .rposition(|d| matches!(d, Dispatch::Workflow { .. }))
+        {
+            let Dispatch::Workflow {
+                queue,
+                scheduled_event_id,
+                stamp,
+                ..
+            } = self.queue.remove(place)
+            else {
+                continue;
+            };
+            let request_id = format!("poll-{}", self.seed);
+            let identity = "worker".to_owned();
+            let start = StartTask {
+                scheduled_event_id,
+                stamp,
+                identity,
+                request_id,
+                queue,
+                ..StartTask::default()
+            };
+            if let Ok(Reply::WorkflowTask(task)) = self.step(Request::StartWorkflowTask(start)) {
+                return Some(*task);
+            }
+        }
+        None
+    }
+
+    /// A worker takes the activity task that was dispatched last, if there is one.
+    pub(crate) fn poll_activity(&mut self) -> Option<ws::PollActivityTaskQueueResponse> {
+        while let Some(place) = self
+            .queue
+            .iter()
+            .rposition(|d| matches!(d, Dispatch::Activity { .. }))
+        {
+            let Dispatch::Activity {
+                queue,
+                scheduled_event_id,
+                stamp,
+                ..
+            } = self.queue.remove(place)
+            else {
+                continue;
+            };
+            let start = StartTask {
+                scheduled_event_id,
+                stamp,
+                identity: "worker".to_owned(),
+                request_id: format!("poll-{}", self.seed),
+                queue: QueueRef {
+                    name: queue,
+                    normal_name: String::new(),
+                },
+                ..StartTask::default()
+            };
+            if let Ok(Reply::ActivityTask(task)) = self.step(Request::StartActivity(start)) {
+                return Some(*task);
+            }
+        }
+        None
+    }
+
+    /// The worker answers a task with these commands.
+    pub(crate) fn complete(&mut self, task: &StartedTask, commands: Vec<Command>) -> Decided {
+        let request = ws::RespondWorkflowTaskCompletedRequest {
+            task_token: task.response.task_token.clone(),
+            commands,
+            identity: "worker".to_owned(),
+            ..ws::RespondWorkflowTaskCompletedRequest::default()
+        };
+        self.complete_with(request)
+    }
+
+    /// The worker answers a task with this.
+    pub(crate) fn complete_with(
+        &mut self,
+        request: ws::RespondWorkflowTaskCompletedRequest,
+    ) -> Decided {
+        let token =
+            crate::token::TaskToken::from_bytes(&request.task_token).expect("a token of ours");
+        self.step(Request::CompleteWorkflowTask(Box::new(request), token))
+    }
+
+    /// A client signals the run.
+    pub(crate) fn signal(&mut self, name: &str) -> Decided {
+        self.step(Request::Signal(Box::new(
+            ws::SignalWorkflowExecutionRequest {
+                signal_name: name.to_owned(),
+                request_id: format!("signal-{}", self.seed),
+                ..ws::SignalWorkflowExecutionRequest::default()
+            },
+        )))
+    }
+
+    /// The history, one event a line: `1 WorkflowExecutionStarted`.
+    pub(crate) fn history(&self) -> String {
+        let line = |e: &HistoryEvent| {
+            format!(
+                "{} {}",
+                e.event_id,
+                camel(e.event_type().as_str_name(), "EVENT_TYPE_")
+            )
+        };
+        self.events.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Compares the history with lines of text; white space around lines does not count.
+    #[track_caller]
+    pub(crate) fn expect_history(&self, want: &str) {
+        let want: Vec<&str> = want.trim().lines().map(str::trim).collect();
+        assert_eq!(self.history(), want.join("\n"));
+    }
+}
+
+impl Execution {
+    /// What holds of every run between two decisions.
+    pub(crate) fn check_invariants(&self) {
+        let state = &self.state;
+        assert!(
+            self.volatile.speculative.is_none() || state.workflow_task.is_none(),
+            "at most one workflow task is in flight"
+        );
+        assert!(
+            state.buffered.is_empty() || self.task_started(),
+            "events wait only behind a started task"
+        );
+        if state.is_running() {
+            let waits = self.task().is_some() || state.info.previous_started_event_id > 0;
+            let first = state.info.first_task_due_ns != 0
+                || state.started.parent_workflow_execution.is_some();
+            assert!(
+                waits || first || state.info.pause.is_some() || state.info.next_task_attempt > 1,
+                "a run that never had a task has one coming"
+            );
+        } else {
+            assert!(self.task().is_none(), "a closed run has no workflow task");
+            assert!(
+                self.volatile.updates.is_empty(),
+                "a closed run has no live updates"
+            );
+            assert!(
+                state.info.close_event_id == state.next_event_id - 1,
+                "nothing follows the close event"
+            );
+        }
+        for (id, activity) in &state.activities {
+            assert!(
+                *id < state.next_event_id,
+                "an activity is pending by its written event"
+            );
+            assert!(activity.run.attempt >= 1, "attempts count from one");
+        }
+    }
+}
