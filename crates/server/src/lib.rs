@@ -1,1 +1,25 @@
 //! The embeddable server.
+//!
+//! A request goes from the frontend to the shard of its execution, is decided there by the engine, becomes durable
+//! by the committer, and only then is answered and sets off what follows from it. Nothing here knows a rule of a workflow;
+//! nothing outside [`node`] knows threads.
+//!
+//! Start reading at [`node::Node`], then `shard.rs` (where decisions are made) and `commit.rs` (where they become durable).
+#![allow(deprecated)] // The protocol keeps deprecated fields that older clients still read.
+
+pub mod clock;
+mod commit;
+pub mod fault;
+mod hash;
+pub mod history;
+pub mod matching;
+mod metrics;
+pub mod node;
+mod queries;
+pub mod registry;
+mod seed;
+pub mod shard;
+mod shell;
+mod timers;
+mod visibility;
+mod work;

@@ -1,0 +1,65 @@
+//! Where the shell gets the time from.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A source of time. The engine never asks one: each decision gets the time as a value.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// Nanoseconds since the Unix epoch. Never goes back.
+    fn now_ns(&self) -> i64;
+
+    /// How long a thread may sleep until this clock reaches `due_ns`, if nothing moves the clock meanwhile.
+    fn sleep_until(&self, due_ns: i64) -> Duration {
+        let left_ns = due_ns.saturating_sub(self.now_ns()).max(0);
+        Duration::from_nanos(left_ns.unsigned_abs())
+    }
+}
+
+/// The time of the machine, held still while the machine's clock is set back.
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    newest_ns: AtomicI64,
+}
+
+impl Clock for SystemClock {
+    fn now_ns(&self) -> i64 {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now_ns = i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX);
+        now_ns.max(self.newest_ns.fetch_max(now_ns, Ordering::Relaxed))
+    }
+}
+
+/// A clock that stands still until it is moved: for tests and simulation.
+#[derive(Debug)]
+pub struct ManualClock {
+    now_ns: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that shows `now_ns`.
+    #[must_use]
+    pub fn at(now_ns: i64) -> Self {
+        Self {
+            now_ns: AtomicI64::new(now_ns),
+        }
+    }
+
+    /// Moves the clock on.
+    pub fn advance_ns(&self, by_ns: i64) {
+        self.now_ns.fetch_add(by_ns.max(0), Ordering::Relaxed);
+    }
+
+    /// Moves the clock on to `now_ns`; without effect if that is past.
+    pub fn advance_to_ns(&self, now_ns: i64) {
+        self.now_ns.fetch_max(now_ns, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ns(&self) -> i64 {
+        self.now_ns.load(Ordering::Relaxed)
+    }
+}

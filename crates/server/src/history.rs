@@ -1,0 +1,247 @@
+//! Histories: the events of a run, from memory or from the store.
+
+use std::sync::Arc;
+
+use evertide_engine::workflow::StartedTask;
+use evertide_proto::history::{History, HistoryEvent};
+use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
+use evertide_store::{HistoryLimit, RunKey};
+
+use crate::fault::Fault;
+use crate::shard::{Entry, RunRef, RunView, decode_record, store_fault};
+use crate::shell::Shell;
+
+/// How many events the first page of a workflow task holds at most; the worker reads on from there.
+pub const TASK_PAGE_EVENTS: usize = 256;
+/// How much is read from the store at once.
+const READ_BYTES: usize = 1024 * 1024;
+const READ_RECORDS: usize = 256;
+
+/// A started workflow task on its way to a worker, with its history as far as that was in memory.
+#[derive(Debug)]
+pub struct TaskHistory {
+    pub(crate) run: Arc<RunRef>,
+    run_key: RunKey,
+    started: Box<StartedTask>,
+    events: Option<Vec<HistoryEvent>>,
+}
+
+/// A workflow task as a worker gets it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkflowTaskPage {
+    /// The answer to the poll with the first page of its history, without a page token.
+    pub response: PollWorkflowTaskQueueResponse,
+    /// Where the history goes on; 0 if this is all of it.
+    pub next_event_id: i64,
+    /// The task's history ends before this event.
+    pub until_event_id: i64,
+    /// The run.
+    pub run: Arc<RunRef>,
+}
+
+impl TaskHistory {
+    pub(crate) fn new(entry: &Entry, started: Box<StartedTask>) -> Self {
+        Self {
+            run: entry.run.clone(),
+            run_key: entry.run_key,
+            started,
+            events: None,
+        }
+    }
+
+    /// Takes the events from memory, if they are there.
+    pub(crate) fn fill(&mut self, entry: &Entry) {
+        let (from, until) = (self.started.history_from, self.started.history_until);
+        self.events = entry.events.slice(from, until, TASK_PAGE_EVENTS);
+    }
+
+    /// Whether nothing has to be read from the store.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// The task for the worker; reads from the store what was not in memory.
+    pub(crate) fn into_page(self, shell: &Shell) -> Result<WorkflowTaskPage, Fault> {
+        let (from, until) = (self.started.history_from, self.started.history_until);
+        let mut events = match self.events {
+            Some(events) => events,
+            None => shell.read_events(self.run_key, from, until, TASK_PAGE_EVENTS)?,
+        };
+        let reached = events.last().map_or(from, |e| e.event_id + 1);
+        let next_event_id = if reached < until { reached } else { 0 };
+        let mut started = *self.started;
+        if next_event_id == 0 {
+            events.append(&mut started.virtual_events);
+        }
+        started.response.history = Some(History { events });
+        Ok(WorkflowTaskPage {
+            response: started.response,
+            next_event_id,
+            until_event_id: until,
+            run: self.run,
+        })
+    }
+}
+
+impl Shell {
+    /// Events `from..until` of a run from the store, at most `limit`, oldest first.
+    pub(crate) fn read_events(
+        &self,
+        run_key: RunKey,
+        from: i64,
+        until: i64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEvent>, Fault> {
+        let mut events: Vec<HistoryEvent> = Vec::new();
+        let mut next = from;
+        while next < until && events.len() < limit {
+            let bounds = HistoryLimit {
+                records: READ_RECORDS,
+                size_bytes: READ_BYTES,
+            };
+            let records = self
+                .store
+                .history(run_key, next, bounds)
+                .map_err(store_fault)?;
+            let before = next;
+            for record in records {
+                for event in decode_record(record.record)
+                    .ok_or_else(damaged)?
+                    .into_events()
+                {
+                    if event.event_id >= next && event.event_id < until && events.len() < limit {
+                        next = event.event_id + 1;
+                        events.push(event);
+                    }
+                }
+            }
+            if next == before {
+                break; // The history ends here.
+            }
+        }
+        Ok(events)
+    }
+
+    /// Events of a run below `before`, at most `limit`, newest first.
+    pub(crate) fn read_events_before(
+        &self,
+        run_key: RunKey,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEvent>, Fault> {
+        let mut events: Vec<HistoryEvent> = Vec::new();
+        let mut next = before;
+        while next > 1 && events.len() < limit {
+            let bounds = HistoryLimit {
+                records: READ_RECORDS,
+                size_bytes: READ_BYTES,
+            };
+            let records = self
+                .store
+                .history_before(run_key, next, bounds)
+                .map_err(store_fault)?;
+            let began_at = next;
+            for record in records {
+                let mut portion: Vec<_> = decode_record(record.record)
+                    .ok_or_else(damaged)?
+                    .into_events()
+                    .collect();
+                portion.reverse();
+                for event in portion {
+                    if event.event_id < next && events.len() < limit {
+                        next = event.event_id;
+                        events.push(event);
+                    }
+                }
+            }
+            if next == began_at {
+                break;
+            }
+        }
+        Ok(events)
+    }
+}
+
+fn damaged() -> Fault {
+    Fault::Internal("a history record cannot be decoded".to_owned())
+}
+
+/// Which part of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryRead {
+    /// From an event on, oldest first.
+    Forward {
+        /// The first event.
+        from_event_id: i64,
+        /// How many at most.
+        max_events: usize,
+    },
+    /// From an event back, newest first.
+    Backward {
+        /// The first event given: the newest.
+        from_event_id: i64,
+        /// How many at most.
+        max_events: usize,
+    },
+}
+
+impl HistoryRead {
+    /// Only the newest event.
+    #[must_use]
+    pub fn last_event() -> Self {
+        Self::Backward {
+            from_event_id: i64::MAX,
+            max_events: 1,
+        }
+    }
+
+    /// The events, if they are in memory.
+    pub(crate) fn from_memory(&self, view: &RunView<'_>) -> Option<Vec<HistoryEvent>> {
+        let end = view.exec.state.next_event_id;
+        match *self {
+            Self::Forward {
+                from_event_id,
+                max_events,
+            } => view.cached_events(from_event_id, end, max_events),
+            Self::Backward {
+                from_event_id,
+                max_events,
+            } => {
+                let until = from_event_id.saturating_add(1).min(end);
+                let from = until
+                    .saturating_sub(i64::try_from(max_events).unwrap_or(i64::MAX))
+                    .max(1);
+                let mut events = view.cached_events(from, until, max_events)?;
+                events.reverse();
+                Some(events)
+            }
+        }
+    }
+}
+
+/// Part of a run's history, with where the run stands.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryPage {
+    /// The run that was read.
+    pub run_id: String,
+    /// The events.
+    pub events: Vec<HistoryEvent>,
+    /// Id that the next event of the run gets.
+    pub next_event_id: i64,
+    /// Whether the run is open.
+    pub running: bool,
+    /// Events of the workflow task in flight that are not written yet; they follow the history.
+    pub virtual_events: Vec<HistoryEvent>,
+}
+
+/// What a reader waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryWait {
+    /// The end of the run.
+    Close,
+    /// An event above this one, or the end of the run.
+    After {
+        /// The newest event that the reader has.
+        event_id: i64,
+    },
+}

@@ -1,0 +1,348 @@
+//! Task queues: tasks on one side, polls on the other.
+//!
+//! A task here is a hint. The truth is the execution's state: whoever takes a task asks the execution to start it, and a
+//! task that the execution no longer wants is dropped. Tasks that no poll waited for have a row in the store; of a long
+//! backlog only a window is held in memory, in order of priority and then of age.
+//!
+//! Lock order: a shard may call in here while it is locked; nothing in here calls a shard.
+
+mod queue;
+
+pub use queue::PollerInfo;
+pub(crate) use queue::{PollEnd, QueryOffer, Taken, Task, TaskRow, Waiting};
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use evertide_engine::workflow::QueueRef;
+use evertide_proto::common::WorkerVersionStamp;
+use evertide_store::QueueKey;
+use parking_lot::Mutex;
+use queue::Queue;
+
+use crate::hash::{FixedMap, slot_of};
+
+/// A sticky queue counts as left by its worker when nobody has polled it for so long.
+pub(crate) const STICKY_ATTENDED_NS: i64 = 10 * 1_000_000_000;
+/// How many tasks of a queue are read at once.
+pub(crate) const REFILL_TASKS: usize = 1000;
+/// How many tasks of a queue are held in memory before the rest stays in the store.
+const WINDOW_TASKS: usize = 10_000;
+/// A window that has shrunk to this is read on before it is empty.
+const LOW_WATER_TASKS: usize = 100;
+/// How long a queue without polls and tasks is remembered.
+const IDLE_QUEUE_NS: i64 = 5 * 60 * 1_000_000_000;
+/// How many ended workers are remembered so that their late polls end at once.
+const ENDED_WORKERS: usize = 10_000;
+const SHARDS: usize = 16;
+
+/// The sort of tasks on a queue: queues of one name and different kinds have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum QueueKind {
+    /// Workflow tasks and queries.
+    Workflow = 1,
+    /// Activity tasks.
+    Activity = 2,
+    /// Nexus tasks.
+    Nexus = 3,
+}
+
+impl QueueKind {
+    /// The key of the queue of this kind with that name.
+    #[must_use]
+    pub fn key(self, namespace_id: &str, name: &str) -> QueueKey {
+        QueueKey {
+            namespace_id: namespace_id.to_owned(),
+            name: name.to_owned(),
+            kind: self as u8,
+        }
+    }
+}
+
+/// A poll: who asks for a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Poll {
+    /// Namespace id.
+    pub namespace_id: String,
+    /// Where to look; for a sticky queue with the name of the normal one.
+    pub queue: QueueRef,
+    /// Identity of the worker.
+    pub identity: String,
+    /// Fresh for each poll.
+    pub request_id: String,
+    /// Names the process of the worker, so that all its polls can be ended at once.
+    pub worker_instance_key: String,
+    /// Build of the worker.
+    pub worker_version: Option<WorkerVersionStamp>,
+    /// How many activities a second the worker wants for the whole queue; only reported so far.
+    pub max_tasks_per_second: Option<f64>,
+}
+
+/// What is known of a queue, for people.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueueDescription {
+    /// Who has polled it within the last minutes, by identity.
+    pub pollers: Vec<PollerInfo>,
+    /// How many tasks wait, about.
+    pub backlog_count: i64,
+    /// When the oldest task in memory was added; 0 if there is none.
+    pub oldest_task_ns: i64,
+    /// When it was last polled; 0 for never.
+    pub last_poll_ns: i64,
+}
+
+/// A poll and a task that found each other.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) key: QueueKey,
+    pub(crate) waiting: Waiting,
+    pub(crate) taken: Taken,
+}
+
+/// All task queues.
+#[derive(Debug)]
+pub(crate) struct Matching {
+    queues: Vec<Mutex<FixedMap<QueueKey, Queue>>>,
+    ended: Mutex<EndedWorkers>,
+}
+
+#[derive(Debug, Default)]
+struct EndedWorkers {
+    /// Namespace id and worker instance key, with the number of the ending.
+    keys: BTreeMap<(String, String), u64>,
+    order: BTreeMap<u64, (String, String)>,
+    next: u64,
+}
+
+impl Matching {
+    pub(crate) fn new() -> Self {
+        Self {
+            queues: (0..SHARDS)
+                .map(|_| Mutex::new(FixedMap::default()))
+                .collect(),
+            ended: Mutex::default(),
+        }
+    }
+
+    fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queues = self.queues[slot_of(key, SHARDS)].lock();
+        if let Some(queue) = queues.get_mut(key) {
+            return f(queue);
+        }
+        f(queues.entry(key.clone()).or_default())
+    }
+
+    /// As [`Self::with`], but a queue that is not known stays so.
+    fn peek<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        self.queues[slot_of(key, SHARDS)].lock().get_mut(key).map(f)
+    }
+
+    /// There are tasks of this queue in the store.
+    pub(crate) fn found_backlog(&self, key: &QueueKey, count: u64) {
+        self.with(key, |queue| {
+            queue.found_backlog(i64::try_from(count).unwrap_or(i64::MAX))
+        });
+    }
+
+    /// A poll comes: it takes what waits, or waits. The second part says that more of the backlog is to be read.
+    pub(crate) fn poll(
+        &self,
+        key: &QueueKey,
+        waiting: Waiting,
+        now_ns: i64,
+    ) -> (Option<Match>, bool) {
+        if self.has_ended(&key.namespace_id, &waiting.poll.worker_instance_key) {
+            waiting.answer(Ok(PollEnd::Empty));
+            return (None, false);
+        }
+        self.with(key, |queue| {
+            queue.note_poll(&waiting.poll, now_ns);
+            queue.pollers.push_back(waiting);
+            let matched = queue.pair().map(|(waiting, taken)| Match {
+                key: key.clone(),
+                waiting,
+                taken,
+            });
+            (matched, queue.wants_refill())
+        })
+    }
+
+    /// A poll whose task was void looks again, without losing its place.
+    pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting) -> (Option<Match>, bool) {
+        self.with(key, |queue| {
+            queue.pollers.push_front(waiting);
+            let matched = queue.pair().map(|(waiting, taken)| Match {
+                key: key.clone(),
+                waiting,
+                taken,
+            });
+            (matched, queue.wants_refill())
+        })
+    }
+
+    /// The poll that a new task may be given to at once: the longest waiting, if no older task waits.
+    pub(crate) fn take_poller(&self, key: &QueueKey) -> Option<Waiting> {
+        self.peek(key, Queue::take_idle_poller).flatten()
+    }
+
+    /// A task joins its queue.
+    pub(crate) fn add(&self, key: &QueueKey, task: Task) -> Option<Match> {
+        self.with(key, |queue| {
+            queue.add(task);
+            queue.pair().map(|(waiting, taken)| Match {
+                key: key.clone(),
+                waiting,
+                taken,
+            })
+        })
+    }
+
+    /// A task that could not be started now goes back to its place.
+    pub(crate) fn put_back(&self, key: &QueueKey, task: Task) {
+        self.with(key, |queue| queue.put_back(task));
+    }
+
+    /// A task was started or found void.
+    pub(crate) fn settled(&self, key: &QueueKey) {
+        self.peek(key, Queue::settled);
+    }
+
+    /// A query for whoever polls; without effect on the backlog.
+    pub(crate) fn ask(&self, key: &QueueKey, offer: QueryOffer) -> Option<Match> {
+        self.with(key, |queue| {
+            queue.queries.push_back(offer);
+            queue.pair().map(|(waiting, taken)| Match {
+                key: key.clone(),
+                waiting,
+                taken,
+            })
+        })
+    }
+
+    /// Takes a query back that nobody came for.
+    pub(crate) fn withdraw(&self, key: &QueueKey, query_id: &str) {
+        self.peek(key, |queue| {
+            queue.queries.retain(|q| q.query_id != query_id)
+        });
+    }
+
+    /// Ends one waiting poll. Whether it was still waiting.
+    pub(crate) fn cancel(&self, key: &QueueKey, poll_id: u64) -> bool {
+        let cancelled = self.peek(key, |queue| {
+            let place = queue.pollers.iter().position(|w| w.id == poll_id)?;
+            queue.pollers.remove(place)
+        });
+        cancelled.flatten().is_some()
+    }
+
+    /// Whether somebody polls this queue, or has lately.
+    pub(crate) fn is_attended(&self, key: &QueueKey, since_ns: i64) -> bool {
+        self.peek(key, |queue| queue.is_attended(since_ns))
+            .unwrap_or(false)
+    }
+
+    /// Where to read on in the store, if that is wanted and nobody does it already.
+    pub(crate) fn begin_refill(&self, key: &QueueKey) -> Option<i64> {
+        self.peek(key, Queue::begin_refill).flatten()
+    }
+
+    /// What was read. Gives what can be matched at once.
+    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Option<Vec<(i64, Bytes)>>) -> Vec<Match> {
+        self.with(key, |queue| {
+            queue.end_refill(rows);
+            let mut matches = Vec::new();
+            while let Some((waiting, taken)) = queue.pair() {
+                matches.push(Match {
+                    key: key.clone(),
+                    waiting,
+                    taken,
+                });
+            }
+            matches
+        })
+    }
+
+    /// Ends the polls of one worker process, now and later, and lets go of its sticky queue.
+    pub(crate) fn end_worker(
+        &self,
+        namespace_id: &str,
+        worker_instance_key: &str,
+        sticky_queue: &str,
+    ) {
+        if !sticky_queue.is_empty() {
+            let key = QueueKind::Workflow.key(namespace_id, sticky_queue);
+            self.peek(&key, Queue::abandon);
+        }
+        if worker_instance_key.is_empty() {
+            return;
+        }
+        self.ended.lock().note(namespace_id, worker_instance_key);
+        for queues in &self.queues {
+            for (key, queue) in queues.lock().iter_mut() {
+                if key.namespace_id == namespace_id {
+                    queue.end_polls(worker_instance_key);
+                }
+            }
+        }
+    }
+
+    fn has_ended(&self, namespace_id: &str, worker_instance_key: &str) -> bool {
+        !worker_instance_key.is_empty()
+            && self
+                .ended
+                .lock()
+                .keys
+                .contains_key(&(namespace_id.to_owned(), worker_instance_key.to_owned()))
+    }
+
+    /// Answers all waiting polls with nothing: the server stops.
+    pub(crate) fn end_all_polls(&self) {
+        for queues in &self.queues {
+            for queue in queues.lock().values_mut() {
+                for waiting in queue.pollers.drain(..) {
+                    waiting.answer(Ok(PollEnd::Empty));
+                }
+            }
+        }
+    }
+
+    /// Forgets all tasks, which are then read from the store again. Polls go on waiting.
+    pub(crate) fn forget_tasks(&self) {
+        for queues in &self.queues {
+            queues.lock().values_mut().for_each(Queue::forget_tasks);
+        }
+    }
+
+    /// Forgets queues that nobody uses.
+    pub(crate) fn forget_idle(&self, now_ns: i64) {
+        for queues in &self.queues {
+            queues
+                .lock()
+                .retain(|_, queue| !queue.is_idle(now_ns - IDLE_QUEUE_NS));
+        }
+    }
+
+    /// What is known of a queue.
+    pub(crate) fn describe(&self, key: &QueueKey, now_ns: i64) -> QueueDescription {
+        self.peek(key, |queue| queue.describe(now_ns - IDLE_QUEUE_NS))
+            .unwrap_or_default()
+    }
+}
+
+impl EndedWorkers {
+    fn note(&mut self, namespace_id: &str, worker_instance_key: &str) {
+        let key = (namespace_id.to_owned(), worker_instance_key.to_owned());
+        let number = self.next;
+        self.next += 1;
+        if let Some(old) = self.keys.insert(key.clone(), number) {
+            self.order.remove(&old);
+        }
+        self.order.insert(number, key);
+        if self.order.len() > ENDED_WORKERS
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
+}

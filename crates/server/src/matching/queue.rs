@@ -1,0 +1,329 @@
+//! One task queue.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use evertide_proto::query::WorkflowQuery;
+use evertide_proto::workflowservice::{
+    PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
+};
+use prost::Message;
+use tokio::sync::oneshot;
+
+use crate::fault::Failure;
+use crate::history::TaskHistory;
+use crate::matching::{LOW_WATER_TASKS, Poll, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
+use crate::shard::RunRef;
+
+/// The priority of tasks that name none; 1 is the most urgent.
+pub(crate) const DEFAULT_PRIORITY: i32 = 3;
+
+/// A task on a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Task {
+    /// Ascending in the order of commits; names the row in the store.
+    pub(crate) id: i64,
+    /// It has a row in the store.
+    pub(crate) durable: bool,
+    /// What to start.
+    pub(crate) row: TaskRow,
+}
+
+/// A task as its row in the store holds it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TaskRow {
+    #[prost(string, tag = "1")]
+    pub(crate) workflow_id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) run_id: String,
+    /// Which workflow task or activity.
+    #[prost(int64, tag = "3")]
+    pub(crate) scheduled_event_id: i64,
+    /// Which putting of it on a queue.
+    #[prost(int64, tag = "4")]
+    pub(crate) stamp: i64,
+    /// The workflow's normal queue, if this one is sticky.
+    #[prost(string, tag = "5")]
+    pub(crate) normal_name: String,
+    #[prost(int32, tag = "6")]
+    pub(crate) priority: i32,
+    /// When it was put here, nanoseconds since the epoch.
+    #[prost(int64, tag = "7")]
+    pub(crate) added_ns: i64,
+}
+
+impl TaskRow {
+    fn order(&self, id: i64) -> (i32, i64) {
+        let priority = if self.priority <= 0 {
+            DEFAULT_PRIORITY
+        } else {
+            self.priority
+        };
+        (priority, id)
+    }
+}
+
+/// A query for whoever polls.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryOffer {
+    pub(crate) query_id: String,
+    pub(crate) run: RunRef,
+    pub(crate) query: WorkflowQuery,
+    /// The answer to the poll without history, token and query.
+    pub(crate) task: Box<PollWorkflowTaskQueueResponse>,
+}
+
+/// What a poll was matched with.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Task(Task),
+    Query(QueryOffer),
+}
+
+/// How a poll ends.
+#[derive(Debug)]
+pub(crate) enum PollEnd {
+    /// Without a task.
+    Empty,
+    /// With a workflow task, and its history if that was at hand.
+    Workflow(TaskHistory),
+    /// With an activity task.
+    Activity(Box<PollActivityTaskQueueResponse>),
+    /// With a query.
+    Query(QueryOffer),
+}
+
+/// The way back to whoever polls.
+pub(crate) type PollAnswer = oneshot::Sender<Result<PollEnd, Failure>>;
+
+/// A poll that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) id: u64,
+    pub(crate) poll: Poll,
+    pub(crate) answer: PollAnswer,
+}
+
+impl Waiting {
+    /// Whether somebody still listens.
+    fn is_live(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    pub(crate) fn answer(self, end: Result<PollEnd, Failure>) {
+        // Whoever has gone meanwhile gets its task again after the task's timeout.
+        let _ = self.answer.send(end);
+    }
+}
+
+/// Somebody who polls a queue.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PollerInfo {
+    /// Identity of the worker.
+    pub identity: String,
+    /// When it polled last, nanoseconds since the epoch.
+    pub last_access_ns: i64,
+    /// How many activities a second it wants for the whole queue.
+    pub max_tasks_per_second: Option<f64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// In order of arrival.
+    pub(super) pollers: VecDeque<Waiting>,
+    /// The window: most urgent first, then oldest first.
+    tasks: BTreeMap<(i32, i64), Task>,
+    pub(super) queries: VecDeque<QueryOffer>,
+    disk: Disk,
+    backlog_count: i64,
+    last_poll_ns: i64,
+    poller_infos: BTreeMap<String, PollerInfo>,
+}
+
+/// What the store has of this queue besides the window.
+#[derive(Debug, Default)]
+struct Disk {
+    /// There may be tasks above `read_to`.
+    more: bool,
+    reading: bool,
+    /// What is being read is out of date: the queue was reset since.
+    discard: bool,
+    /// All tasks up to this id are in the window, or were.
+    read_to: i64,
+    /// A task up to this id was not taken into the window, because the window was full.
+    left_out_to: i64,
+}
+
+impl Queue {
+    pub(super) fn found_backlog(&mut self, count: i64) {
+        self.disk.more = true;
+        self.backlog_count = count;
+    }
+
+    pub(super) fn note_poll(&mut self, poll: &Poll, now_ns: i64) {
+        self.last_poll_ns = now_ns;
+        let info = PollerInfo {
+            identity: poll.identity.clone(),
+            last_access_ns: now_ns,
+            max_tasks_per_second: poll.max_tasks_per_second,
+        };
+        self.poller_infos.insert(poll.identity.clone(), info);
+    }
+
+    /// The next waiting poll that somebody still listens to.
+    fn live_poller(&mut self) -> Option<Waiting> {
+        while let Some(waiting) = self.pollers.pop_front() {
+            if waiting.is_live() {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// A poll for a task that has just come up, if no task waits before it.
+    pub(super) fn take_idle_poller(&mut self) -> Option<Waiting> {
+        if !self.tasks.is_empty() || self.disk.more {
+            return None;
+        }
+        self.live_poller()
+    }
+
+    /// Brings the first poll and the first task together. Queries go first: somebody is waiting for them.
+    pub(super) fn pair(&mut self) -> Option<(Waiting, Taken)> {
+        if self.queries.is_empty() && self.tasks.is_empty() {
+            return None;
+        }
+        let waiting = self.live_poller()?;
+        if let Some(query) = self.queries.pop_front() {
+            return Some((waiting, Taken::Query(query)));
+        }
+        let (_, task) = self.tasks.pop_first()?;
+        Some((waiting, Taken::Task(task)))
+    }
+
+    pub(super) fn add(&mut self, task: Task) {
+        if task.durable {
+            self.backlog_count += 1;
+            if self.disk.more || self.tasks.len() >= WINDOW_TASKS {
+                self.disk.more = true;
+                self.disk.left_out_to = self.disk.left_out_to.max(task.id);
+                return;
+            }
+            self.disk.read_to = self.disk.read_to.max(task.id);
+        }
+        self.tasks.insert(task.row.order(task.id), task);
+    }
+
+    pub(super) fn put_back(&mut self, task: Task) {
+        self.tasks.insert(task.row.order(task.id), task);
+    }
+
+    pub(super) fn settled(&mut self) {
+        self.backlog_count = (self.backlog_count - 1).max(0);
+    }
+
+    pub(super) fn is_attended(&self, since_ns: i64) -> bool {
+        self.last_poll_ns >= since_ns && self.last_poll_ns != 0
+            || self.pollers.iter().any(Waiting::is_live)
+    }
+
+    pub(super) fn wants_refill(&self) -> bool {
+        self.disk.more && !self.disk.reading && self.tasks.len() < LOW_WATER_TASKS
+    }
+
+    pub(super) fn begin_refill(&mut self) -> Option<i64> {
+        if !self.wants_refill() {
+            return None;
+        }
+        self.disk.reading = true;
+        Some(self.disk.read_to)
+    }
+
+    /// `None` if the store could not be read: a later poll tries again.
+    pub(super) fn end_refill(&mut self, rows: Option<Vec<(i64, Bytes)>>) {
+        self.disk.reading = false;
+        let discard = std::mem::take(&mut self.disk.discard);
+        let Some(rows) = rows.filter(|_| !discard) else {
+            return;
+        };
+        let full_page = rows.len() >= REFILL_TASKS;
+        for (id, bytes) in rows {
+            self.disk.read_to = id;
+            let Ok(row) = TaskRow::decode(bytes) else {
+                tracing::error!(
+                    task_id = id,
+                    "a task in the backlog cannot be read; it is left alone"
+                );
+                continue;
+            };
+            self.tasks.insert(
+                row.order(id),
+                Task {
+                    id,
+                    durable: true,
+                    row,
+                },
+            );
+        }
+        self.disk.more = full_page || self.disk.left_out_to > self.disk.read_to;
+    }
+
+    /// Its worker says that it goes away.
+    pub(super) fn abandon(&mut self) {
+        self.last_poll_ns = 0;
+    }
+
+    pub(super) fn end_polls(&mut self, worker_instance_key: &str) {
+        let (ended, others): (Vec<_>, Vec<_>) = self
+            .pollers
+            .drain(..)
+            .partition(|w| w.poll.worker_instance_key == worker_instance_key);
+        self.pollers = others.into();
+        for waiting in ended {
+            waiting.answer(Ok(PollEnd::Empty));
+        }
+    }
+
+    pub(super) fn forget_tasks(&mut self) {
+        self.tasks.clear();
+        self.backlog_count = 0;
+        let reading = self.disk.reading;
+        self.disk = Disk {
+            more: true,
+            reading,
+            discard: reading,
+            ..Disk::default()
+        };
+    }
+
+    pub(super) fn is_idle(&mut self, since_ns: i64) -> bool {
+        self.pollers.retain(Waiting::is_live);
+        self.poller_infos
+            .retain(|_, info| info.last_access_ns >= since_ns);
+        self.tasks
+            .retain(|_, task| task.durable || task.row.added_ns >= since_ns);
+        self.pollers.is_empty()
+            && self.tasks.is_empty()
+            && self.queries.is_empty()
+            && !self.disk.more
+            && !self.disk.reading
+            && self.last_poll_ns < since_ns
+    }
+
+    pub(super) fn describe(&self, since_ns: i64) -> QueueDescription {
+        let recent = |info: &&PollerInfo| info.last_access_ns >= since_ns;
+        QueueDescription {
+            pollers: self.poller_infos.values().filter(recent).cloned().collect(),
+            backlog_count: self
+                .backlog_count
+                .max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
+            oldest_task_ns: self
+                .tasks
+                .values()
+                .map(|t| t.row.added_ns)
+                .min()
+                .unwrap_or(0),
+            last_poll_ns: self.last_poll_ns,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Reading runs: their state, their history, and waiting for more of it.
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::fault::{Failure, Fault};
+use crate::history::{HistoryPage, HistoryRead, HistoryWait, TaskHistory, WorkflowTaskPage};
+use crate::node::{Node, answered};
+use crate::shard::{Ask, RunRef, RunView};
+use crate::shell::Shell;
+use crate::work::Work;
+
+impl Node {
+    /// Looks at a run; an empty run id means the current one. What was seen is durable when this returns.
+    ///
+    /// # Errors
+    /// There is no such run, or the server fails.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        run: RunRef,
+        look: impl FnOnce(&RunView<'_>) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (sender, mut seen) = oneshot::channel();
+        let look = move |view: &RunView<'_>| {
+            let _ = sender.send(look(view)); // Its caller may have gone.
+        };
+        let key = run.chain();
+        answered(self.submit(
+            key,
+            Ask::Look {
+                run_id: run.run_id,
+                look: Box::new(look),
+            },
+        ))
+        .await?;
+        seen.try_recv().map_err(|_| Fault::Stopping.into())
+    }
+
+    /// Does something that may wait for the store, on a thread that may.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shell) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        self.shell.work.push(Work::Read(Box::new(move |shell| {
+            let _ = sender.send(read(shell)); // Its caller may have gone.
+        })));
+        Ok(receiver.await.unwrap_or(Err(Fault::Stopping))?)
+    }
+
+    /// Part of a run's history, with where the run stands.
+    ///
+    /// # Errors
+    /// There is no such run, or the server fails.
+    pub async fn history(&self, run: &RunRef, read: HistoryRead) -> Result<HistoryPage, Failure> {
+        let asked = read.clone();
+        let (run_key, mut page, cached) = self
+            .look(run.clone(), move |view| {
+                let state = &view.exec.state;
+                let page = HistoryPage {
+                    run_id: view.run.run_id.clone(),
+                    events: Vec::new(),
+                    next_event_id: state.next_event_id,
+                    running: state.is_running(),
+                    virtual_events: view.exec.pending_events(),
+                };
+                let cached = asked.from_memory(view);
+                (view.run_key, page, cached)
+            })
+            .await?;
+        let until = page.next_event_id;
+        page.events = match cached {
+            Some(events) => events,
+            None => {
+                self.blocking(move |shell| match read {
+                    HistoryRead::Forward {
+                        from_event_id,
+                        max_events,
+                    } => shell.read_events(run_key, from_event_id, until, max_events),
+                    HistoryRead::Backward {
+                        from_event_id,
+                        max_events,
+                    } => shell.read_events_before(
+                        run_key,
+                        from_event_id.saturating_add(1).min(until),
+                        max_events,
+                    ),
+                })
+                .await?
+            }
+        };
+        Ok(page)
+    }
+
+    /// Waits until there is more of a run's history, at most until then. Ends early when the server stops.
+    ///
+    /// # Errors
+    /// There is no such run, or the server fails.
+    pub async fn wait_for_history(
+        &self,
+        run: &RunRef,
+        wait: HistoryWait,
+        until: Instant,
+    ) -> Result<(), Failure> {
+        let event_id = match wait {
+            HistoryWait::Close => i64::MAX,
+            HistoryWait::After { event_id } => event_id.saturating_add(1),
+        };
+        let mut stopping = self.stopping.clone();
+        let wait = answered(self.submit(
+            run.chain(),
+            Ask::Await {
+                run_id: run.run_id.clone(),
+                event_id,
+            },
+        ));
+        tokio::select! {
+            more = timeout_at(until, wait) => match more {
+                Ok(answer) => answer.map(|_| ()),
+                Err(_) => Ok(()),
+            },
+            _ = stopping.wait_for(|stopping| *stopping) => Ok(()),
+        }
+    }
+
+    /// The first page of a workflow task, ready for its worker.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn task_page(&self, history: TaskHistory) -> Result<WorkflowTaskPage, Failure> {
+        if history.is_complete() {
+            return Ok(history.into_page(&self.shell)?);
+        }
+        self.blocking(move |shell| history.into_page(shell)).await
+    }
+}

@@ -1,0 +1,177 @@
+//! The namespaces: durable records, and what decisions see of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evertide_engine::Rejection;
+use evertide_engine::namespace::{Namespace, Namespaces};
+use evertide_proto::enums::NamespaceState;
+use evertide_store::{Store, StoreError, Write};
+use parking_lot::{Mutex, RwLock};
+use prost::Message;
+
+use crate::commit::CommitQueue;
+use crate::shard::{Release, Respond};
+
+/// The kind of the records in the store's registry.
+const KIND: &str = "namespace";
+
+/// All that is known of a namespace.
+#[derive(Clone, PartialEq, Message)]
+pub struct NamespaceRecord {
+    /// UUID; never given out twice.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Name, unique at any time.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// `NamespaceState` of the protocol.
+    #[prost(enumeration = "NamespaceState", tag = "3")]
+    pub state: i32,
+    /// For people.
+    #[prost(string, tag = "4")]
+    pub description: String,
+    /// For people.
+    #[prost(string, tag = "5")]
+    pub owner_email: String,
+    /// For clients.
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub data: BTreeMap<String, String>,
+    /// How long closed runs are kept, nanoseconds; 0 for ever.
+    #[prost(int64, tag = "7")]
+    pub retention_ns: i64,
+    /// Custom search attributes: name to `IndexedValueType` of the protocol.
+    #[prost(btree_map = "string, int32", tag = "8")]
+    pub search_attributes: BTreeMap<String, i32>,
+}
+
+impl NamespaceRecord {
+    fn for_decisions(&self) -> Namespace {
+        Namespace {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            search_attributes: self.search_attributes.clone(),
+            retention_ns: self.retention_ns,
+            state: self.state,
+        }
+    }
+
+    /// Whether it was deleted: nobody can use it any more, and its runs are being removed.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.state() == NamespaceState::Deleted
+    }
+}
+
+/// All namespaces at one time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registered {
+    /// By id.
+    records: BTreeMap<String, NamespaceRecord>,
+    visible: Arc<Namespaces>,
+}
+
+impl Registered {
+    fn of(records: BTreeMap<String, NamespaceRecord>) -> Self {
+        let mut visible = Namespaces::default();
+        for record in records.values().filter(|r| !r.is_deleted()) {
+            visible.put(record.for_decisions());
+        }
+        Self {
+            records,
+            visible: Arc::new(visible),
+        }
+    }
+}
+
+/// The namespaces: as they are, and as they will be once everything decided is durable.
+#[derive(Debug)]
+pub(crate) struct NamespaceRegistry {
+    durable: RwLock<Arc<Registered>>,
+    pending: Mutex<Arc<Registered>>,
+}
+
+impl NamespaceRegistry {
+    pub(crate) fn open(store: &dyn Store) -> Result<Self, StoreError> {
+        let mut records = BTreeMap::new();
+        for (id, bytes) in store.registry(KIND)? {
+            let record = NamespaceRecord::decode(bytes).map_err(|error| StoreError::Corrupt {
+                location: format!("record of namespace {id}"),
+                reason: error.to_string(),
+            })?;
+            records.insert(id, record);
+        }
+        let registered = Arc::new(Registered::of(records));
+        Ok(Self {
+            durable: RwLock::new(registered.clone()),
+            pending: Mutex::new(registered),
+        })
+    }
+
+    /// What decisions see.
+    pub(crate) fn snapshot(&self) -> Arc<Namespaces> {
+        self.durable.read().visible.clone()
+    }
+
+    /// All records in the order of their names, deleted ones too.
+    pub(crate) fn records(&self) -> Vec<NamespaceRecord> {
+        let mut records: Vec<_> = self.durable.read().records.values().cloned().collect();
+        records.sort_by(|a, b| a.name.cmp(&b.name));
+        records
+    }
+
+    /// Changes what is known under a name: `change` gets the record, if there is one, and gives the new one, or none to
+    /// remove it. The answer comes when the change is durable.
+    pub(crate) fn change(
+        &self,
+        commits: &CommitQueue,
+        name: &str,
+        change: impl FnOnce(Option<NamespaceRecord>) -> Result<Option<NamespaceRecord>, Rejection>,
+        respond: Respond,
+    ) -> Result<Option<NamespaceRecord>, Rejection> {
+        // The lock is held until the commit is queued, so that commits come in the order of changes.
+        let mut pending = self.pending.lock();
+        let found = pending.records.values().find(|r| r.name == name).cloned();
+        let new = change(found.clone())?;
+        let mut records = pending.records.clone();
+        let mut writes = Vec::new();
+        let mut write = |id: &str, value: Option<Vec<u8>>| {
+            let (kind, key) = (KIND.to_owned(), id.to_owned());
+            writes.push(Write::Registry {
+                kind,
+                key,
+                value: value.map(Into::into),
+            });
+        };
+        if let Some(old) = &found
+            && new.as_ref().is_none_or(|n| n.id != old.id)
+        {
+            records.remove(&old.id);
+            write(&old.id, None);
+        }
+        if let Some(record) = &new {
+            write(&record.id, Some(record.encode_to_vec()));
+            records.insert(record.id.clone(), record.clone());
+        }
+        let registered = Arc::new(Registered::of(records));
+        *pending = registered.clone();
+        let release = Release {
+            answers: vec![(respond, Ok(crate::shard::Answer::default()))],
+            namespaces: Some(registered),
+            ..Release::default()
+        };
+        commits.push(writes, release);
+        Ok(new)
+    }
+
+    /// A change is durable.
+    pub(crate) fn publish(&self, registered: Arc<Registered>) {
+        *self.durable.write() = registered;
+    }
+
+    /// What was not durable yet has failed.
+    pub(crate) fn forget_pending(&self) {
+        let mut pending = self.pending.lock();
+        *pending = self.durable.read().clone();
+    }
+}

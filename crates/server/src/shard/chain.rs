@@ -1,0 +1,225 @@
+//! Chains in a shard, and which of them stay in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::hash::FixedMap;
+use crate::shard::{Ask, ChainKey, Entry, Job, Want};
+
+/// How many chains are looked at for one that may leave memory before giving up for now.
+const EVICTION_ATTEMPTS: usize = 16;
+
+/// All runs of a workflow id that are in memory.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// The run that a look-up without run id finds.
+    pub(crate) current: Current,
+    /// By run id.
+    pub(crate) runs: BTreeMap<String, Entry>,
+    /// Runs that were removed; the store may not know it yet.
+    pub(crate) deleted: Vec<String>,
+    /// The newest commit that any of its runs is part of.
+    pub(crate) last_ticket: u64,
+    /// Requests that wait for something to be read.
+    pub(crate) loading: Option<Loading>,
+    /// Its place in the order of use.
+    used: u64,
+    size_bytes: usize,
+}
+
+/// What is known of a chain's current run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Current {
+    /// The store has to be asked.
+    Unknown,
+    /// There is none.
+    Nobody,
+    /// This run.
+    Run(String),
+}
+
+/// A read that is under way.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    /// Tells this read from others of the same chain.
+    pub(crate) mark: u64,
+    pub(crate) parked: Vec<Job>,
+}
+
+/// Where a request has to wait.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// What it needs is here.
+    Ready,
+    /// Something of the chain is being read.
+    Loading,
+    /// This must be read first.
+    Absent(Want),
+    /// The run was removed.
+    Deleted,
+}
+
+impl Chain {
+    fn new() -> Self {
+        Self {
+            current: Current::Unknown,
+            runs: BTreeMap::new(),
+            deleted: Vec::new(),
+            last_ticket: 0,
+            loading: None,
+            used: 0,
+            size_bytes: 0,
+        }
+    }
+
+    /// The run of that id, or the current one if the id is empty.
+    pub(crate) fn run_mut(&mut self, run_id: &str) -> Option<&mut Entry> {
+        match (&self.current, run_id) {
+            (Current::Run(current), "") => self.runs.get_mut(current),
+            (_, "") => None,
+            (_, id) => self.runs.get_mut(id),
+        }
+    }
+
+    pub(crate) fn current_mut(&mut self) -> Option<&mut Entry> {
+        self.run_mut("")
+    }
+
+    /// Where a request has to wait.
+    pub(crate) fn place(&self, ask: &Ask) -> Place {
+        if self.loading.is_some() {
+            return Place::Loading;
+        }
+        let (run_id, and_current) = match ask {
+            Ask::Run { run_id, .. }
+            | Ask::Look { run_id, .. }
+            | Ask::Await { run_id, .. }
+            | Ask::Delete { run_id } => (run_id.as_str(), false),
+            Ask::Chain(_) => ("", false),
+            Ask::Reset { base, .. } => (base.exec.state.info.run_id.as_str(), true),
+        };
+        if (run_id.is_empty() || and_current) && !self.knows_current() {
+            return Place::Absent(Want::Current);
+        }
+        if run_id.is_empty() || self.runs.contains_key(run_id) {
+            return Place::Ready;
+        }
+        if self.deleted.iter().any(|d| d == run_id) {
+            return Place::Deleted;
+        }
+        Place::Absent(Want::Run(run_id.to_owned()))
+    }
+
+    fn knows_current(&self) -> bool {
+        match &self.current {
+            Current::Unknown => false,
+            Current::Nobody => true,
+            Current::Run(run_id) => self.runs.contains_key(run_id),
+        }
+    }
+
+    fn may_leave(&mut self, durable_ticket: u64) -> bool {
+        self.loading.is_none()
+            && self.last_ticket <= durable_ticket
+            && self.runs.values_mut().all(Entry::is_idle)
+    }
+}
+
+/// A part of all chains, behind one lock.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    chains: FixedMap<Arc<ChainKey>, Chain>,
+    /// Chains by their last use, oldest first.
+    order: BTreeMap<u64, Arc<ChainKey>>,
+    next_use: u64,
+    next_mark: u64,
+    size_bytes: usize,
+    budget_bytes: usize,
+}
+
+impl Shard {
+    pub(crate) fn new(budget_bytes: usize) -> Self {
+        Self {
+            chains: FixedMap::default(),
+            order: BTreeMap::new(),
+            next_use: 1,
+            next_mark: 1,
+            size_bytes: 0,
+            budget_bytes,
+        }
+    }
+
+    /// The chain of that key, which is now the most recently used.
+    pub(crate) fn chain(&mut self, key: &Arc<ChainKey>) -> &mut Chain {
+        let used = self.next_use;
+        self.next_use += 1;
+        let chain = self.chains.entry(key.clone()).or_insert_with(Chain::new);
+        self.order.remove(&chain.used);
+        chain.used = used;
+        self.order.insert(used, key.clone());
+        chain
+    }
+
+    /// The chain of that key, if it is here.
+    pub(crate) fn find(&mut self, key: &ChainKey) -> Option<&mut Chain> {
+        self.chains.get_mut(key)
+    }
+
+    /// Marks the chain as being read; what comes for it waits behind the mark.
+    pub(crate) fn begin_loading(&mut self, key: &Arc<ChainKey>, parked: Vec<Job>) -> u64 {
+        let mark = self.next_mark;
+        self.next_mark += 1;
+        self.chain(key).loading = Some(Loading { mark, parked });
+        mark
+    }
+
+    /// Takes a chain out of memory.
+    pub(crate) fn remove(&mut self, key: &ChainKey) -> Option<Chain> {
+        let chain = self.chains.remove(key)?;
+        self.order.remove(&chain.used);
+        self.size_bytes -= chain.size_bytes;
+        Some(chain)
+    }
+
+    /// Takes everything out of memory.
+    pub(crate) fn take_all(&mut self) -> Vec<Chain> {
+        self.order.clear();
+        self.size_bytes = 0;
+        self.chains.drain().map(|(_, chain)| chain).collect()
+    }
+
+    /// Measures a chain again after it was used, and lets old ones go if memory is short.
+    pub(crate) fn settle(&mut self, key: &ChainKey, durable_ticket: u64) {
+        if let Some(chain) = self.chains.get_mut(key) {
+            let size_bytes = chain.runs.values().map(Entry::size_bytes).sum();
+            self.size_bytes = self.size_bytes + size_bytes - chain.size_bytes;
+            chain.size_bytes = size_bytes;
+        }
+        if self.size_bytes > self.budget_bytes {
+            self.evict(durable_ticket);
+        }
+    }
+
+    fn evict(&mut self, durable_ticket: u64) {
+        let oldest: Vec<_> = self
+            .order
+            .values()
+            .take(EVICTION_ATTEMPTS)
+            .cloned()
+            .collect();
+        for key in oldest {
+            if self.size_bytes <= self.budget_bytes {
+                return;
+            }
+            if self
+                .chains
+                .get_mut(&*key)
+                .is_some_and(|c| c.may_leave(durable_ticket))
+            {
+                self.remove(&key);
+            } else {
+                self.chain(&key); // It is in use: look at others next time.
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Due times: which run is to be looked at when.
+//!
+//! The truth is in the executions; the store keeps one due time for each run, in milliseconds. In memory is a window of
+//! the nearest ones. What fires is only a look: the execution itself knows what is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evertide_store::RunKey;
+use parking_lot::{Condvar, Mutex};
+
+use crate::hash::FixedMap;
+use crate::shard::RunRef;
+use crate::work::Work;
+
+/// How many due times are held in memory; when there are more, the later half is left to the store.
+const WINDOW: usize = 200_000;
+/// How many due times are read from the store at once.
+pub(crate) const REFILL_ROWS: usize = 10_000;
+/// How many runs fire in one go.
+const FIRE_AT_ONCE: usize = 1000;
+/// How long to wait before something that failed is tried again.
+const RETRY_NS: i64 = 1_000_000_000;
+/// How often retention is looked after.
+const SWEEP_NS: i64 = 60 * 1_000_000_000;
+
+/// Due times of runs.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    inner: Mutex<Window>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Window {
+    due: BTreeSet<(i64, RunKey)>,
+    by_run: FixedMap<RunKey, Due>,
+    /// Due times up to here (nanoseconds) are in memory, later ones in the store.
+    reaches_ns: i64,
+    refilling: bool,
+    /// Counts how often everything was forgotten: what was read before that is out of date.
+    generation: u64,
+    /// What failed and is tried again.
+    retries: BTreeMap<(i64, u64), Work>,
+    next_retry: u64,
+    next_sweep_ns: i64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Due {
+    at_ns: i64,
+    /// None if only the store has been asked so far.
+    run: Option<Arc<RunRef>>,
+}
+
+impl Timers {
+    pub(crate) fn new(now_ns: i64) -> Self {
+        let window = Window {
+            due: BTreeSet::new(),
+            by_run: FixedMap::default(),
+            reaches_ns: 0,
+            refilling: false,
+            generation: 0,
+            retries: BTreeMap::new(),
+            next_retry: 0,
+            next_sweep_ns: now_ns.saturating_add(SWEEP_NS),
+            closed: false,
+        };
+        Self {
+            inner: Mutex::new(window),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The run is to be looked at then; 0 for never.
+    pub(crate) fn set(&self, run_key: RunKey, run: &Arc<RunRef>, at_ns: i64) {
+        let mut window = self.inner.lock();
+        window.remove(run_key);
+        if at_ns == 0 {
+            return;
+        }
+        // What is due at once is never left to the store, which may not know of it: a speculative task is volatile.
+        if at_ns > window.reaches_ns && window.due.len() >= WINDOW {
+            return;
+        }
+        let earliest = window
+            .due
+            .first()
+            .is_none_or(|(first_ns, _)| at_ns < *first_ns);
+        window.insert(run_key, at_ns, Some(run.clone()));
+        window.shrink();
+        drop(window);
+        if earliest {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Does this work after a while.
+    pub(crate) fn retry(&self, now_ns: i64, work: Work) {
+        let mut window = self.inner.lock();
+        let number = window.next_retry;
+        window.next_retry += 1;
+        window
+            .retries
+            .insert((now_ns.saturating_add(RETRY_NS), number), work);
+        drop(window);
+        self.changed.notify_one();
+    }
+
+    /// Takes out what is due.
+    pub(crate) fn take_due(&self, now_ns: i64) -> Vec<Work> {
+        let mut window = self.inner.lock();
+        let mut work = Vec::new();
+        while work.len() < FIRE_AT_ONCE
+            && let Some((at_ns, run_key)) = window.due.first().copied()
+            && at_ns <= now_ns
+        {
+            window.due.pop_first();
+            let run = window.by_run.remove(&run_key).and_then(|due| due.run);
+            work.push(Work::Wake { run_key, run });
+        }
+        while let Some(retry) = window.retries.first_entry()
+            && retry.key().0 <= now_ns
+        {
+            work.push(retry.remove());
+        }
+        if window.next_sweep_ns <= now_ns {
+            window.next_sweep_ns = now_ns.saturating_add(SWEEP_NS);
+            work.push(Work::Sweep);
+        }
+        if window.wants_refill(now_ns) {
+            window.refilling = true;
+            work.push(Work::RefillTimers);
+        }
+        work
+    }
+
+    /// When something is due next; the far future if nothing is.
+    pub(crate) fn next_due_ns(&self) -> i64 {
+        self.inner.lock().next_due_ns()
+    }
+
+    /// Sleeps until something may be due. Whether to go on.
+    pub(crate) fn wait(&self, sleep_until: impl Fn(i64) -> Duration) -> bool {
+        let mut window = self.inner.lock();
+        if window.closed {
+            return false;
+        }
+        let nap = sleep_until(window.next_due_ns());
+        if !nap.is_zero() {
+            self.changed.wait_for(&mut window, nap);
+        }
+        !window.closed
+    }
+
+    /// The clock was moved, or something else calls for a look.
+    pub(crate) fn poke(&self) {
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn close(&self) {
+        self.inner.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Forgets everything, to be read from the store again.
+    pub(crate) fn forget(&self) {
+        let mut window = self.inner.lock();
+        window.due.clear();
+        window.by_run.clear();
+        window.reaches_ns = 0;
+        window.refilling = false;
+        window.generation += 1;
+        drop(window);
+        self.changed.notify_one();
+    }
+
+    /// From where on the store is to be read, if it has anything that is not here. From now on due times of any distance
+    /// are taken in, so that nothing that is committed while the store is read is missed.
+    pub(crate) fn begin_refill(&self) -> Option<Refill> {
+        let mut window = self.inner.lock();
+        window.refilling = true;
+        let from_ns = std::mem::replace(&mut window.reaches_ns, i64::MAX);
+        (from_ns != i64::MAX).then_some(Refill {
+            from_ns,
+            generation: window.generation,
+        })
+    }
+
+    /// What was read. `complete` if the store has no more.
+    pub(crate) fn end_refill(&self, refill: Refill, rows: &[(i64, RunKey)], complete: bool) {
+        let mut window = self.inner.lock();
+        if window.generation != refill.generation {
+            return;
+        }
+        window.refilling = false;
+        for (due_ms, run_key) in rows {
+            if !window.by_run.contains_key(run_key) {
+                window.insert(*run_key, due_ms.saturating_mul(1_000_000), None);
+            }
+        }
+        if !complete {
+            let last_ms = rows.last().map_or(0, |(due_ms, _)| *due_ms);
+            window.cut_at(last_ms.saturating_mul(1_000_000));
+        }
+        window.shrink();
+        drop(window);
+        self.changed.notify_one();
+    }
+
+    /// The store could not be read, which is to be tried again: what was in memory before is still all that is.
+    pub(crate) fn fail_refill(&self, refill: Refill) {
+        let mut window = self.inner.lock();
+        if window.generation == refill.generation {
+            window.cut_at(refill.from_ns);
+        }
+    }
+}
+
+/// A read of due times that is under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refill {
+    from_ns: i64,
+    generation: u64,
+}
+
+impl Refill {
+    /// Behind which due time of the store to begin. What is in memory already does no harm.
+    pub(crate) fn after(self) -> Option<(i64, RunKey)> {
+        (self.from_ns > 0).then(|| (self.from_ns / 1_000_000 - 1, RunKey::MAX))
+    }
+}
+
+impl Window {
+    fn insert(&mut self, run_key: RunKey, at_ns: i64, run: Option<Arc<RunRef>>) {
+        self.due.insert((at_ns, run_key));
+        self.by_run.insert(run_key, Due { at_ns, run });
+    }
+
+    fn remove(&mut self, run_key: RunKey) {
+        if let Some(old) = self.by_run.remove(&run_key) {
+            self.due.remove(&(old.at_ns, run_key));
+        }
+    }
+
+    /// Leaves everything after `reaches_ns` to the store.
+    fn cut_at(&mut self, reaches_ns: i64) {
+        self.reaches_ns = reaches_ns;
+        while let Some((at_ns, run_key)) = self.due.last().copied()
+            && at_ns > reaches_ns
+        {
+            self.due.pop_last();
+            self.by_run.remove(&run_key);
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.due.len() <= WINDOW || self.refilling {
+            return;
+        }
+        if let Some((middle_ns, _)) = self.due.iter().nth(WINDOW / 2).copied() {
+            self.cut_at(middle_ns);
+        }
+    }
+
+    /// The window is read on when it is nearly used up and the store may have more.
+    fn wants_refill(&self, now_ns: i64) -> bool {
+        !self.refilling
+            && self.reaches_ns != i64::MAX
+            && (self.due.is_empty() || self.reaches_ns <= now_ns)
+    }
+
+    fn next_due_ns(&self) -> i64 {
+        let run = self.due.first().map_or(i64::MAX, |(at_ns, _)| *at_ns);
+        let retry = self
+            .retries
+            .keys()
+            .next()
+            .map_or(i64::MAX, |(at_ns, _)| *at_ns);
+        let refill = if self.refilling || self.reaches_ns == i64::MAX {
+            i64::MAX
+        } else if self.due.is_empty() {
+            0
+        } else {
+            self.reaches_ns
+        };
+        run.min(retry).min(refill).min(self.next_sweep_ns)
+    }
+}
