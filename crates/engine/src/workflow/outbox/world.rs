@@ -2,7 +2,7 @@
 //! delivers everything twice, as after a crash. After each decision every run equals the one rebuilt from its changes.
 
 use crate::Ids;
-use crate::env::{Env, timestamp_ns};
+use crate::env::Env;
 use crate::limits::Limits;
 use crate::namespace::{Namespace, Namespaces};
 use crate::rejection::Rejection;
@@ -26,25 +26,25 @@ pub(in crate::workflow) const NAMESPACE_ID: &str = "00000000-0000-4000-8000-0000
 
 /// A run with its history.
 pub(in crate::workflow) struct Run {
-    pub exec: Execution,
-    pub events: Vec<HistoryEvent>,
+    pub(in crate::workflow) exec: Execution,
+    pub(in crate::workflow) events: Vec<HistoryEvent>,
     rebuilt: State,
 }
 
 /// All runs, by workflow id in order of their making.
 pub(in crate::workflow) struct World {
-    pub runs: BTreeMap<String, Vec<Run>>,
-    pub limits: Limits,
-    pub now_ns: i64,
+    pub(in crate::workflow) runs: BTreeMap<String, Vec<Run>>,
+    pub(in crate::workflow) limits: Limits,
+    pub(in crate::workflow) now_ns: i64,
     /// Deliver every message and every answer twice.
-    pub repeats: bool,
+    pub(in crate::workflow) repeats: bool,
     namespaces: Namespaces,
     seed: u64,
     messages: VecDeque<(String, String, i64)>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(in crate::workflow) fn new() -> Self {
         let mut namespaces = Namespaces::default();
         for (name, id) in [
             (NAMESPACE, NAMESPACE_ID),
@@ -83,11 +83,11 @@ impl World {
     }
 
     /// The newest run of a workflow id.
-    pub fn run(&self, id: &str) -> &Run {
+    pub(in crate::workflow) fn run(&self, id: &str) -> &Run {
         self.runs[id].last().expect("the workflow exists")
     }
 
-    pub fn state(&self, id: &str) -> &State {
+    pub(in crate::workflow) fn state(&self, id: &str) -> &State {
         &self.run(id).exec.state
     }
 
@@ -101,7 +101,12 @@ impl World {
     }
 
     /// Decides a request over one run (the newest, without a run id) and takes in what was written.
-    pub fn decide(&mut self, id: &str, run_id: &str, request: Request) -> Result<Reply, Rejection> {
+    pub(in crate::workflow) fn decide(
+        &mut self,
+        id: &str,
+        run_id: &str,
+        request: Request,
+    ) -> Result<Reply, Rejection> {
         let (run_id, written, decided) = self.with_env(|env, runs| {
             let runs = runs.get_mut(id).expect("the workflow exists");
             let newest = runs.len() - 1;
@@ -117,7 +122,11 @@ impl World {
     }
 
     /// Decides a request over a workflow id.
-    pub fn chain(&mut self, id: &str, request: ChainRequest) -> Result<Reply, Rejection> {
+    pub(in crate::workflow) fn chain(
+        &mut self,
+        id: &str,
+        request: ChainRequest,
+    ) -> Result<Reply, Rejection> {
         let outcome = self.with_env(|env, runs| {
             let current = runs
                 .get_mut(id)
@@ -181,12 +190,12 @@ impl World {
     }
 
     /// Delivers messages until none is left.
-    pub fn settle(&mut self) {
+    pub(in crate::workflow) fn settle(&mut self) {
         while self.deliver_next() {}
     }
 
     /// Delivers one message and its answer. False if there is none.
-    pub fn deliver_next(&mut self) -> bool {
+    pub(in crate::workflow) fn deliver_next(&mut self) -> bool {
         let Some((id, run_id, message)) = self.messages.pop_front() else {
             return false;
         };
@@ -232,11 +241,11 @@ impl World {
     }
 
     /// Starts a workflow.
-    pub fn start(&mut self, id: &str) {
+    pub(in crate::workflow) fn start(&mut self, id: &str) {
         self.start_with(id, |_| {});
     }
 
-    pub fn start_with(
+    pub(in crate::workflow) fn start_with(
         &mut self,
         id: &str,
         change: impl FnOnce(&mut ws::StartWorkflowExecutionRequest),
@@ -260,7 +269,7 @@ impl World {
     }
 
     /// A worker takes the workflow task that waits.
-    pub fn take_task(&mut self, id: &str) -> TaskToken {
+    pub(in crate::workflow) fn take_task(&mut self, id: &str) -> TaskToken {
         let task = self
             .run(id)
             .exec
@@ -283,7 +292,7 @@ impl World {
     }
 
     /// The worker answers.
-    pub fn answer(
+    pub(in crate::workflow) fn answer(
         &mut self,
         id: &str,
         token: TaskToken,
@@ -302,7 +311,7 @@ impl World {
     }
 
     /// Takes the task that waits and answers it, then delivers what comes of it.
-    pub fn act(&mut self, id: &str, commands: Vec<Command>) {
+    pub(in crate::workflow) fn act(&mut self, id: &str, commands: Vec<Command>) {
         let token = self.take_task(id);
         self.answer(id, token, commands)
             .expect("the answer is taken");
@@ -310,7 +319,7 @@ impl World {
     }
 
     /// As [`Self::act`], with an answer that is refused; gives the message.
-    pub fn refused(&mut self, id: &str, commands: Vec<Command>) -> String {
+    pub(in crate::workflow) fn refused(&mut self, id: &str, commands: Vec<Command>) -> String {
         let token = self.take_task(id);
         self.answer(id, token, commands)
             .expect_err("the answer is refused")
@@ -318,7 +327,7 @@ impl World {
             .into_owned()
     }
 
-    pub fn signal(&mut self, id: &str, name: &str) {
+    pub(in crate::workflow) fn signal(&mut self, id: &str, name: &str) {
         let request = ws::SignalWorkflowExecutionRequest {
             signal_name: name.to_owned(),
             ..Default::default()
@@ -327,7 +336,7 @@ impl World {
             .expect("the signal is taken");
     }
 
-    pub fn terminate(&mut self, id: &str) {
+    pub(in crate::workflow) fn terminate(&mut self, id: &str) {
         let request = ws::TerminateWorkflowExecutionRequest {
             reason: "enough".to_owned(),
             ..Default::default()
@@ -338,7 +347,7 @@ impl World {
     }
 
     /// The run goes on at a later time.
-    pub fn wake_after(&mut self, id: &str, seconds: i64) {
+    pub(in crate::workflow) fn wake_after(&mut self, id: &str, seconds: i64) {
         self.now_ns += seconds * 1_000_000_000;
         self.decide(id, "", Request::Wake)
             .expect("waking is never refused");
@@ -346,7 +355,7 @@ impl World {
     }
 
     /// The names of the events of the newest run, without those of workflow tasks.
-    pub fn story(&self, id: &str) -> String {
+    pub(in crate::workflow) fn story(&self, id: &str) -> String {
         story(&self.run(id).events)
     }
 }
@@ -405,9 +414,4 @@ pub(in crate::workflow) fn execution(id: &str, run_id: &str) -> WorkflowExecutio
 
 pub(in crate::workflow) fn complete() -> Command {
     command(evertide_proto::command::CompleteWorkflowExecutionCommandAttributes::default())
-}
-
-/// When an event says that it happened, nanoseconds.
-pub(in crate::workflow) fn time_ns(event: &HistoryEvent) -> i64 {
-    event.event_time.as_ref().map_or(0, timestamp_ns)
 }

@@ -106,20 +106,17 @@ fn again(draft: &mut Draft<'_, '_>, event: &HistoryEvent, excluded: Excluded) {
         Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(a)) if !excluded.updates => {
             admit(draft, a.accepted_request.as_ref(), Origin::Reapply.into());
         }
-        Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => {
+        Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(a))
             if !draft
                 .state()
                 .request_ids
-                .contains_key(&a.attached_request_id)
-            {
-                draft.arrive(
-                    *a.clone(),
-                    EventExtra {
-                        worker_may_ignore: true,
-                        ..links_of(event)
-                    },
-                );
-            }
+                .contains_key(&a.attached_request_id) =>
+        {
+            let extra = EventExtra {
+                worker_may_ignore: true,
+                ..links_of(event)
+            };
+            draft.arrive(*a.clone(), extra);
         }
         _ => {}
     }
