@@ -275,9 +275,14 @@ fn an_update_that_is_rejected_leaves_no_trace() {
     w.step(Request::Update(Box::new(update))).expect("admitted");
     let task = w.poll().expect("a speculative task");
     assert_eq!(task.response.messages.len(), 1);
-    let reply = w
-        .complete(&task, Vec::new())
-        .expect("an answer that ignores the update");
+    let answer = ws::RespondWorkflowTaskCompletedRequest {
+        task_token: task.response.task_token,
+        capabilities: Some(ws::respond_workflow_task_completed_request::Capabilities {
+            discard_speculative_workflow_task_with_events: true,
+        }),
+        ..ws::RespondWorkflowTaskCompletedRequest::default()
+    };
+    let reply = w.complete_with(answer).expect("an answer that ignores the update");
     assert_eq!(
         reply,
         Reply::TaskCompleted {
