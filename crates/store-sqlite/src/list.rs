@@ -1,26 +1,43 @@
 //! Lists and counts over the tables. The caller has materialised what is pending.
+//!
+//! There are two ways to the rows. If a probe of the plan finds few keys, those rows are read and sorted here. Otherwise
+//! an index is followed in the order of lists, within the plan's bounds, until the page is full. Either way the engine
+//! says of each row whether it is meant.
 
 use std::collections::BTreeMap;
 
-use evertide_store::{Filter, ListCursor, ListPage, ListQuery, RunKey, VisibilityRow};
-use rusqlite::{Connection, OptionalExtension, params};
+use evertide_engine::visibility::{Filter, matches};
+use evertide_store::{ListCursor, ListPage, ListQuery, RunKey, VisibilityRow};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params, params_from_iter};
 
-use crate::visibility_rows::{COLUMNS, rank, ranks, read_row};
+use crate::plan::{Counted, Plan, Probe};
+use crate::row_values::RowValues;
+use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_row};
+
+/// Up to so many keys, reading rows one by one and sorting them costs less than following an index past the others.
+const FEW: usize = 1000;
 
 pub(crate) fn list(connection: &Connection, query: &ListQuery) -> rusqlite::Result<ListPage> {
-    let mut rows = Vec::new();
+    let search = Search::begin(connection, &query.namespace_id, &query.filter)?;
+    let Some(search) = search else {
+        return Ok(ListPage::default());
+    };
+    let after = query.after.as_ref();
     let wanted = query.page_size.saturating_add(1);
-    visit_in_order(
-        connection,
-        &query.namespace_id,
-        query.after.as_ref(),
-        |row| {
-            if query.filter.matches(&row) {
-                rows.push(row);
-            }
-            rows.len() < wanted
-        },
-    )?;
+    let mut rows: Vec<VisibilityRow> = Vec::new();
+    let mut add = |row: &Row<'_>| {
+        rows.push(read_row(&query.namespace_id, row)?);
+        Ok(rows.len() < wanted)
+    };
+    match search.few_keys()? {
+        None => search.visit_in_order(after, &mut add)?,
+        Some(run_keys) => {
+            search.visit_few(&run_keys, &mut |row| add(row).map(|_| true))?;
+            rows.retain(|row| after.is_none_or(|after| after.list_order(&row.cursor()).is_lt()));
+            rows.sort_by(|a, b| a.cursor().list_order(&b.cursor()));
+        }
+    }
     Ok(ListPage::from_rows(rows.into_iter(), query.page_size))
 }
 
@@ -30,12 +47,20 @@ pub(crate) fn count_by_status(
     filter: &Filter,
 ) -> rusqlite::Result<BTreeMap<i32, u64>> {
     let mut counts = BTreeMap::new();
-    visit_in_order(connection, namespace_id, None, |row| {
-        if filter.matches(&row) {
-            *counts.entry(row.status).or_default() += 1;
-        }
-        true
-    })?;
+    let Some(search) = Search::begin(connection, namespace_id, filter)? else {
+        return Ok(counts);
+    };
+    if let Some(counted) = &search.plan.counted {
+        return search.kept_counts(counted);
+    }
+    let mut add = |row: &Row<'_>| {
+        *counts.entry(row.get(STATUS)?).or_default() += 1;
+        Ok(true)
+    };
+    match search.few_keys()? {
+        None => search.visit_in_order(None, &mut add)?,
+        Some(run_keys) => search.visit_few(&run_keys, &mut add)?,
+    }
     Ok(counts)
 }
 
@@ -48,7 +73,7 @@ pub(crate) fn expired(
     let Some(namespace) = namespace(connection, namespace_id)? else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT run_key FROM visibility WHERE namespace = ?1 AND close_rank > ?2
+    let sql = "SELECT run_key FROM visibility INDEXED BY visibility_in_order WHERE namespace = ?1 AND close_rank > ?2
         ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -65,29 +90,165 @@ fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Op
         .optional()
 }
 
-/// Goes through a namespace in the order of lists, until the visitor has enough.
-fn visit_in_order(
-    connection: &Connection,
-    namespace_id: &str,
-    after: Option<&ListCursor>,
-    mut visit: impl FnMut(VisibilityRow) -> bool,
-) -> rusqlite::Result<()> {
-    let Some(namespace) = namespace(connection, namespace_id)? else {
-        return Ok(());
-    };
-    let (close_rank, start_rank) = after.map_or((i64::MIN, i64::MIN), ranks);
-    let (run_id, run_key) = after.map_or(("", i64::MIN), |cursor| (&cursor.run_id, cursor.run_key));
-    let sql = format!(
-        "SELECT {COLUMNS} FROM visibility
-        WHERE namespace = ?1 AND (close_rank, start_rank, run_id, run_key) > (?2, ?3, ?4, ?5)
-        ORDER BY close_rank, start_rank, run_id, run_key"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![namespace, close_rank, start_rank, run_id, run_key])?;
-    while let Some(row) = rows.next()? {
-        if !visit(read_row(namespace_id, row)?) {
-            break;
-        }
+/// One filter over one namespace, at one moment.
+struct Search<'a> {
+    /// Never committed; it keeps the tables as they are until the search is over.
+    tables: Transaction<'a>,
+    namespace: i64,
+    filter: &'a Filter,
+    plan: Plan,
+}
+
+/// Takes a row that is meant and says whether more are wanted.
+type Visit<'a> = &'a mut dyn FnMut(&Row<'_>) -> rusqlite::Result<bool>;
+
+impl<'a> Search<'a> {
+    /// None if there is nothing in the namespace.
+    fn begin(
+        connection: &'a Connection,
+        namespace_id: &str,
+        filter: &'a Filter,
+    ) -> rusqlite::Result<Option<Self>> {
+        let tables = connection.unchecked_transaction()?;
+        let namespace = namespace(&tables, namespace_id)?;
+        Ok(namespace.map(|namespace| Self {
+            tables,
+            namespace,
+            filter,
+            plan: Plan::of(filter),
+        }))
     }
-    Ok(())
+
+    /// The keys that a probe finds, if one finds few.
+    fn few_keys(&self) -> rusqlite::Result<Option<Vec<RunKey>>> {
+        for probe in &self.plan.probes {
+            let run_keys = self.probe(probe)?;
+            if run_keys.len() <= FEW {
+                return Ok(Some(run_keys));
+            }
+        }
+        Ok(None)
+    }
+
+    fn probe(&self, probe: &Probe) -> rusqlite::Result<Vec<RunKey>> {
+        let Probe {
+            table,
+            condition,
+            parameters,
+            ..
+        } = probe;
+        let sql = format!(
+            "SELECT run_key FROM {table} WHERE namespace = ? AND {condition} LIMIT {}",
+            FEW + 1
+        );
+        let mut statement = self.tables.prepare(&sql)?;
+        let namespace = Value::Integer(self.namespace);
+        let parameters = std::iter::once(&namespace).chain(parameters);
+        let run_keys = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
+        let mut run_keys = run_keys.collect::<rusqlite::Result<Vec<RunKey>>>()?;
+        if run_keys.len() <= FEW {
+            // A list is found by each of its members.
+            run_keys.sort_unstable();
+            run_keys.dedup();
+        }
+        Ok(run_keys)
+    }
+
+    fn visit_few(&self, run_keys: &[RunKey], visit: Visit<'_>) -> rusqlite::Result<()> {
+        let sql = format!("SELECT {COLUMNS} FROM visibility WHERE run_key = ?1 AND namespace = ?2");
+        let mut statement = self.tables.prepare_cached(&sql)?;
+        for run_key in run_keys {
+            let mut rows = statement.query([*run_key, self.namespace])?;
+            if !self.visit_rows(&mut rows, visit)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_in_order(&self, after: Option<&ListCursor>, visit: Visit<'_>) -> rusqlite::Result<()> {
+        let Plan {
+            close_rank,
+            start_rank,
+            workflow_type,
+            statuses,
+            ..
+        } = &self.plan;
+        let status = statuses.as_ref().filter(|statuses| statuses.len() == 1);
+        let status = status.and_then(|statuses| statuses.first());
+        let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
+            (":namespace", &self.namespace),
+            (":first_close", &close_rank.first),
+            (":last_close", &close_rank.last),
+            (":first_start", &start_rank.first),
+            (":last_start", &start_rank.last),
+        ];
+        let mut index = "visibility_in_order";
+        let mut conditions = String::new();
+        if let Some(status) = status {
+            conditions += " AND status = :status";
+            parameters.push((":status", status));
+            if *status > 1 {
+                index = "visibility_by_status";
+                conditions += " AND status > 1";
+            }
+        }
+        if let Some(workflow_type) = workflow_type {
+            conditions += " AND workflow_type = :workflow_type";
+            parameters.push((":workflow_type", workflow_type));
+            index = "visibility_by_type";
+        }
+        let place = after.map(|after| (ranks(after), after));
+        if let Some(((close_rank, start_rank), cursor)) = &place {
+            conditions += " AND (close_rank, start_rank, run_id, run_key) > (:after_close, :after_start, :after_run, :after_key)";
+            parameters.push((":after_close", close_rank));
+            parameters.push((":after_start", start_rank));
+            parameters.push((":after_run", &cursor.run_id));
+            parameters.push((":after_key", &cursor.run_key));
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM visibility INDEXED BY {index}
+            WHERE namespace = :namespace AND close_rank BETWEEN :first_close AND :last_close
+                AND start_rank BETWEEN :first_start AND :last_start{conditions}
+            ORDER BY close_rank, start_rank, run_id, run_key"
+        );
+        let mut statement = self.tables.prepare_cached(&sql)?;
+        let mut rows = statement.query(&*parameters)?;
+        self.visit_rows(&mut rows, visit).map(drop)
+    }
+
+    /// False if the visitor has enough.
+    fn visit_rows(
+        &self,
+        rows: &mut rusqlite::Rows<'_>,
+        visit: Visit<'_>,
+    ) -> rusqlite::Result<bool> {
+        while let Some(row) = rows.next()? {
+            let values = RowValues::of(row);
+            let meant = matches(self.filter, &values);
+            values.check()?;
+            if meant && !visit(row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn kept_counts(&self, counted: &Counted) -> rusqlite::Result<BTreeMap<i32, u64>> {
+        let sql = "SELECT status, SUM(row_count) FROM visibility_count
+            WHERE namespace = ?1 AND (?2 IS NULL OR in_division = ?2)
+            GROUP BY status HAVING SUM(row_count) > 0";
+        let mut statement = self.tables.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.namespace, counted.in_division])?;
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let status: i32 = row.get(0)?;
+            let is_meant =
+                |statuses: &std::collections::BTreeSet<i64>| statuses.contains(&i64::from(status));
+            if self.plan.statuses.as_ref().is_none_or(is_meant) {
+                counts.insert(status, row.get::<_, i64>(1)?.cast_unsigned());
+            }
+        }
+        Ok(counts)
+    }
 }

@@ -120,8 +120,8 @@ CREATE TABLE visibility (
 CREATE INDEX visibility_in_order ON visibility (namespace, close_rank, start_rank, run_id);
 CREATE INDEX visibility_by_type ON visibility (namespace, workflow_type, close_rank, start_rank, run_id);
 CREATE INDEX visibility_by_start ON visibility (namespace, start_rank);
--- Running runs are the first in order, and completed ones are most of the rest: only the other states need an index.
-CREATE INDEX visibility_by_status ON visibility (namespace, status, close_rank, start_rank, run_id) WHERE status > 2;
+-- Running runs are the first in order and need no index of their own.
+CREATE INDEX visibility_by_status ON visibility (namespace, status, close_rank, start_rank, run_id) WHERE status > 1;
 
 -- Scalars and the members of keyword lists, to find the few rows that have a rare value.
 CREATE TABLE search_attribute (

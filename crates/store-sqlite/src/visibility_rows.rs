@@ -1,6 +1,6 @@
 //! Visibility rows in and out of their table, with what is kept beside them: values to search by, and counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use evertide_store::codec::{decode_search_attributes, encode_search_attributes};
@@ -8,12 +8,19 @@ use evertide_store::{ListCursor, RunKey, SearchValue, VisibilityRow};
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::plan::indexed;
 use crate::tables::bytes;
 
 /// Columns in the order in which [`read_row`] wants them.
 pub(crate) const COLUMNS: &str = "run_key, close_rank, start_rank, run_id, workflow_id, workflow_type, task_queue, status, \
     execution_time_ns, history_length, history_size_bytes, state_transition_count, execution_duration_ns, \
     parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, division, search_attributes, memo, payload";
+
+/// Where the status stands in [`COLUMNS`].
+pub(crate) const STATUS: usize = 7;
+
+/// Where the search attributes stand in [`COLUMNS`].
+pub(crate) const SEARCH_ATTRIBUTES: usize = 18;
 
 /// The rank of a time: later times first. The inversion of bits is the one that reverses all numbers.
 pub(crate) fn rank(time_ns: i64) -> i64 {
@@ -46,7 +53,7 @@ pub(crate) fn read_row(namespace_id: &str, row: &Row<'_>) -> rusqlite::Result<Vi
         root_workflow_id: row.get(15)?,
         root_run_id: row.get(16)?,
         division: row.get(17)?,
-        search_attributes: read_search_attributes(row, 18)?,
+        search_attributes: read_search_attributes(row, SEARCH_ATTRIBUTES)?,
         memo: bytes(row, 19)?,
         payload: bytes(row, 20)?,
     })
@@ -223,21 +230,7 @@ impl OldRow {
 
 /// The values that are worth an index: all but texts, and of keyword lists each member.
 fn searchable(attributes: &[(String, SearchValue)]) -> impl Iterator<Item = (&str, Value)> {
-    attributes.iter().flat_map(|(name, value)| {
-        let values = match value {
-            SearchValue::Text(_) => Vec::new(),
-            SearchValue::Keyword(keyword) => vec![Value::Text(keyword.clone())],
-            SearchValue::Int(number) | SearchValue::Datetime(number) => {
-                vec![Value::Integer(*number)]
-            }
-            SearchValue::Double(number) if number.is_nan() => Vec::new(),
-            SearchValue::Double(number) => vec![Value::Real(*number)],
-            SearchValue::Bool(truth) => vec![Value::Integer(i64::from(*truth))],
-            SearchValue::KeywordList(keywords) => {
-                let distinct: BTreeSet<_> = keywords.iter().collect();
-                distinct.into_iter().cloned().map(Value::Text).collect()
-            }
-        };
-        values.into_iter().map(|value| (name.as_str(), value))
-    })
+    attributes
+        .iter()
+        .flat_map(|(name, value)| indexed(value).map(move |value| (name.as_str(), value)))
 }

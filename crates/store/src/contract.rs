@@ -1,10 +1,11 @@
 //! The promises of a store.
 
 use bytes::Bytes;
+use evertide_engine::visibility::Filter;
 
 use crate::batch::{Batch, QueueKey, RunIdentity, RunKey};
 use crate::error::StoreError;
-use crate::visibility::{Filter, ListPage, ListQuery};
+use crate::visibility::{ListPage, ListQuery};
 
 /// Keeps what was decided and answers look-ups.
 ///

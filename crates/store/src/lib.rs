@@ -1,7 +1,8 @@
 //! The storage contract, its in-memory model and its conformance suite.
 //!
 //! A store keeps rows and answers look-ups. It never looks into them: records, snapshots, tasks and registry values are
-//! opaque bytes, and every rule about workflows lives in the engine. What a store promises is on [`Store`]; what it is
+//! opaque bytes, and every rule about workflows lives in the engine. Only lists look at what they show, and what a filter
+//! means is the engine's rule too. What a store promises is on [`Store`]; what it is
 //! given is a [`Batch`]. [`MemoryStore`] is the model: plain maps, no durability, and the answers that every other
 //! store is compared with.
 //!
@@ -19,5 +20,6 @@ pub mod visibility;
 pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
 pub use contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
 pub use error::StoreError;
+pub use evertide_engine::visibility::{Filter, SearchValue};
 pub use memory::MemoryStore;
-pub use visibility::{Filter, ListCursor, ListPage, ListQuery, SearchValue, VisibilityRow};
+pub use visibility::{ListCursor, ListPage, ListQuery, RUNNING, VisibilityRow};

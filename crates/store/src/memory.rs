@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
+use evertide_engine::visibility::{Filter, matches};
 use parking_lot::RwLock;
 
 use crate::batch::{
@@ -14,7 +15,7 @@ use crate::batch::{
 };
 use crate::contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
 use crate::error::StoreError;
-use crate::visibility::{Filter, ListCursor, ListPage, ListQuery, VisibilityRow};
+use crate::visibility::{ListCursor, ListPage, ListQuery, VisibilityRow};
 
 /// Keeps everything in memory and loses it when dropped.
 #[derive(Debug, Default)]
@@ -241,7 +242,7 @@ impl Tables {
         after: Option<&ListCursor>,
     ) -> impl Iterator<Item = &'a VisibilityRow> + use<'a> {
         self.listed(namespace_id, after)
-            .filter(|row| filter.matches(row))
+            .filter(|row| matches(filter, *row))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::contract::Store;
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
 
+mod filters;
 mod question;
 mod random;
 mod world;

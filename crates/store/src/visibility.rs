@@ -1,6 +1,9 @@
 //! What lists and counts see of a run.
 
 use bytes::Bytes;
+use evertide_engine::visibility::{
+    Field, Filter, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef,
+};
 
 use crate::batch::RunKey;
 
@@ -9,7 +12,7 @@ use crate::batch::RunKey;
 pub struct VisibilityRow {
     /// The run. In a [`RunWrite`](crate::RunWrite) it is the written run's.
     pub run_key: RunKey,
-    /// The namespace's id, not its name.
+    /// The namespace's id, not its name. It and the next two are those of the run's identity.
     pub namespace_id: String,
     /// The workflow id.
     pub workflow_id: String,
@@ -19,7 +22,7 @@ pub struct VisibilityRow {
     pub workflow_type: String,
     /// The task queue's name.
     pub task_queue: String,
-    /// The protocol's number of the execution status.
+    /// The protocol's number of the execution status. Whoever is running, [`RUNNING`], has no close time.
     pub status: i32,
     /// When the run was started, in unix nanoseconds.
     pub start_time_ns: i64,
@@ -45,7 +48,7 @@ pub struct VisibilityRow {
     pub root_run_id: String,
     /// The memo, an encoded message that the store does not read.
     pub memo: Bytes,
-    /// The search attributes that are set, by stored name, in ascending order of the names.
+    /// The search attributes that are set, by stored name, each name once. The division is not among them.
     pub search_attributes: Vec<(String, SearchValue)>,
     /// The division of the namespace, which keeps schedules and the like out of ordinary lists.
     pub division: Option<String>,
@@ -70,70 +73,46 @@ impl VisibilityRow {
     }
 }
 
-/// The value of a search attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SearchValue {
-    /// Words, matched one by one.
-    Text(String),
-    /// One string, matched whole.
-    Keyword(String),
-    /// A whole number.
-    Int(i64),
-    /// A floating-point number.
-    Double(f64),
-    /// True or false.
-    Bool(bool),
-    /// A time in unix nanoseconds.
-    Datetime(i64),
-    /// Several strings, each matched whole.
-    KeywordList(Vec<String>),
+/// The protocol's number of the execution status `Running`.
+pub const RUNNING: i32 = 1;
+
+impl Row for VisibilityRow {
+    fn value(&self, field: &Field) -> Option<ValueRef<'_>> {
+        match field {
+            Field::System(attribute) => self.system_value(*attribute),
+            Field::Attribute { name, .. } if name == NAMESPACE_DIVISION => {
+                self.division.as_deref().map(ValueRef::Keyword)
+            }
+            Field::Attribute { name, .. } => {
+                let mut attributes = self.search_attributes.iter();
+                let (_, value) = attributes.find(|(attribute, _)| attribute == name)?;
+                Some(value.as_value_ref())
+            }
+        }
+    }
 }
 
-/// Which rows are meant.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Filter {
-    /// Every row.
-    All,
-    /// Rows that all the parts accept.
-    And(Vec<Filter>),
-    /// Rows with this workflow id.
-    WorkflowId(String),
-    /// Rows of this workflow type.
-    WorkflowType(String),
-    /// Rows in this status.
-    Status(i32),
-    /// Rows without a division.
-    NoDivision,
-    /// Rows started between two times, both inclusive.
-    Started {
-        /// The earliest start.
-        from_ns: i64,
-        /// The latest start.
-        to_ns: i64,
-    },
-    /// Rows closed between two times, both inclusive.
-    Closed {
-        /// The earliest close.
-        from_ns: i64,
-        /// The latest close.
-        to_ns: i64,
-    },
-}
-
-impl Filter {
-    /// Whether a row is meant.
-    pub fn matches(&self, row: &VisibilityRow) -> bool {
-        match self {
-            Self::All => true,
-            Self::And(parts) => parts.iter().all(|part| part.matches(row)),
-            Self::WorkflowId(workflow_id) => row.workflow_id == *workflow_id,
-            Self::WorkflowType(workflow_type) => row.workflow_type == *workflow_type,
-            Self::Status(status) => row.status == *status,
-            Self::NoDivision => row.division.is_none(),
-            Self::Started { from_ns, to_ns } => (*from_ns..=*to_ns).contains(&row.start_time_ns),
-            Self::Closed { from_ns, to_ns } => row
-                .close_time_ns
-                .is_some_and(|close_time_ns| (*from_ns..=*to_ns).contains(&close_time_ns)),
+impl VisibilityRow {
+    fn system_value(&self, attribute: SystemAttribute) -> Option<ValueRef<'_>> {
+        match attribute {
+            SystemAttribute::WorkflowId => Some(ValueRef::Keyword(&self.workflow_id)),
+            SystemAttribute::RunId => Some(ValueRef::Keyword(&self.run_id)),
+            SystemAttribute::WorkflowType => Some(ValueRef::Keyword(&self.workflow_type)),
+            SystemAttribute::StartTime => Some(ValueRef::Datetime(self.start_time_ns)),
+            SystemAttribute::ExecutionTime => self.execution_time_ns.map(ValueRef::Datetime),
+            SystemAttribute::CloseTime => self.close_time_ns.map(ValueRef::Datetime),
+            SystemAttribute::ExecutionStatus => Some(ValueRef::Int(i64::from(self.status))),
+            SystemAttribute::TaskQueue => Some(ValueRef::Keyword(&self.task_queue)),
+            SystemAttribute::HistoryLength => self.history_length.map(ValueRef::Int),
+            SystemAttribute::ExecutionDuration => self.execution_duration_ns.map(ValueRef::Int),
+            SystemAttribute::StateTransitionCount => self.state_transition_count.map(ValueRef::Int),
+            SystemAttribute::HistorySizeBytes => self.history_size_bytes.map(ValueRef::Int),
+            SystemAttribute::ParentWorkflowId => {
+                self.parent_workflow_id.as_deref().map(ValueRef::Keyword)
+            }
+            SystemAttribute::ParentRunId => self.parent_run_id.as_deref().map(ValueRef::Keyword),
+            SystemAttribute::RootWorkflowId => Some(ValueRef::Keyword(&self.root_workflow_id)),
+            SystemAttribute::RootRunId => Some(ValueRef::Keyword(&self.root_run_id)),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Search attributes as bytes, within a batch or alone.
 
 use bytes::Bytes;
+use evertide_engine::visibility::SearchValue;
 use prost::Message;
 
 use super::CodecError;
 use super::message::search_attribute::Value;
 use super::message::{KeywordList, SearchAttribute, SearchAttributes};
-use crate::visibility::SearchValue;
 
 /// The search attributes of one row as bytes; empty if there are none.
 pub fn encode_search_attributes(attributes: &[(String, SearchValue)]) -> Vec<u8> {

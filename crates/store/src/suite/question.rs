@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 
+use evertide_engine::visibility::Filter;
+
 use crate::batch::{QueueKey, RunKey};
 use crate::contract::{HistoryLimit, Store};
 use crate::error::StoreError;
-use crate::visibility::{Filter, ListCursor, ListPage, ListQuery};
+use crate::visibility::{ListCursor, ListPage, ListQuery};
 
 #[derive(Clone, Debug)]
 pub(super) enum Question {

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use evertide_engine::visibility::{AttributeType, Filter, SearchValue};
+
+use super::filters::filter;
 use super::question::Question;
 use super::random::Random;
 use crate::batch::{
     BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write,
 };
 use crate::contract::HistoryLimit;
-use crate::visibility::{Filter, ListQuery, SearchValue, VisibilityRow};
+use crate::visibility::{ListQuery, VisibilityRow};
 
 const NAMESPACES: [&str; 2] = ["namespace-a", "namespace-b"];
-const WORKFLOW_IDS: [&str; 5] = ["order", "order-2", "Order", "ort", "zebra"];
-const WORKFLOW_TYPES: [&str; 3] = ["ship", "bill", "Ship"];
+pub(super) const WORKFLOW_IDS: [&str; 5] = ["order", "order-2", "Order", "ort", "zebra"];
+pub(super) const WORKFLOW_TYPES: [&str; 3] = ["ship", "bill", "Ship"];
 const REGISTRY_KINDS: [&str; 2] = ["namespace", "search attribute"];
 const REGISTRY_KEYS: [&str; 3] = ["a", "b", "\u{e9}"];
-const WORDS: [&str; 4] = ["red", "green", "Red", ""];
+pub(super) const WORDS: [&str; 4] = ["red", "green", "Red", ""];
 
 /// Times begin here, in unix nanoseconds.
 const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
@@ -323,7 +326,7 @@ fn history_limit(random: &mut Random) -> HistoryLimit {
 }
 
 /// One of few times, so that some are equal.
-fn time_ns(random: &mut Random) -> i64 {
+pub(super) fn time_ns(random: &mut Random) -> i64 {
     EPOCH_NS + random.between(0, 6) * 1_000_000_000
 }
 
@@ -362,54 +365,34 @@ fn row(random: &mut Random, run_key: RunKey, identity: &RunIdentity) -> Visibili
 }
 
 fn search_attributes(random: &mut Random) -> Vec<(String, SearchValue)> {
-    let word = |random: &mut Random| (*random.pick(&WORDS)).to_owned();
     let mut attributes = Vec::new();
-    for name in [
-        "Bool",
-        "Datetime",
-        "Double",
-        "Int",
-        "Keyword",
-        "KeywordList",
-        "Text",
-    ] {
+    for value_type in AttributeType::ALL {
         if random.one_in(2) {
             continue;
         }
-        // The name is usually the type, but attributes are removed and made anew with another one.
-        let value = match if random.one_in(8) { "Keyword" } else { name } {
-            "Bool" => SearchValue::Bool(random.one_in(2)),
-            "Datetime" => SearchValue::Datetime(time_ns(random)),
-            "Double" => SearchValue::Double(random.between(-4, 4) as f64 / 2.0),
-            "Int" => SearchValue::Int(random.between(-2, 2)),
-            "Keyword" => SearchValue::Keyword(word(random)),
-            "KeywordList" => SearchValue::KeywordList(vec![word(random), word(random)]),
-            _ => SearchValue::Text(format!("{} {}", word(random), word(random))),
+        // The name is usually that of the type, but attributes are removed and made anew with another one.
+        let actual_type = if random.one_in(8) {
+            AttributeType::Keyword
+        } else {
+            value_type
         };
-        attributes.push((name.to_owned(), value));
+        attributes.push((
+            value_type.name().to_owned(),
+            search_value(random, actual_type),
+        ));
     }
     attributes
 }
 
-fn filter(random: &mut Random, depth: u32) -> Filter {
-    match random.below(if depth == 0 { 7 } else { 8 }) {
-        0 => Filter::All,
-        1 => Filter::WorkflowId((*random.pick(&WORKFLOW_IDS)).to_owned()),
-        2 => Filter::WorkflowType((*random.pick(&WORKFLOW_TYPES)).to_owned()),
-        3 => Filter::Status(i32::try_from(random.between(1, 7)).unwrap_or(1)),
-        4 => Filter::NoDivision,
-        5 => Filter::Started {
-            from_ns: time_ns(random),
-            to_ns: time_ns(random),
-        },
-        6 => Filter::Closed {
-            from_ns: time_ns(random),
-            to_ns: time_ns(random),
-        },
-        _ => Filter::And(
-            (0..random.below(4))
-                .map(|_| filter(random, depth - 1))
-                .collect(),
-        ),
+pub(super) fn search_value(random: &mut Random, value_type: AttributeType) -> SearchValue {
+    let word = |random: &mut Random| (*random.pick(&WORDS)).to_owned();
+    match value_type {
+        AttributeType::Bool => SearchValue::Bool(random.one_in(2)),
+        AttributeType::Datetime => SearchValue::Datetime(time_ns(random)),
+        AttributeType::Double => SearchValue::Double(random.between(-4, 4) as f64 / 2.0),
+        AttributeType::Int => SearchValue::Int(random.between(-2, 2)),
+        AttributeType::Keyword => SearchValue::Keyword(word(random)),
+        AttributeType::KeywordList => SearchValue::KeywordList(vec![word(random), word(random)]),
+        AttributeType::Text => SearchValue::Text(format!("{} {}", word(random), word(random))),
     }
 }
