@@ -1,2 +1,32 @@
-//! The one binary.
-fn main() {}
+//! The one binary: servers for development, for tests and for keeps, and a health check.
+//!
+//! Flags, signals, log output and exit codes live here; what a server is, `evertide_server` knows.
+
+mod banner;
+mod cli;
+mod health;
+mod logging;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(end) => return end.tell(),
+    };
+    let done =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
+            let done = runtime.block_on(run::run(command));
+            // What still waits on a socket has nothing to lose.
+            runtime.shutdown_background();
+            done
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

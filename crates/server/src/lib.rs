@@ -10,6 +10,7 @@
 pub mod clock;
 mod commit;
 pub mod fault;
+pub mod frontend;
 mod hash;
 pub mod history;
 pub mod matching;
@@ -18,8 +19,11 @@ pub mod node;
 mod queries;
 pub mod registry;
 mod seed;
+pub mod server;
 pub mod shard;
 mod shell;
 mod timers;
 mod visibility;
 mod work;
+
+pub use server::{RunningServer, Server, ServerBuilder, StartError};

@@ -46,7 +46,7 @@ pub struct NamespaceRecord {
 }
 
 impl NamespaceRecord {
-    fn for_decisions(&self) -> Namespace {
+    pub(crate) fn for_decisions(&self) -> Namespace {
         Namespace {
             id: self.id.clone(),
             name: self.name.clone(),

@@ -1,0 +1,152 @@
+//! The tables of what is served: from a gRPC method to the function of the same name.
+//!
+//! A method that stands in no table is answered UNIMPLEMENTED, which names it.
+
+use crate::frontend::{Call, Frontend, Outcome, status};
+use evertide_engine::Rejection;
+use evertide_proto::operatorservice::operator_service_server::OperatorService;
+use evertide_proto::operatorservice::*;
+use evertide_proto::testservice::GetCurrentTimeResponse;
+use evertide_proto::testservice::test_service_server::TestService;
+use evertide_proto::workflowservice::workflow_service_server::WorkflowService;
+use evertide_proto::workflowservice::*;
+use tonic::{Request, Response, Status};
+
+/// Answers on the wire with what a handler gives.
+fn answer<T>(outcome: Outcome<T>) -> Result<Response<T>, Status> {
+    outcome.map(Response::new).map_err(|failure| status::status(&failure))
+}
+
+/// Implements a service: `serve` names the methods that are there, `refuse` those that are not built and yet check
+/// their namespace first, as all others do.
+macro_rules! service {
+    ($service:ident { serve { $($method:ident($request:ident) -> $response:ident;)* }
+                      refuse { $($absent:ident($absent_request:ident) -> $absent_response:ident;)* } }) => {
+        #[tonic::async_trait]
+        impl $service for Frontend {
+            $(
+                async fn $method(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
+                    let call = Call::of(request.metadata());
+                    answer(Frontend::$method(self, &call, request.into_inner()).await)
+                }
+            )*
+            $(
+                async fn $absent(&self, request: Request<$absent_request>) -> Result<Response<$absent_response>, Status> {
+                    answer(self.not_built(&request.get_ref().namespace, stringify!($absent)))
+                }
+            )*
+        }
+    };
+}
+
+impl Frontend {
+    fn not_built<T>(&self, namespace: &str, method: &str) -> Outcome<T> {
+        self.namespace(namespace)?;
+        Err(Rejection::unimplemented(format!("method {method} is not implemented by this server")).into())
+    }
+}
+
+service! {
+    WorkflowService {
+        serve {
+            register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse;
+            describe_namespace(DescribeNamespaceRequest) -> DescribeNamespaceResponse;
+            list_namespaces(ListNamespacesRequest) -> ListNamespacesResponse;
+            update_namespace(UpdateNamespaceRequest) -> UpdateNamespaceResponse;
+            deprecate_namespace(DeprecateNamespaceRequest) -> DeprecateNamespaceResponse;
+            start_workflow_execution(StartWorkflowExecutionRequest) -> StartWorkflowExecutionResponse;
+            signal_with_start_workflow_execution(SignalWithStartWorkflowExecutionRequest)
+                -> SignalWithStartWorkflowExecutionResponse;
+            execute_multi_operation(ExecuteMultiOperationRequest) -> ExecuteMultiOperationResponse;
+            reset_workflow_execution(ResetWorkflowExecutionRequest) -> ResetWorkflowExecutionResponse;
+            signal_workflow_execution(SignalWorkflowExecutionRequest) -> SignalWorkflowExecutionResponse;
+            request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest)
+                -> RequestCancelWorkflowExecutionResponse;
+            terminate_workflow_execution(TerminateWorkflowExecutionRequest) -> TerminateWorkflowExecutionResponse;
+            delete_workflow_execution(DeleteWorkflowExecutionRequest) -> DeleteWorkflowExecutionResponse;
+            update_workflow_execution_options(UpdateWorkflowExecutionOptionsRequest)
+                -> UpdateWorkflowExecutionOptionsResponse;
+            pause_workflow_execution(PauseWorkflowExecutionRequest) -> PauseWorkflowExecutionResponse;
+            unpause_workflow_execution(UnpauseWorkflowExecutionRequest) -> UnpauseWorkflowExecutionResponse;
+            update_workflow_execution(UpdateWorkflowExecutionRequest) -> UpdateWorkflowExecutionResponse;
+            poll_workflow_execution_update(PollWorkflowExecutionUpdateRequest) -> PollWorkflowExecutionUpdateResponse;
+            query_workflow(QueryWorkflowRequest) -> QueryWorkflowResponse;
+            describe_workflow_execution(DescribeWorkflowExecutionRequest) -> DescribeWorkflowExecutionResponse;
+            get_workflow_execution_history(GetWorkflowExecutionHistoryRequest) -> GetWorkflowExecutionHistoryResponse;
+            get_workflow_execution_history_reverse(GetWorkflowExecutionHistoryReverseRequest)
+                -> GetWorkflowExecutionHistoryReverseResponse;
+            list_workflow_executions(ListWorkflowExecutionsRequest) -> ListWorkflowExecutionsResponse;
+            scan_workflow_executions(ScanWorkflowExecutionsRequest) -> ScanWorkflowExecutionsResponse;
+            count_workflow_executions(CountWorkflowExecutionsRequest) -> CountWorkflowExecutionsResponse;
+            list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse;
+            list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest)
+                -> ListClosedWorkflowExecutionsResponse;
+            poll_workflow_task_queue(PollWorkflowTaskQueueRequest) -> PollWorkflowTaskQueueResponse;
+            respond_workflow_task_completed(RespondWorkflowTaskCompletedRequest)
+                -> RespondWorkflowTaskCompletedResponse;
+            respond_workflow_task_failed(RespondWorkflowTaskFailedRequest) -> RespondWorkflowTaskFailedResponse;
+            respond_query_task_completed(RespondQueryTaskCompletedRequest) -> RespondQueryTaskCompletedResponse;
+            reset_sticky_task_queue(ResetStickyTaskQueueRequest) -> ResetStickyTaskQueueResponse;
+            poll_activity_task_queue(PollActivityTaskQueueRequest) -> PollActivityTaskQueueResponse;
+            record_activity_task_heartbeat(RecordActivityTaskHeartbeatRequest) -> RecordActivityTaskHeartbeatResponse;
+            record_activity_task_heartbeat_by_id(RecordActivityTaskHeartbeatByIdRequest)
+                -> RecordActivityTaskHeartbeatByIdResponse;
+            respond_activity_task_completed(RespondActivityTaskCompletedRequest)
+                -> RespondActivityTaskCompletedResponse;
+            respond_activity_task_completed_by_id(RespondActivityTaskCompletedByIdRequest)
+                -> RespondActivityTaskCompletedByIdResponse;
+            respond_activity_task_failed(RespondActivityTaskFailedRequest) -> RespondActivityTaskFailedResponse;
+            respond_activity_task_failed_by_id(RespondActivityTaskFailedByIdRequest)
+                -> RespondActivityTaskFailedByIdResponse;
+            respond_activity_task_canceled(RespondActivityTaskCanceledRequest) -> RespondActivityTaskCanceledResponse;
+            respond_activity_task_canceled_by_id(RespondActivityTaskCanceledByIdRequest)
+                -> RespondActivityTaskCanceledByIdResponse;
+            pause_activity(PauseActivityRequest) -> PauseActivityResponse;
+            unpause_activity(UnpauseActivityRequest) -> UnpauseActivityResponse;
+            reset_activity(ResetActivityRequest) -> ResetActivityResponse;
+            update_activity_options(UpdateActivityOptionsRequest) -> UpdateActivityOptionsResponse;
+            poll_nexus_task_queue(PollNexusTaskQueueRequest) -> PollNexusTaskQueueResponse;
+            describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse;
+            list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse;
+            shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse;
+            record_worker_heartbeat(RecordWorkerHeartbeatRequest) -> RecordWorkerHeartbeatResponse;
+            get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse;
+            get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse;
+            get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse;
+        }
+        refuse {
+            create_schedule(CreateScheduleRequest) -> CreateScheduleResponse;
+            describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse;
+            update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse;
+            patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse;
+            delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse;
+            list_schedules(ListSchedulesRequest) -> ListSchedulesResponse;
+            start_batch_operation(StartBatchOperationRequest) -> StartBatchOperationResponse;
+            describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse;
+            list_batch_operations(ListBatchOperationsRequest) -> ListBatchOperationsResponse;
+            stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse;
+            list_workers(ListWorkersRequest) -> ListWorkersResponse;
+            update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse;
+        }
+    }
+}
+
+service! {
+    OperatorService {
+        serve {
+            add_search_attributes(AddSearchAttributesRequest) -> AddSearchAttributesResponse;
+            remove_search_attributes(RemoveSearchAttributesRequest) -> RemoveSearchAttributesResponse;
+            list_search_attributes(ListSearchAttributesRequest) -> ListSearchAttributesResponse;
+            delete_namespace(DeleteNamespaceRequest) -> DeleteNamespaceResponse;
+        }
+        refuse {}
+    }
+}
+
+#[tonic::async_trait]
+impl TestService for Frontend {
+    async fn get_current_time(&self, _request: Request<()>) -> Result<Response<GetCurrentTimeResponse>, Status> {
+        let time = evertide_engine::env::timestamp(self.node.now_ns());
+        Ok(Response::new(GetCurrentTimeResponse { time: Some(time) }))
+    }
+}

@@ -1,0 +1,134 @@
+//! Calls that may make a run: start, signal-with-start, update-with-start, reset.
+
+use crate::fault::Failure;
+use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
+use evertide_engine::workflow::{ChainRequest, Reply};
+use evertide_engine::{Code, Detail, Rejection};
+use evertide_proto::workflowservice::execute_multi_operation_request::operation::Operation as Asked;
+use evertide_proto::workflowservice::execute_multi_operation_response::Response as Part;
+use evertide_proto::workflowservice::execute_multi_operation_response::response::Response as Answered;
+use evertide_proto::workflowservice::{
+    ExecuteMultiOperationRequest, ExecuteMultiOperationResponse, ResetWorkflowExecutionRequest,
+    ResetWorkflowExecutionResponse, SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
+    StartWorkflowExecutionRequest, StartWorkflowExecutionResponse, UpdateWorkflowExecutionRequest,
+};
+
+impl Frontend {
+    /// StartWorkflowExecution.
+    pub(super) async fn start_workflow_execution(
+        &self,
+        _call: &Call,
+        request: StartWorkflowExecutionRequest,
+    ) -> Outcome<StartWorkflowExecutionResponse> {
+        let namespace = self.namespace(&request.namespace)?;
+        validate::takes_new_workflows(&namespace)?;
+        let workflow_id = request.workflow_id.clone();
+        let answer = self.node.chain(&namespace.id, &workflow_id, ChainRequest::Start(Box::new(request))).await?;
+        let eager_workflow_task = self.task_of(answer.task).await?;
+        Ok(StartWorkflowExecutionResponse { eager_workflow_task, ..started(answer.reply)? })
+    }
+
+    /// SignalWithStartWorkflowExecution.
+    pub(super) async fn signal_with_start_workflow_execution(
+        &self,
+        _call: &Call,
+        request: SignalWithStartWorkflowExecutionRequest,
+    ) -> Outcome<SignalWithStartWorkflowExecutionResponse> {
+        let namespace = self.namespace(&request.namespace)?;
+        validate::takes_new_workflows(&namespace)?;
+        let workflow_id = request.workflow_id.clone();
+        let request = ChainRequest::SignalWithStart(Box::new(request));
+        match self.node.chain(&namespace.id, &workflow_id, request).await?.reply {
+            Reply::Started { run_id, first_run_id, started, signal_link, .. } => {
+                Ok(SignalWithStartWorkflowExecutionResponse {
+                    run_id,
+                    first_execution_run_id: first_run_id,
+                    started,
+                    signal_link,
+                })
+            }
+            other => Err(unexpected("a signal with start", &other)),
+        }
+    }
+
+    /// ExecuteMultiOperation: start and update in one.
+    pub(super) async fn execute_multi_operation(
+        &self,
+        call: &Call,
+        request: ExecuteMultiOperationRequest,
+    ) -> Outcome<ExecuteMultiOperationResponse> {
+        let namespace = self.namespace(&request.namespace)?;
+        validate::takes_new_workflows(&namespace)?;
+        let (start, update) = operations(request)?;
+        let workflow_id = start.workflow_id.clone();
+        let request = ChainRequest::UpdateWithStart(Box::new(start), Box::new(update));
+        let answer = self.node.chain(&namespace.id, &workflow_id, request).await?;
+        let Reply::StartedAndUpdated { started: start, updated } = answer.reply else {
+            return Err(unexpected("an update with start", &answer.reply));
+        };
+        let start = started(*start)?;
+        let update = match *updated {
+            Reply::Update(status) => self.updated(call, &namespace.name, &answer.run, *status, answer.wait).await,
+            other => Err(unexpected("an update", &other)),
+        };
+        let update = update.map_err(|failure| match failure {
+            Failure::Rejected(rejection) => update_failed(rejection).into(),
+            fault => fault,
+        })?;
+        let part = |response| Part { response: Some(response) };
+        let responses = vec![part(Answered::StartWorkflow(start)), part(Answered::UpdateWorkflow(update))];
+        Ok(ExecuteMultiOperationResponse { responses })
+    }
+
+    /// ResetWorkflowExecution.
+    pub(super) async fn reset_workflow_execution(
+        &self,
+        _call: &Call,
+        request: ResetWorkflowExecutionRequest,
+    ) -> Outcome<ResetWorkflowExecutionResponse> {
+        let namespace = self.namespace(&request.namespace)?;
+        let (workflow_id, run_id) = validate::execution(request.workflow_execution.as_ref())?;
+        let run = self.run_ref(&namespace, (workflow_id, run_id));
+        match self.node.reset(run, request).await?.reply {
+            Reply::Reset { run_id } => Ok(ResetWorkflowExecutionResponse { run_id }),
+            other => Err(unexpected("a reset", &other)),
+        }
+    }
+}
+
+fn started(reply: Reply) -> Outcome<StartWorkflowExecutionResponse> {
+    let Reply::Started { run_id, first_run_id, started, status, link, .. } = reply else {
+        return Err(unexpected("a start", &reply));
+    };
+    let eager_workflow_task = None;
+    let first_execution_run_id = first_run_id;
+    Ok(StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, status, eager_workflow_task, link })
+}
+
+/// The start has been done, the update has failed on its own.
+fn update_failed(update: Rejection) -> Rejection {
+    let start = Rejection { code: Code::Ok, message: "".into(), detail: Detail::None };
+    Rejection {
+        code: update.code,
+        message: "Update-with-Start could not be executed.".into(),
+        detail: Detail::MultiOperation(vec![start, update]),
+    }
+}
+
+/// A start and an update, in this order and nothing else.
+fn operations(
+    request: ExecuteMultiOperationRequest,
+) -> Result<(StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest), Rejection> {
+    let mut operations = request.operations.into_iter().map(|o| o.operation);
+    match (operations.next().flatten(), operations.next().flatten(), operations.next()) {
+        (Some(Asked::StartWorkflow(mut start)), Some(Asked::UpdateWorkflow(mut update)), None) => {
+            for namespace in [&mut start.namespace, &mut update.namespace] {
+                if namespace.is_empty() {
+                    namespace.clone_from(&request.namespace);
+                }
+            }
+            Ok((start, update))
+        }
+        _ => Err(Rejection::invalid("Operations have to be exactly [Start, Update].")),
+    }
+}

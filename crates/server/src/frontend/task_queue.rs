@@ -1,0 +1,146 @@
+//! Task queues as operators see them, and workers that come and go.
+
+use crate::frontend::{Call, Frontend, Outcome, validate};
+use crate::matching::{PollerInfo as Poller, QueueDescription, QueueKind};
+use evertide_engine::Rejection;
+use evertide_engine::env::{duration, timestamp};
+use evertide_proto::enums::{DescribeTaskQueueMode, RateLimitSource, TaskQueueKind, TaskQueueType};
+use evertide_proto::taskqueue::{
+    PollerInfo, TaskIdBlock, TaskQueuePartitionMetadata, TaskQueueStats, TaskQueueStatus, TaskQueueVersioningInfo,
+};
+use evertide_proto::workflowservice::describe_task_queue_response::EffectiveRateLimit;
+use evertide_proto::workflowservice::{
+    DescribeTaskQueueRequest, DescribeTaskQueueResponse, ListTaskQueuePartitionsRequest,
+    ListTaskQueuePartitionsResponse, RecordWorkerHeartbeatRequest, RecordWorkerHeartbeatResponse,
+    ShutdownWorkerRequest, ShutdownWorkerResponse,
+};
+
+/// The rate that the reference reports for a queue without limits, tasks a second.
+const UNLIMITED_PER_SECOND: f32 = 100_000.0;
+
+impl Frontend {
+    /// DescribeTaskQueue.
+    pub(super) async fn describe_task_queue(
+        &self,
+        _call: &Call,
+        r: DescribeTaskQueueRequest,
+    ) -> Outcome<DescribeTaskQueueResponse> {
+        let namespace = self.namespace(&r.namespace)?;
+        let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
+        let sticky = queue.kind() == TaskQueueKind::Sticky;
+        refuse_modes(&r, sticky)?;
+        let kind = match r.task_queue_type() {
+            TaskQueueType::Activity => QueueKind::Activity,
+            TaskQueueType::Nexus => QueueKind::Nexus,
+            TaskQueueType::Workflow | TaskQueueType::Unspecified => QueueKind::Workflow,
+        };
+        let found = self.node.describe_queue(&namespace.id, &queue.name, kind);
+        let (limit, source) = effective_limit(&found);
+        Ok(DescribeTaskQueueResponse {
+            stats: r.report_stats.then(|| stats(&found, self.node.now_ns())),
+            stats_by_priority_key: Default::default(),
+            task_queue_status: r.include_task_queue_status.then(|| status(&found)),
+            pollers: found.pollers.into_iter().map(poller).collect(),
+            versioning_info: (!sticky).then(|| TaskQueueVersioningInfo {
+                current_version: "__unversioned__".to_owned(),
+                ..TaskQueueVersioningInfo::default()
+            }),
+            effective_rate_limit: Some(EffectiveRateLimit {
+                requests_per_second: limit,
+                rate_limit_source: source.into(),
+            }),
+            ..DescribeTaskQueueResponse::default()
+        })
+    }
+
+    /// ListTaskQueuePartitions: each queue is one.
+    pub(super) async fn list_task_queue_partitions(
+        &self,
+        _call: &Call,
+        r: ListTaskQueuePartitionsRequest,
+    ) -> Outcome<ListTaskQueuePartitionsResponse> {
+        self.namespace(&r.namespace)?;
+        let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
+        let only = TaskQueuePartitionMetadata { key: queue.name.clone(), owner_host_name: self.facts.address.clone() };
+        Ok(ListTaskQueuePartitionsResponse {
+            activity_task_queue_partitions: vec![only.clone()],
+            workflow_task_queue_partitions: vec![only],
+        })
+    }
+
+    /// ShutdownWorker: its polls end, and what waits for its sticky queue goes elsewhere.
+    pub(super) async fn shutdown_worker(
+        &self,
+        _call: &Call,
+        r: ShutdownWorkerRequest,
+    ) -> Outcome<ShutdownWorkerResponse> {
+        let namespace = self.namespace(&r.namespace)?;
+        self.node.shutdown_worker(&namespace.id, &r.worker_instance_key, &r.sticky_task_queue);
+        Ok(ShutdownWorkerResponse {})
+    }
+
+    /// RecordWorkerHeartbeat: taken, and not shown anywhere yet. The namespace's capabilities tell clients so.
+    pub(super) async fn record_worker_heartbeat(
+        &self,
+        _call: &Call,
+        r: RecordWorkerHeartbeatRequest,
+    ) -> Outcome<RecordWorkerHeartbeatResponse> {
+        self.namespace(&r.namespace)?;
+        Ok(RecordWorkerHeartbeatResponse {})
+    }
+}
+
+fn refuse_modes(r: &DescribeTaskQueueRequest, sticky: bool) -> Result<(), Rejection> {
+    let enhanced = r.api_mode() == DescribeTaskQueueMode::Enhanced;
+    if enhanced && sticky {
+        return Err(Rejection::invalid(
+            "Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue.",
+        ));
+    }
+    if enhanced {
+        return Err(Rejection::unimplemented(
+            "the enhanced mode of DescribeTaskQueue is not implemented by this server; leave api_mode out",
+        ));
+    }
+    if r.report_stats && sticky {
+        return Err(Rejection::invalid("DescribeTaskQueue stats are only supported for the root partition"));
+    }
+    Ok(())
+}
+
+/// The limit of the worker that polled last, if it set one.
+#[allow(clippy::cast_possible_truncation)] // The protocol reports a rate with less precision than it takes one.
+fn effective_limit(found: &QueueDescription) -> (f32, RateLimitSource) {
+    let newest = found.pollers.iter().filter(|p| p.max_tasks_per_second.is_some()).max_by_key(|p| p.last_access_ns);
+    match newest.and_then(|p| p.max_tasks_per_second) {
+        Some(rate) => (rate as f32, RateLimitSource::Worker),
+        None => (UNLIMITED_PER_SECOND, RateLimitSource::System),
+    }
+}
+
+fn poller(poller: Poller) -> PollerInfo {
+    PollerInfo {
+        last_access_time: Some(timestamp(poller.last_access_ns)),
+        identity: poller.identity,
+        rate_per_second: poller.max_tasks_per_second.unwrap_or(f64::from(UNLIMITED_PER_SECOND)),
+        ..PollerInfo::default()
+    }
+}
+
+fn stats(found: &QueueDescription, now_ns: i64) -> TaskQueueStats {
+    let oldest_ns = found.oldest_task_ns;
+    TaskQueueStats {
+        approximate_backlog_count: found.backlog_count,
+        approximate_backlog_age: Some(duration(if oldest_ns == 0 { 0 } else { (now_ns - oldest_ns).max(0) })),
+        ..TaskQueueStats::default()
+    }
+}
+
+fn status(found: &QueueDescription) -> TaskQueueStatus {
+    TaskQueueStatus {
+        backlog_count_hint: found.backlog_count,
+        rate_per_second: f64::from(UNLIMITED_PER_SECOND),
+        task_id_block: Some(TaskIdBlock::default()),
+        ..TaskQueueStatus::default()
+    }
+}

@@ -1,0 +1,194 @@
+//! Lists and counts of workflow executions.
+//!
+//! A query is read against the search attributes of its namespace, and what belongs to a division (schedules and the
+//! like) is left out unless the query speaks of divisions.
+
+mod entry;
+mod page;
+
+use crate::fault::Fault;
+use crate::frontend::{Call, Frontend, Outcome};
+use crate::shard::store_fault;
+use bytes::Bytes;
+use entry::entry;
+use evertide_engine::Rejection;
+use evertide_engine::env::timestamp_ns;
+use evertide_engine::namespace::Namespace;
+use evertide_engine::visibility::{
+    self, AttributeType, CompareOp, Field, Filter, Query, SearchValue, SystemAttribute, execution_status_name,
+};
+use evertide_proto::enums::WorkflowExecutionStatus;
+use evertide_proto::filter::StartTimeFilter;
+use evertide_proto::workflow::WorkflowExecutionInfo;
+use evertide_proto::workflowservice::count_workflow_executions_response::AggregationGroup;
+use evertide_proto::workflowservice::list_closed_workflow_executions_request::Filters as ClosedFilters;
+use evertide_proto::workflowservice::list_open_workflow_executions_request::Filters as OpenFilters;
+use evertide_proto::workflowservice::{
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListClosedWorkflowExecutionsRequest,
+    ListClosedWorkflowExecutionsResponse, ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse,
+    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest,
+    ScanWorkflowExecutionsResponse,
+};
+use evertide_store::{ListQuery, Store, StoreError};
+
+/// Entries on a page at most, and where the caller does not say how many.
+const PAGE_SIZE: usize = 1000;
+
+/// The entries of a page and the token of the next one.
+type Page = (Vec<WorkflowExecutionInfo>, Bytes);
+
+impl Frontend {
+    /// ListWorkflowExecutions.
+    pub(super) async fn list_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ListWorkflowExecutionsRequest,
+    ) -> Outcome<ListWorkflowExecutionsResponse> {
+        let (executions, next_page_token) =
+            self.listed(&r.namespace, &r.query, r.page_size, &r.next_page_token).await?;
+        Ok(ListWorkflowExecutionsResponse { executions, next_page_token })
+    }
+
+    /// ScanWorkflowExecutions: the same.
+    pub(super) async fn scan_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ScanWorkflowExecutionsRequest,
+    ) -> Outcome<ScanWorkflowExecutionsResponse> {
+        let (executions, next_page_token) =
+            self.listed(&r.namespace, &r.query, r.page_size, &r.next_page_token).await?;
+        Ok(ScanWorkflowExecutionsResponse { executions, next_page_token })
+    }
+
+    async fn listed(&self, namespace: &str, query: &str, page_size: i32, token: &[u8]) -> Outcome<Page> {
+        let namespace = self.namespace(namespace)?;
+        let query = parsed(&namespace, query)?;
+        if query.group_by.is_some() {
+            let message = "invalid query: operation is not supported: 'GROUP BY' clause";
+            return Err(Rejection::invalid(message).into());
+        }
+        self.list(&namespace, query, page_size, token).await
+    }
+
+    /// ListOpenWorkflowExecutions.
+    pub(super) async fn list_open_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ListOpenWorkflowExecutionsRequest,
+    ) -> Outcome<ListOpenWorkflowExecutionsResponse> {
+        let namespace = self.namespace(&r.namespace)?;
+        let mut parts = vec![Filter::IsNull(Field::System(SystemAttribute::CloseTime))];
+        parts.extend(within(SystemAttribute::StartTime, r.start_time_filter.as_ref())?);
+        parts.extend(r.filters.map(|f| match f {
+            OpenFilters::ExecutionFilter(f) => equal(SystemAttribute::WorkflowId, f.workflow_id),
+            OpenFilters::TypeFilter(f) => equal(SystemAttribute::WorkflowType, f.name),
+        }));
+        let query = Query { filter: Filter::And(parts), group_by: None, names_division: false }.within(None);
+        let (executions, next_page_token) =
+            self.list(&namespace, query, r.maximum_page_size, &r.next_page_token).await?;
+        Ok(ListOpenWorkflowExecutionsResponse { executions, next_page_token })
+    }
+
+    /// ListClosedWorkflowExecutions.
+    pub(super) async fn list_closed_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ListClosedWorkflowExecutionsRequest,
+    ) -> Outcome<ListClosedWorkflowExecutionsResponse> {
+        let namespace = self.namespace(&r.namespace)?;
+        let open = Filter::IsNull(Field::System(SystemAttribute::CloseTime));
+        let mut parts = vec![Filter::Not(Box::new(open))];
+        parts.extend(within(SystemAttribute::CloseTime, r.start_time_filter.as_ref())?);
+        match r.filters {
+            None => {}
+            Some(ClosedFilters::ExecutionFilter(f)) => parts.push(equal(SystemAttribute::WorkflowId, f.workflow_id)),
+            Some(ClosedFilters::TypeFilter(f)) => parts.push(equal(SystemAttribute::WorkflowType, f.name)),
+            Some(ClosedFilters::StatusFilter(f)) => parts.push(closed_status(f.status())?),
+        }
+        let query = Query { filter: Filter::And(parts), group_by: None, names_division: false }.within(None);
+        let (executions, next_page_token) =
+            self.list(&namespace, query, r.maximum_page_size, &r.next_page_token).await?;
+        Ok(ListClosedWorkflowExecutionsResponse { executions, next_page_token })
+    }
+
+    async fn list(&self, namespace: &Namespace, query: Query, page_size: i32, token: &[u8]) -> Outcome<Page> {
+        let size = usize::try_from(page_size).ok().filter(|n| (1..=PAGE_SIZE).contains(n)).unwrap_or(PAGE_SIZE);
+        let after = page::read_token(token)?;
+        let query = ListQuery { namespace_id: namespace.id.clone(), filter: query.filter, page_size: size, after };
+        let found = self.read_store(move |store| store.list(&query)).await?;
+        let attributes = namespace.attributes();
+        let executions = found.rows.iter().map(|row| entry(row, &attributes)).collect();
+        Ok((executions, found.next.map_or_else(Bytes::new, page::token)))
+    }
+
+    /// CountWorkflowExecutions, of all or by status.
+    pub(super) async fn count_workflow_executions(
+        &self,
+        _call: &Call,
+        r: CountWorkflowExecutionsRequest,
+    ) -> Outcome<CountWorkflowExecutionsResponse> {
+        let namespace = self.namespace(&r.namespace)?;
+        let query = parsed(&namespace, &r.query)?;
+        let by_status = query.group_by.is_some();
+        let namespace_id = namespace.id.clone();
+        if !by_status {
+            let count = self.read_store(move |store| store.count(&namespace_id, &query.filter)).await?;
+            return Ok(CountWorkflowExecutionsResponse { count: signed(count), groups: Vec::new() });
+        }
+        let counts = self.read_store(move |store| store.count_by_status(&namespace_id, &query.filter)).await?;
+        let count = counts.iter().map(|(_, count)| signed(*count)).sum();
+        let groups = counts.into_iter().map(|(status, count)| group(status, signed(count))).collect();
+        Ok(CountWorkflowExecutionsResponse { count, groups })
+    }
+
+    /// Asks the store, where waiting for it holds up nobody else.
+    async fn read_store<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Outcome<T> {
+        let store = self.node.store().clone();
+        let read = tokio::task::spawn_blocking(move || read(&*store)).await;
+        let read = read.map_err(|error| Fault::Internal(error.to_string()))?;
+        Ok(read.map_err(store_fault)?)
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn parsed(namespace: &Namespace, text: &str) -> Outcome<Query> {
+    let query = visibility::parse(text, &namespace.attributes());
+    Ok(query.map_err(Rejection::from)?.within(None))
+}
+
+fn group(status: i32, count: i64) -> AggregationGroup {
+    let name = execution_status_name(status).unwrap_or_default().to_owned();
+    let value = visibility::payload::encode(&SearchValue::Keyword(name));
+    AggregationGroup { group_values: vec![visibility::payload::with_type(&value, AttributeType::Keyword)], count }
+}
+
+fn equal(attribute: SystemAttribute, value: String) -> Filter {
+    let value = SearchValue::Keyword(value);
+    Filter::Compare { field: Field::System(attribute), op: CompareOp::Equal, value }
+}
+
+fn closed_status(status: WorkflowExecutionStatus) -> Result<Filter, Rejection> {
+    if matches!(status, WorkflowExecutionStatus::Unspecified | WorkflowExecutionStatus::Running) {
+        return Err(Rejection::invalid("StatusFilter must be specified and must be not Running."));
+    }
+    let field = Field::System(SystemAttribute::ExecutionStatus);
+    Ok(Filter::Compare { field, op: CompareOp::Equal, value: SearchValue::Int(i64::from(i32::from(status))) })
+}
+
+/// A window of time, both ends included.
+fn within(attribute: SystemAttribute, window: Option<&StartTimeFilter>) -> Result<Option<Filter>, Rejection> {
+    let Some(window) = window else { return Ok(None) };
+    let low = window.earliest_time.as_ref().map_or(0, timestamp_ns);
+    let high = window.latest_time.as_ref().map_or(i64::MAX, timestamp_ns);
+    if low > high {
+        return Err(Rejection::invalid("EarliestTime in StartTimeFilter should not be larger than LatestTime."));
+    }
+    let (low, high) = (SearchValue::Datetime(low), SearchValue::Datetime(high));
+    Ok(Some(Filter::Between { field: Field::System(attribute), low, high }))
+}

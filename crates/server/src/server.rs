@@ -1,0 +1,322 @@
+//! A server in this process: a node on a store, with its services on a port, in process, or both.
+
+mod wire;
+
+pub use wire::Wire;
+
+use crate::clock::{Clock, SystemClock};
+use crate::frontend::{Frontend, ServerFacts};
+use crate::node::{Node, NodeOptions};
+use evertide_engine::Limits;
+use evertide_engine::visibility::AttributeType;
+use evertide_proto::operatorservice::operator_service_server::OperatorServiceServer;
+use evertide_proto::testservice::test_service_server::TestServiceServer;
+use evertide_proto::workflowservice::workflow_service_server::WorkflowServiceServer;
+use evertide_store::{MemoryStore, Store, StoreError};
+use evertide_store_sqlite::{SqliteOptions, SqliteStore};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+
+/// Largest request, bytes.
+const REQUEST_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+/// Connections that the kernel holds for the listener until they are accepted.
+const BACKLOG: u32 = 1024;
+/// How often an idle connection is asked whether it still lives.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+/// How long it may take to answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long open requests may take to end when the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long closed runs of the namespaces made at the start are kept, nanoseconds.
+const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
+/// The namespace that is always there.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("cannot listen on {address}: {source}; choose another port or stop the process that has it")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store cannot be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A description of the protocol cannot be served.
+    #[error("the reflection service cannot be built: {0}")]
+    Reflection(String),
+}
+
+/// Where a server keeps its state.
+#[derive(Clone)]
+enum Keep {
+    Memory,
+    File(PathBuf),
+    Store(Arc<dyn Store>),
+}
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("Memory"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Store(_) => f.write_str("Store"),
+        }
+    }
+}
+
+/// How a server is to be started. Without further words it keeps everything in memory and listens nowhere.
+#[derive(Debug, Clone)]
+pub struct ServerBuilder {
+    keep: Keep,
+    clock: Arc<dyn Clock>,
+    namespaces: Vec<String>,
+    search_attributes: BTreeMap<String, AttributeType>,
+    limits: Limits,
+    listen: Option<SocketAddr>,
+    retention_ns: i64,
+}
+
+/// A server that can be built: see [`Server::builder`].
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+impl Server {
+    /// Begins the description of a server.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder {
+            keep: Keep::Memory,
+            clock: Arc::new(SystemClock::default()),
+            namespaces: vec![DEFAULT_NAMESPACE.to_owned()],
+            search_attributes: BTreeMap::new(),
+            limits: Limits::default(),
+            listen: None,
+            retention_ns: RETENTION_NS,
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Keeps everything in this store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.keep = Keep::Store(store);
+        self
+    }
+
+    /// Keeps everything in this file, which is made if it is not there.
+    #[must_use]
+    pub fn db_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keep = Keep::File(path.into());
+        self
+    }
+
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes this namespace, besides `default`, if it is not there yet.
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if !self.namespaces.contains(&name) {
+            self.namespaces.push(name);
+        }
+        self
+    }
+
+    /// Defines a search attribute in the namespaces named here and in `default`.
+    #[must_use]
+    pub fn search_attribute(mut self, name: impl Into<String>, kind: AttributeType) -> Self {
+        self.search_attributes.insert(name.into(), kind);
+        self
+    }
+
+    /// Sets a limit by the reference server's dynamic-config name. Names that are not known here are without effect.
+    #[must_use]
+    pub fn dynamic_config(mut self, key: &str, value: &str) -> Self {
+        self.limits.set(key, value);
+        self
+    }
+
+    /// How long closed runs of the namespaces made at the start are kept.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Serves on this address. Port 0 takes a free one: see [`RunningServer::local_addr`].
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// Starts the server: when this returns it answers requests.
+    ///
+    /// # Errors
+    /// The port is taken or the store cannot be used.
+    pub async fn start(self) -> Result<RunningServer, StartError> {
+        // The port first: nothing has happened yet if it is taken.
+        let listener = self.listen.map(listen).transpose()?;
+        let local_addr = listener.as_ref().and_then(|l| l.local_addr().ok());
+        let (store, persistence) = open_store(self.keep).await?;
+        let attributes = self.search_attributes.into_iter().map(|(name, kind)| (name, kind.to_proto())).collect();
+        let options = NodeOptions {
+            limits: self.limits,
+            namespaces: self.namespaces,
+            search_attributes: attributes,
+            retention_ns: self.retention_ns,
+            ..NodeOptions::default()
+        };
+        let node = Node::open(store, self.clock, options)?;
+        let facts = ServerFacts {
+            persistence: persistence.to_owned(),
+            address: local_addr.map(|a| a.to_string()).unwrap_or_default(),
+            ..ServerFacts::default()
+        };
+        let service = Wire::new(routes(Frontend::new(node.clone(), facts)).await?);
+        let serving = listener.map(|listener| serve(listener, service.clone()));
+        Ok(RunningServer { node, service, local_addr, serving })
+    }
+}
+
+async fn open_store(keep: Keep) -> Result<(Arc<dyn Store>, &'static str), StartError> {
+    match keep {
+        Keep::Memory => Ok((Arc::new(MemoryStore::new()), "memory")),
+        Keep::Store(store) => Ok((store, "custom")),
+        Keep::File(path) => {
+            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, &SqliteOptions::default())).await;
+            let store = opened
+                .map_err(|panic| StoreError::Unavailable { action: "open its file", reason: panic.to_string() })??;
+            Ok((Arc::new(store), "sqlite"))
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // SDKs find a free port by binding it and letting go of it, which leaves it waiting for a while.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|source| StartError::Listen { address, source })
+}
+
+/// All services of a server.
+async fn routes(frontend: Frontend) -> Result<Routes, StartError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in
+        ["", "temporal.api.workflowservice.v1.WorkflowService", "temporal.api.operatorservice.v1.OperatorService"]
+    {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(evertide_proto::DESCRIPTORS)
+    };
+    let reflection_error = |e: tonic_reflection::server::Error| StartError::Reflection(e.to_string());
+    let workflow = WorkflowServiceServer::new(frontend.clone());
+    let operator = OperatorServiceServer::new(frontend.clone());
+    let test = TestServiceServer::new(frontend);
+    macro_rules! compressed {
+        ($service:expr) => {
+            $service
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(REQUEST_LIMIT_BYTES)
+                .max_encoding_message_size(usize::MAX)
+        };
+    }
+    Ok(Routes::new(compressed!(workflow))
+        .add_service(compressed!(operator))
+        .add_service(compressed!(test))
+        .add_service(health_service.accept_compressed(Gzip).send_compressed(Gzip))
+        .add_service(reflection().build_v1().map_err(reflection_error)?)
+        .add_service(reflection().build_v1alpha().map_err(reflection_error)?)
+        .prepare())
+}
+
+fn serve(listener: TcpListener, service: Wire<Routes>) -> Serving {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let task = tokio::spawn(async move {
+        tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(PING_INTERVAL))
+            .http2_keepalive_timeout(Some(PING_TIMEOUT))
+            .serve_with_incoming_shutdown(service, incoming, async {
+                // A sender that is gone means the same as one that speaks.
+                let _ = stopped.await;
+            })
+            .await
+    });
+    Serving { stop, task }
+}
+
+/// The listener's task.
+#[derive(Debug)]
+struct Serving {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+/// A server that runs. Dropping it stops it, without waiting for open requests.
+#[derive(Debug)]
+pub struct RunningServer {
+    node: Node,
+    service: Wire<Routes>,
+    local_addr: Option<SocketAddr>,
+    serving: Option<Serving>,
+}
+
+impl RunningServer {
+    /// Where it listens; none if it serves in process only.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local_addr
+    }
+
+    /// The services for clients in this process, without a socket: a tower service over HTTP requests, which enforces
+    /// `grpc-timeout` as a connection would.
+    #[must_use]
+    pub fn service(&self) -> Wire<Routes> {
+        self.service.clone()
+    }
+
+    /// Stops: new connections are refused, waiting polls and long polls are answered empty, what is decided is made
+    /// durable. Takes no longer than two seconds.
+    pub async fn shutdown(mut self) {
+        let serving = self.serving.take();
+        self.node.end_waits();
+        if let Some(Serving { stop, mut task }) = serving {
+            // The task may have ended by itself; then there is nobody to tell.
+            let _ = stop.send(());
+            if tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        self.node.stop().await;
+    }
+}
