@@ -60,10 +60,7 @@ pub fn parse(schedule: &str) -> Result<Cron, CronError> {
     if schedule.is_empty() {
         return Err(CronError::Empty);
     }
-    let (time_zone, rest) = match schedule
-        .strip_prefix("CRON_TZ=")
-        .or_else(|| schedule.strip_prefix("TZ="))
-    {
+    let (time_zone, rest) = match schedule.strip_prefix("CRON_TZ=").or_else(|| schedule.strip_prefix("TZ=")) {
         Some(named) => {
             let (name, rest) = named.split_once(' ').ok_or(CronError::FieldCount(0))?;
             (time_zone(name)?, rest.trim())
@@ -71,21 +68,12 @@ pub fn parse(schedule: &str) -> Result<Cron, CronError> {
         None => (TimeZone::UTC, schedule),
     };
     if let Some(length) = rest.strip_prefix("@every ") {
-        let delay_ns =
-            duration::parse(length).ok_or_else(|| CronError::UnknownDescriptor(rest.to_owned()))?;
+        let delay_ns = duration::parse(length).ok_or_else(|| CronError::UnknownDescriptor(rest.to_owned()))?;
         let whole_ns = delay_ns.max(SECOND_NS) / SECOND_NS * SECOND_NS;
-        return Ok(Cron {
-            rule: Rule::Every { delay_ns: whole_ns },
-        });
+        return Ok(Cron { rule: Rule::Every { delay_ns: whole_ns } });
     }
-    let fields = if rest.starts_with('@') {
-        descriptor(rest)?
-    } else {
-        rest.parse()?
-    };
-    Ok(Cron {
-        rule: Rule::Clock { fields, time_zone },
-    })
+    let fields = if rest.starts_with('@') { descriptor(rest)? } else { rest.parse()? };
+    Ok(Cron { rule: Rule::Clock { fields, time_zone } })
 }
 
 /// The time zone with that name. A server has no zone of its own here: without a name it is UTC.
@@ -116,9 +104,7 @@ impl Cron {
         let second = time_ns.div_euclid(SECOND_NS);
         match &self.rule {
             Rule::Every { delay_ns } => second.checked_mul(SECOND_NS)?.checked_add(*delay_ns),
-            Rule::Clock { fields, time_zone } => fields
-                .next_from(second + 1, time_zone)?
-                .checked_mul(SECOND_NS),
+            Rule::Clock { fields, time_zone } => fields.next_from(second + 1, time_zone)?.checked_mul(SECOND_NS),
         }
     }
 
@@ -128,11 +114,7 @@ impl Cron {
     /// next time is the first after it that is not past. None if there is none.
     #[must_use]
     pub fn backoff_ns(&self, scheduled_ns: i64, now_ns: i64) -> Option<i64> {
-        let next_ns = if now_ns < scheduled_ns {
-            scheduled_ns
-        } else {
-            self.next_not_past(scheduled_ns, now_ns)?
-        };
+        let next_ns = if now_ns < scheduled_ns { scheduled_ns } else { self.next_not_past(scheduled_ns, now_ns)? };
         round_up(next_ns.checked_sub(now_ns)?, SECOND_NS)
     }
 
@@ -151,9 +133,7 @@ impl Cron {
 
 /// The least multiple of `unit` that is not below `number`, both being positive.
 fn round_up(number: i64, unit: i64) -> Option<i64> {
-    number
-        .checked_add(unit - 1)
-        .map(|above| above / unit * unit)
+    number.checked_add(unit - 1).map(|above| above / unit * unit)
 }
 
 /// Refuses a schedule that cannot be read or never comes due. No schedule at all is accepted.
@@ -164,9 +144,7 @@ pub fn check(schedule: &str, now_ns: i64) -> Result<(), Rejection> {
     let cron = parse(schedule).map_err(|_| Rejection::invalid("invalid CronSchedule."))?;
     match cron.next_after(now_ns) {
         Some(_) => Ok(()),
-        None => Err(Rejection::invalid(
-            "invalid CronSchedule, no time can be found to satisfy the schedule",
-        )),
+        None => Err(Rejection::invalid("invalid CronSchedule, no time can be found to satisfy the schedule")),
     }
 }
 

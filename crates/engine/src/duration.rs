@@ -43,22 +43,14 @@ pub fn checked(duration: Option<&Duration>) -> Result<Option<Duration>, Duration
 /// The length of time in nanoseconds, without a check; none is 0, and what does not fit becomes the nearest number.
 #[must_use]
 pub fn to_ns(duration: Option<&Duration>) -> i64 {
-    duration.map_or(0, |duration| {
-        duration
-            .seconds
-            .saturating_mul(SECOND_NS)
-            .saturating_add(i64::from(duration.nanos))
-    })
+    duration.map_or(0, |duration| duration.seconds.saturating_mul(SECOND_NS).saturating_add(i64::from(duration.nanos)))
 }
 
 /// The protocol's form of a length of time.
 #[must_use]
 pub fn from_ns(duration_ns: i64) -> Duration {
     // The remainder is below a billion, so that it fits.
-    Duration {
-        seconds: duration_ns / SECOND_NS,
-        nanos: (duration_ns % SECOND_NS) as i32,
-    }
+    Duration { seconds: duration_ns / SECOND_NS, nanos: (duration_ns % SECOND_NS) as i32 }
 }
 
 /// Reads lengths like `300ms`, `-1.5h` or `2h45m`: an optional sign and numbers with units, which are `h`, `m`, `s`, `ms`,
@@ -107,10 +99,7 @@ fn parse_with(text: &str, further_units: &[(&str, i64)]) -> Option<i64> {
         if whole.is_empty() && fraction.is_empty() {
             return None;
         }
-        let (unit, unit_ns) = UNITS
-            .iter()
-            .chain(further_units)
-            .find(|(unit, _)| after_number.starts_with(unit))?;
+        let (unit, unit_ns) = UNITS.iter().chain(further_units).find(|(unit, _)| after_number.starts_with(unit))?;
         rest = &after_number[unit.len()..];
         total_ns += scaled(whole, fraction, *unit_ns)?;
         if total_ns > i128::from(i64::MAX) + i128::from(negative) {
@@ -121,26 +110,15 @@ fn parse_with(text: &str, further_units: &[(&str, i64)]) -> Option<i64> {
 }
 
 fn leading_digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// `whole.fraction` times a unit, cut to whole nanoseconds. Digits of the fraction that no unit can show are not read.
 fn scaled(whole: &str, fraction: &str, unit_ns: i64) -> Option<i128> {
     const SHOWN_DIGITS: usize = 18;
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse::<u64>().ok()?.into()
-    };
+    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()?.into() };
     let shown = &fraction[..fraction.len().min(SHOWN_DIGITS)];
-    let numerator: i128 = if shown.is_empty() {
-        0
-    } else {
-        shown.parse::<i64>().ok()?.into()
-    };
+    let numerator: i128 = if shown.is_empty() { 0 } else { shown.parse::<i64>().ok()?.into() };
     let denominator = 10_i128.pow(shown.len() as u32); // At most 18.
     let unit_ns = i128::from(unit_ns);
     Some(whole * unit_ns + numerator * unit_ns / denominator)
@@ -171,24 +149,9 @@ mod tests {
     fn lengths_are_written_back() {
         assert_eq!(checked(None), Ok(None));
         assert_eq!(checked(Some(&from_ns(0))), Ok(Some(from_ns(0))));
-        assert_eq!(
-            checked(Some(&from_ns(i64::MAX))),
-            Ok(Some(from_ns(MAX_DURATION_NS)))
-        );
-        assert_eq!(
-            from_ns(1_500_000_000),
-            Duration {
-                seconds: 1,
-                nanos: 500_000_000
-            }
-        );
-        assert_eq!(
-            from_ns(-1_500_000_000),
-            Duration {
-                seconds: -1,
-                nanos: -500_000_000
-            }
-        );
+        assert_eq!(checked(Some(&from_ns(i64::MAX))), Ok(Some(from_ns(MAX_DURATION_NS))));
+        assert_eq!(from_ns(1_500_000_000), Duration { seconds: 1, nanos: 500_000_000 });
+        assert_eq!(from_ns(-1_500_000_000), Duration { seconds: -1, nanos: -500_000_000 });
         assert_eq!(to_ns(Some(&from_ns(i64::MIN))), i64::MIN);
     }
 

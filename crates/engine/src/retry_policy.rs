@@ -43,41 +43,22 @@ pub fn checked(policy: &RetryPolicy) -> Result<RetryPolicy, Rejection> {
     if policy.maximum_attempts == 1 {
         return Ok(policy);
     }
-    policy.initial_interval =
-        duration::checked(policy.initial_interval.as_ref()).map_err(|error| {
-            Rejection::invalid(format!(
-                "invalid InitialInterval set on retry policy: {error}"
-            ))
-        })?;
+    policy.initial_interval = duration::checked(policy.initial_interval.as_ref())
+        .map_err(|error| Rejection::invalid(format!("invalid InitialInterval set on retry policy: {error}")))?;
     if policy.backoff_coefficient.is_nan() || policy.backoff_coefficient < 1.0 {
-        return Err(Rejection::invalid(
-            "BackoffCoefficient cannot be less than 1 on retry policy.",
-        ));
+        return Err(Rejection::invalid("BackoffCoefficient cannot be less than 1 on retry policy."));
     }
-    policy.maximum_interval =
-        duration::checked(policy.maximum_interval.as_ref()).map_err(|error| {
-            Rejection::invalid(format!(
-                "invalid MaximumInterval set on retry policy: {error}"
-            ))
-        })?;
+    policy.maximum_interval = duration::checked(policy.maximum_interval.as_ref())
+        .map_err(|error| Rejection::invalid(format!("invalid MaximumInterval set on retry policy: {error}")))?;
     if interval_ns(&policy.maximum_interval) < interval_ns(&policy.initial_interval) {
-        return Err(Rejection::invalid(
-            "MaximumInterval cannot be less than InitialInterval on retry policy.",
-        ));
+        return Err(Rejection::invalid("MaximumInterval cannot be less than InitialInterval on retry policy."));
     }
     if policy.maximum_attempts < 0 {
-        return Err(Rejection::invalid(
-            "MaximumAttempts cannot be negative on retry policy.",
-        ));
+        return Err(Rejection::invalid("MaximumAttempts cannot be negative on retry policy."));
     }
-    let timeouts = policy
-        .non_retryable_error_types
-        .iter()
-        .filter_map(|name| name.strip_prefix(TIMEOUT_TYPE_PREFIX));
+    let timeouts = policy.non_retryable_error_types.iter().filter_map(|name| name.strip_prefix(TIMEOUT_TYPE_PREFIX));
     if let Some(unknown) = timeouts.into_iter().find(|name| !is_timeout_type(name)) {
-        return Err(Rejection::invalid(format!(
-            "Invalid timeout type value: {unknown}."
-        )));
+        return Err(Rejection::invalid(format!("Invalid timeout type value: {unknown}.")));
     }
     Ok(policy)
 }
@@ -87,15 +68,11 @@ fn interval_ns(interval: &Option<prost_types::Duration>) -> i64 {
 }
 
 fn is_timeout_type(name: &str) -> bool {
-    let timeout_types = [
-        TimeoutType::StartToClose,
-        TimeoutType::ScheduleToStart,
-        TimeoutType::ScheduleToClose,
-        TimeoutType::Heartbeat,
-    ];
-    timeout_types.into_iter().any(|timeout_type| {
-        name == timeout_name(timeout_type) || name == timeout_type.as_str_name()
-    })
+    let timeout_types =
+        [TimeoutType::StartToClose, TimeoutType::ScheduleToStart, TimeoutType::ScheduleToClose, TimeoutType::Heartbeat];
+    timeout_types
+        .into_iter()
+        .any(|timeout_type| name == timeout_name(timeout_type) || name == timeout_type.as_str_name())
 }
 
 /// The short name of a type of timeout, as messages and policies have it: `StartToClose`.
@@ -118,15 +95,13 @@ pub fn is_retryable(failure: Option<&Failure>, non_retryable_types: &[String]) -
     match failure.and_then(|failure| failure.failure_info.as_ref()) {
         Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
         Some(FailureInfo::TimeoutFailureInfo(info)) => match info.timeout_type() {
-            timeout_type @ (TimeoutType::StartToClose | TimeoutType::Heartbeat) => !is_listed(
-                &format!("{TIMEOUT_TYPE_PREFIX}{}", timeout_name(timeout_type)),
-            ),
+            timeout_type @ (TimeoutType::StartToClose | TimeoutType::Heartbeat) => {
+                !is_listed(&format!("{TIMEOUT_TYPE_PREFIX}{}", timeout_name(timeout_type)))
+            }
             _ => false,
         },
         Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
-        Some(FailureInfo::ApplicationFailureInfo(info)) => {
-            !info.non_retryable && !is_listed(&info.r#type)
-        }
+        Some(FailureInfo::ApplicationFailureInfo(info)) => !info.non_retryable && !is_listed(&info.r#type),
         _ => true,
     }
 }
@@ -192,9 +167,7 @@ pub fn next_attempt(policy: Option<&RetryPolicy>, attempt: &Attempt<'_>) -> Retr
     }
     match interval_before_next(policy, attempt, number) {
         Some(interval_ns)
-            if attempt
-                .expiration_ns
-                .is_none_or(|end_ns| interval_ns <= end_ns.saturating_sub(attempt.now_ns)) =>
+            if attempt.expiration_ns.is_none_or(|end_ns| interval_ns <= end_ns.saturating_sub(attempt.now_ns)) =>
         {
             Retry::After { interval_ns }
         }
@@ -205,10 +178,7 @@ pub fn next_attempt(policy: Option<&RetryPolicy>, attempt: &Attempt<'_>) -> Retr
 fn is_schedule_timeout(failure: Option<&Failure>) -> bool {
     match failure.and_then(|failure| failure.failure_info.as_ref()) {
         Some(FailureInfo::TimeoutFailureInfo(info)) => {
-            matches!(
-                info.timeout_type(),
-                TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose
-            )
+            matches!(info.timeout_type(), TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose)
         }
         _ => false,
     }
@@ -235,10 +205,9 @@ fn interval_before_next(policy: &RetryPolicy, attempt: &Attempt<'_>, number: i32
 /// The delay that an application failure asks for.
 fn asked_delay_ns(failure: Option<&Failure>) -> Option<i64> {
     match failure?.failure_info.as_ref()? {
-        FailureInfo::ApplicationFailureInfo(info) => info
-            .next_retry_delay
-            .as_ref()
-            .map(|delay| duration::to_ns(Some(delay))),
+        FailureInfo::ApplicationFailureInfo(info) => {
+            info.next_retry_delay.as_ref().map(|delay| duration::to_ns(Some(delay)))
+        }
         _ => None,
     }
 }
@@ -254,8 +223,7 @@ fn exponential_interval_ns(policy: &RetryPolicy, number: i32) -> i64 {
 mod tests {
     use super::*;
     use evertide_proto::failure::{
-        ApplicationFailureInfo, CanceledFailureInfo, ServerFailureInfo, TerminatedFailureInfo,
-        TimeoutFailureInfo,
+        ApplicationFailureInfo, CanceledFailureInfo, ServerFailureInfo, TerminatedFailureInfo, TimeoutFailureInfo,
     };
 
     fn seconds(seconds: i64) -> Option<prost_types::Duration> {
@@ -263,29 +231,22 @@ mod tests {
     }
 
     fn failure(info: FailureInfo) -> Failure {
-        Failure {
-            failure_info: Some(info),
-            ..Failure::default()
-        }
+        Failure { failure_info: Some(info), ..Failure::default() }
     }
 
     fn application(error_type: &str, non_retryable: bool) -> Failure {
-        failure(FailureInfo::ApplicationFailureInfo(
-            ApplicationFailureInfo {
-                r#type: error_type.to_owned(),
-                non_retryable,
-                ..ApplicationFailureInfo::default()
-            },
-        ))
+        failure(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+            r#type: error_type.to_owned(),
+            non_retryable,
+            ..ApplicationFailureInfo::default()
+        }))
     }
 
     fn delayed(delay: Option<prost_types::Duration>) -> Failure {
-        failure(FailureInfo::ApplicationFailureInfo(
-            ApplicationFailureInfo {
-                next_retry_delay: delay,
-                ..ApplicationFailureInfo::default()
-            },
-        ))
+        failure(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+            next_retry_delay: delay,
+            ..ApplicationFailureInfo::default()
+        }))
     }
 
     fn timeout(timeout_type: TimeoutType) -> Failure {
@@ -296,19 +257,11 @@ mod tests {
     }
 
     fn after(number: i32) -> Attempt<'static> {
-        Attempt {
-            retried: Retried::Activity,
-            number,
-            failure: None,
-            now_ns: 0,
-            expiration_ns: None,
-        }
+        Attempt { retried: Retried::Activity, number, failure: None, now_ns: 0, expiration_ns: None }
     }
 
     fn wait(seconds: i64) -> Retry {
-        Retry::After {
-            interval_ns: seconds * SECOND_NS,
-        }
+        Retry::After { interval_ns: seconds * SECOND_NS }
     }
 
     #[test]
@@ -321,99 +274,48 @@ mod tests {
             ..RetryPolicy::default()
         };
         assert_eq!(filled, wanted);
-        let five = RetryPolicy {
-            initial_interval: seconds(5),
-            ..RetryPolicy::default()
-        };
+        let five = RetryPolicy { initial_interval: seconds(5), ..RetryPolicy::default() };
         assert_eq!(checked(&five).unwrap().maximum_interval, seconds(500));
-        let once = RetryPolicy {
-            backoff_coefficient: 0.1,
-            maximum_attempts: 1,
-            ..RetryPolicy::default()
-        };
-        assert_eq!(
-            checked(&once).unwrap(),
-            RetryPolicy {
-                backoff_coefficient: 0.1,
-                maximum_attempts: 1,
-                ..wanted
-            }
-        );
+        let once = RetryPolicy { backoff_coefficient: 0.1, maximum_attempts: 1, ..RetryPolicy::default() };
+        assert_eq!(checked(&once).unwrap(), RetryPolicy { backoff_coefficient: 0.1, maximum_attempts: 1, ..wanted });
     }
 
     #[test]
     fn intervals_are_cut_to_the_longest_length_of_time() {
-        let long = RetryPolicy {
-            initial_interval: seconds(1 << 33),
-            ..RetryPolicy::default()
-        };
+        let long = RetryPolicy { initial_interval: seconds(1 << 33), ..RetryPolicy::default() };
         let policy = checked(&long).unwrap();
-        assert_eq!(
-            duration::to_ns(policy.initial_interval.as_ref()),
-            duration::MAX_DURATION_NS
-        );
+        assert_eq!(duration::to_ns(policy.initial_interval.as_ref()), duration::MAX_DURATION_NS);
         assert_eq!(policy.initial_interval, policy.maximum_interval);
     }
 
     #[test]
     fn unsound_policies_are_refused() {
         let policy = RetryPolicy::default;
-        let types = |name: &str| RetryPolicy {
-            non_retryable_error_types: vec![name.to_owned()],
-            ..policy()
-        };
+        let types = |name: &str| RetryPolicy { non_retryable_error_types: vec![name.to_owned()], ..policy() };
         let table = [
             (
-                RetryPolicy {
-                    initial_interval: seconds(-1),
-                    ..policy()
-                },
+                RetryPolicy { initial_interval: seconds(-1), ..policy() },
                 "invalid InitialInterval set on retry policy: negative duration",
             ),
             (
-                RetryPolicy {
-                    backoff_coefficient: 0.5,
-                    ..policy()
-                },
+                RetryPolicy { backoff_coefficient: 0.5, ..policy() },
                 "BackoffCoefficient cannot be less than 1 on retry policy.",
             ),
             (
-                RetryPolicy {
-                    backoff_coefficient: f64::NAN,
-                    ..policy()
-                },
+                RetryPolicy { backoff_coefficient: f64::NAN, ..policy() },
                 "BackoffCoefficient cannot be less than 1 on retry policy.",
             ),
             (
-                RetryPolicy {
-                    maximum_interval: seconds(-1),
-                    ..policy()
-                },
+                RetryPolicy { maximum_interval: seconds(-1), ..policy() },
                 "invalid MaximumInterval set on retry policy: negative duration",
             ),
             (
-                RetryPolicy {
-                    initial_interval: seconds(5),
-                    maximum_interval: seconds(4),
-                    ..policy()
-                },
+                RetryPolicy { initial_interval: seconds(5), maximum_interval: seconds(4), ..policy() },
                 "MaximumInterval cannot be less than InitialInterval on retry policy.",
             ),
-            (
-                RetryPolicy {
-                    maximum_attempts: -1,
-                    ..policy()
-                },
-                "MaximumAttempts cannot be negative on retry policy.",
-            ),
-            (
-                types("TemporalTimeout:Nonsense"),
-                "Invalid timeout type value: Nonsense.",
-            ),
-            (
-                types("TemporalTimeout:Unspecified"),
-                "Invalid timeout type value: Unspecified.",
-            ),
+            (RetryPolicy { maximum_attempts: -1, ..policy() }, "MaximumAttempts cannot be negative on retry policy."),
+            (types("TemporalTimeout:Nonsense"), "Invalid timeout type value: Nonsense."),
+            (types("TemporalTimeout:Unspecified"), "Invalid timeout type value: Unspecified."),
         ];
         for (policy, wanted) in table {
             assert_eq!(checked(&policy).unwrap_err(), Rejection::invalid(wanted));
@@ -435,107 +337,47 @@ mod tests {
         assert!(!retried(timeout(TimeoutType::Heartbeat)));
         assert!(!retried(timeout(TimeoutType::ScheduleToStart)));
         assert!(!retried(timeout(TimeoutType::ScheduleToClose)));
-        assert!(retried(failure(FailureInfo::ServerFailureInfo(
-            ServerFailureInfo {
-                non_retryable: false
-            }
-        ))));
-        assert!(!retried(failure(FailureInfo::ServerFailureInfo(
-            ServerFailureInfo {
-                non_retryable: true
-            }
-        ))));
-        assert!(!retried(failure(FailureInfo::CanceledFailureInfo(
-            CanceledFailureInfo::default()
-        ))));
-        assert!(!retried(failure(FailureInfo::TerminatedFailureInfo(
-            TerminatedFailureInfo::default()
-        ))));
-        let wrapped = Failure {
-            cause: Some(Box::new(application("Bad", true))),
-            ..Failure::default()
-        };
+        assert!(retried(failure(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: false }))));
+        assert!(!retried(failure(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable: true }))));
+        assert!(!retried(failure(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default()))));
+        assert!(!retried(failure(FailureInfo::TerminatedFailureInfo(TerminatedFailureInfo::default()))));
+        let wrapped = Failure { cause: Some(Box::new(application("Bad", true))), ..Failure::default() };
         assert!(retried(wrapped));
     }
 
     #[test]
     fn intervals_grow_to_the_longest_one() {
-        let policy = checked(&RetryPolicy {
-            maximum_interval: seconds(10),
-            ..RetryPolicy::default()
-        })
-        .unwrap();
-        let waits =
-            [1, 2, 3, 4, 5, 100_000].map(|number| next_attempt(Some(&policy), &after(number)));
+        let policy = checked(&RetryPolicy { maximum_interval: seconds(10), ..RetryPolicy::default() }).unwrap();
+        let waits = [1, 2, 3, 4, 5, 100_000].map(|number| next_attempt(Some(&policy), &after(number)));
         assert_eq!(waits, [1, 2, 4, 8, 10, 10].map(wait));
     }
 
     #[test]
     fn retries_end_for_a_reason() {
-        let policy = checked(&RetryPolicy {
-            maximum_attempts: 3,
-            ..RetryPolicy::default()
-        })
-        .unwrap();
+        let policy = checked(&RetryPolicy { maximum_attempts: 3, ..RetryPolicy::default() }).unwrap();
         let bad = application("Bad", true);
         let next = |attempt| next_attempt(Some(&policy), &attempt);
-        assert_eq!(
-            next_attempt(None, &after(1)),
-            Retry::No(RetryState::RetryPolicyNotSet)
-        );
+        assert_eq!(next_attempt(None, &after(1)), Retry::No(RetryState::RetryPolicyNotSet));
         assert_eq!(next(after(2)), wait(2));
-        assert_eq!(
-            next(after(3)),
-            Retry::No(RetryState::MaximumAttemptsReached)
-        );
-        let refused = Attempt {
-            failure: Some(&bad),
-            ..after(3)
-        };
+        assert_eq!(next(after(3)), Retry::No(RetryState::MaximumAttemptsReached));
+        let refused = Attempt { failure: Some(&bad), ..after(3) };
         assert_eq!(next(refused), Retry::No(RetryState::NonRetryableFailure));
-        let in_time = Attempt {
-            now_ns: SECOND_NS,
-            expiration_ns: Some(3 * SECOND_NS),
-            ..after(2)
-        };
+        let in_time = Attempt { now_ns: SECOND_NS, expiration_ns: Some(3 * SECOND_NS), ..after(2) };
         assert_eq!(next(in_time), wait(2));
-        assert_eq!(
-            next(Attempt {
-                now_ns: SECOND_NS + 1,
-                ..in_time
-            }),
-            Retry::No(RetryState::Timeout)
-        );
+        assert_eq!(next(Attempt { now_ns: SECOND_NS + 1, ..in_time }), Retry::No(RetryState::Timeout));
         let late = timeout(TimeoutType::ScheduleToClose);
-        let scheduled = Attempt {
-            failure: Some(&late),
-            ..after(1)
-        };
+        let scheduled = Attempt { failure: Some(&late), ..after(1) };
         assert_eq!(next(scheduled), Retry::No(RetryState::Timeout));
-        let passed_on = Attempt {
-            retried: Retried::Workflow,
-            ..scheduled
-        };
+        let passed_on = Attempt { retried: Retried::Workflow, ..scheduled };
         assert_eq!(next(passed_on), Retry::No(RetryState::NonRetryableFailure));
     }
 
     #[test]
     fn a_failure_can_ask_for_its_delay() {
-        let policy = checked(&RetryPolicy {
-            maximum_interval: seconds(10),
-            ..RetryPolicy::default()
-        })
-        .unwrap();
+        let policy = checked(&RetryPolicy { maximum_interval: seconds(10), ..RetryPolicy::default() }).unwrap();
         let next = |retried, delay_seconds| {
             let failure = delayed(seconds(delay_seconds));
-            next_attempt(
-                Some(&policy),
-                &Attempt {
-                    retried,
-                    failure: Some(&failure),
-                    ..after(1)
-                },
-            )
+            next_attempt(Some(&policy), &Attempt { retried, failure: Some(&failure), ..after(1) })
         };
         assert_eq!(next(Retried::Activity, 60), wait(60));
         assert_eq!(next(Retried::Activity, 0), Retry::No(RetryState::Timeout));

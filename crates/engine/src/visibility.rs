@@ -24,9 +24,7 @@ mod typing;
 mod value;
 mod words;
 
-pub use attributes::{
-    Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_reserved, predefined_attributes,
-};
+pub use attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_reserved, predefined_attributes};
 pub use evaluate::{Row, evaluate, matches};
 pub use filter::{CompareOp, Filter, Query};
 pub use literal::{execution_status_name, parse_execution_status};
@@ -38,8 +36,9 @@ pub use words::words;
 /// size of a request only.
 pub const MAX_QUERY_BYTES: usize = 256 * 1024;
 
-/// How deep parentheses and NOT may nest, as in the reference server.
-pub const MAX_NESTING: usize = 200;
+/// How deep parentheses and NOT may nest. The reference server allows 200; half of it is still more than anyone writes, and
+/// reading it needs less than half of the stack that a thread has.
+pub const MAX_NESTING: usize = 100;
 
 /// How many conditions and listed values a query may have together. A database that the filter is compiled for has a
 /// limit of its own for parameters, and it is higher.

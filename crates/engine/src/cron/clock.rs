@@ -23,24 +23,14 @@ pub(super) struct Reading {
 
 /// How far the zone's clock is ahead of UTC at a time, in seconds.
 fn offset_seconds(unix_seconds: i64, time_zone: &TimeZone) -> Option<i64> {
-    Some(
-        time_zone
-            .to_offset(Timestamp::from_second(unix_seconds).ok()?)
-            .seconds()
-            .into(),
-    )
+    Some(time_zone.to_offset(Timestamp::from_second(unix_seconds).ok()?).seconds().into())
 }
 
 /// What the clock shows at a time; none outside the years that the calendar covers.
 pub(super) fn read(unix_seconds: i64, time_zone: &TimeZone) -> Option<Reading> {
     let local = unix_seconds + offset_seconds(unix_seconds, time_zone)?;
-    let (days, second_of_day) = (
-        local.div_euclid(SECONDS_PER_DAY),
-        local.rem_euclid(SECONDS_PER_DAY),
-    );
-    let date = epoch()
-        .checked_add(jiff::Span::new().try_days(days).ok()?)
-        .ok()?;
+    let (days, second_of_day) = (local.div_euclid(SECONDS_PER_DAY), local.rem_euclid(SECONDS_PER_DAY));
+    let date = epoch().checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
     Some(Reading {
         year: date.year().into(),
         month: date.month().into(),

@@ -21,38 +21,17 @@ struct Range {
     names: &'static [&'static str],
 }
 
-const MINUTE: Range = Range {
-    name: "minute",
-    least: 0,
-    greatest: 59,
-    names: &[],
-};
-const HOUR: Range = Range {
-    name: "hour",
-    least: 0,
-    greatest: 23,
-    names: &[],
-};
-const DAY_OF_MONTH: Range = Range {
-    name: "day of month",
-    least: 1,
-    greatest: 31,
-    names: &[],
-};
+const MINUTE: Range = Range { name: "minute", least: 0, greatest: 59, names: &[] };
+const HOUR: Range = Range { name: "hour", least: 0, greatest: 23, names: &[] };
+const DAY_OF_MONTH: Range = Range { name: "day of month", least: 1, greatest: 31, names: &[] };
 const MONTH: Range = Range {
     name: "month",
     least: 1,
     greatest: 12,
-    names: &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
-const DAY_OF_WEEK: Range = Range {
-    name: "day of week",
-    least: 0,
-    greatest: 6,
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-};
+const DAY_OF_WEEK: Range =
+    Range { name: "day of week", least: 0, greatest: 6, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
 /// The values that a field accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,15 +79,10 @@ impl FromStr for Fields {
 impl Range {
     /// Reads a field: items between commas.
     fn field(&self, text: &str) -> Result<Field, CronError> {
-        let mut field = Field {
-            accepted: 0,
-            is_star: false,
-        };
+        let mut field = Field { accepted: 0, is_star: false };
         for item in text.split(',').filter(|item| !item.is_empty()) {
-            let read = self.item(item).ok_or_else(|| CronError::BadField {
-                field: self.name,
-                text: item.to_owned(),
-            })?;
+            let read =
+                self.item(item).ok_or_else(|| CronError::BadField { field: self.name, text: item.to_owned() })?;
             field.accepted |= read.accepted;
             field.is_star |= read.is_star;
         }
@@ -136,21 +110,12 @@ impl Range {
         if start < self.least || end > self.greatest || start > end || step == 0 {
             return None;
         }
-        let accepted = (start..=end)
-            .step_by(step as usize)
-            .fold(0, |bits, value| bits | 1 << value);
-        Some(Field {
-            accepted,
-            is_star: is_star && step == 1,
-        })
+        let accepted = (start..=end).step_by(step as usize).fold(0, |bits, value| bits | 1 << value);
+        Some(Field { accepted, is_star: is_star && step == 1 })
     }
 
     fn value(&self, text: &str) -> Option<u32> {
-        let named = self
-            .names
-            .iter()
-            .zip(self.least..)
-            .find(|(name, _)| name.eq_ignore_ascii_case(text));
+        let named = self.names.iter().zip(self.least..).find(|(name, _)| name.eq_ignore_ascii_case(text));
         named.map(|(_, value)| value).or_else(|| number(text))
     }
 }
@@ -168,11 +133,7 @@ impl Fields {
         if self.all().iter().any(|field| field.accepted == 0) {
             return None; // Looking for it minute by minute would find that out as well.
         }
-        let mut search = Search {
-            at: unix_seconds,
-            moved: false,
-            time_zone,
-        };
+        let mut search = Search { at: unix_seconds, moved: false, time_zone };
         let last_year = search.reading()?.year + YEARS_AHEAD;
         while search.reading()?.year <= last_year {
             let fits = self.fit_month(&mut search)?
@@ -188,13 +149,7 @@ impl Fields {
     }
 
     fn all(&self) -> [Field; 5] {
-        [
-            self.minute,
-            self.hour,
-            self.day_of_month,
-            self.month,
-            self.day_of_week,
-        ]
+        [self.minute, self.hour, self.day_of_month, self.month, self.day_of_week]
     }
 
     /// Moves on to a month that fits; false if a new year began.
@@ -205,19 +160,10 @@ impl Fields {
                 return Some(true);
             }
             if !search.moved {
-                search.set(Reading {
-                    day: 1,
-                    hour: 0,
-                    minute: 0,
-                    second: 0,
-                    ..shown
-                })?;
+                search.set(Reading { day: 1, hour: 0, minute: 0, second: 0, ..shown })?;
             }
             let shown = search.reading()?;
-            search.set(Reading {
-                month: shown.month + 1,
-                ..shown
-            })?;
+            search.set(Reading { month: shown.month + 1, ..shown })?;
             if search.reading()?.month == 1 {
                 return Some(false);
             }
@@ -232,18 +178,10 @@ impl Fields {
                 return Some(true);
             }
             if !search.moved {
-                search.set(Reading {
-                    hour: 0,
-                    minute: 0,
-                    second: 0,
-                    ..shown
-                })?;
+                search.set(Reading { hour: 0, minute: 0, second: 0, ..shown })?;
             }
             let (before, shown) = (search.at, search.reading()?);
-            search.set(Reading {
-                day: shown.day + 1,
-                ..shown
-            })?;
+            search.set(Reading { day: shown.day + 1, ..shown })?;
             // Where the clock jumps at midnight, the start of the day may be shown as an hour before or after it.
             let hour = search.reading()?.hour;
             let to_midnight_hours = if hour > 12 { 24 - hour } else { -hour };
@@ -276,11 +214,7 @@ impl Fields {
                 return Some(true);
             }
             if !search.moved {
-                search.set(Reading {
-                    minute: 0,
-                    second: 0,
-                    ..shown
-                })?;
+                search.set(Reading { minute: 0, second: 0, ..shown })?;
             }
             search.at += HOUR_SECONDS;
             if search.reading()?.hour == 0 {

@@ -76,18 +76,15 @@ impl SystemAttribute {
     pub fn value_type(self) -> AttributeType {
         match self {
             Self::StartTime | Self::ExecutionTime | Self::CloseTime => AttributeType::Datetime,
-            Self::HistoryLength
-            | Self::ExecutionDuration
-            | Self::StateTransitionCount
-            | Self::HistorySizeBytes => AttributeType::Int,
+            Self::HistoryLength | Self::ExecutionDuration | Self::StateTransitionCount | Self::HistorySizeBytes => {
+                AttributeType::Int
+            }
             _ => AttributeType::Keyword,
         }
     }
 
     fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|attribute| attribute.name() == name)
+        Self::ALL.into_iter().find(|attribute| attribute.name() == name)
     }
 }
 
@@ -109,40 +106,22 @@ const PREDEFINED: [(&str, AttributeType, bool); 17] = [
     ("BuildIds", AttributeType::KeywordList, true),
     ("TemporalChangeVersion", AttributeType::KeywordList, true),
     ("TemporalExternalPayloadCount", AttributeType::Int, false),
-    (
-        "TemporalExternalPayloadSizeBytes",
-        AttributeType::Int,
-        false,
-    ),
+    ("TemporalExternalPayloadSizeBytes", AttributeType::Int, false),
     (NAMESPACE_DIVISION, AttributeType::Keyword, true),
     ("TemporalPauseInfo", AttributeType::KeywordList, true),
     ("TemporalReportedProblems", AttributeType::KeywordList, true),
     ("TemporalSchedulePaused", AttributeType::Bool, true),
     ("TemporalScheduledById", AttributeType::Keyword, true),
     ("TemporalScheduledStartTime", AttributeType::Datetime, true),
-    (
-        "TemporalUsedWorkerDeploymentVersions",
-        AttributeType::KeywordList,
-        false,
-    ),
+    ("TemporalUsedWorkerDeploymentVersions", AttributeType::KeywordList, false),
     ("TemporalWorkerDeployment", AttributeType::Keyword, false),
-    (
-        "TemporalWorkerDeploymentVersion",
-        AttributeType::Keyword,
-        false,
-    ),
-    (
-        "TemporalWorkflowVersioningBehavior",
-        AttributeType::Keyword,
-        false,
-    ),
+    ("TemporalWorkerDeploymentVersion", AttributeType::Keyword, false),
+    ("TemporalWorkflowVersioningBehavior", AttributeType::Keyword, false),
 ];
 
 /// The attributes that exist in every namespace beside the [`SystemAttribute`]s, in the order of their names.
 pub fn predefined_attributes() -> impl Iterator<Item = (&'static str, AttributeType)> {
-    PREDEFINED
-        .into_iter()
-        .map(|(name, value_type, _)| (name, value_type))
+    PREDEFINED.into_iter().map(|(name, value_type, _)| (name, value_type))
 }
 
 /// Whether a custom search attribute must not have this name.
@@ -157,10 +136,7 @@ fn is_fixed(name: &str) -> bool {
 }
 
 fn predefined(name: &str) -> Option<(AttributeType, bool)> {
-    PREDEFINED
-        .into_iter()
-        .find(|entry| entry.0 == name)
-        .map(|(_, value_type, settable)| (value_type, settable))
+    PREDEFINED.into_iter().find(|entry| entry.0 == name).map(|(_, value_type, settable)| (value_type, settable))
 }
 
 /// What a name in a query stands for.
@@ -217,10 +193,7 @@ impl Attributes {
     /// The system's names and these custom search attributes.
     #[must_use]
     pub fn new(custom: BTreeMap<String, AttributeType>) -> Self {
-        Self {
-            custom,
-            aliases: BTreeMap::new(),
-        }
+        Self { custom, aliases: BTreeMap::new() }
     }
 
     /// With another name for something. Lists of other things than workflows have names of their own, such as
@@ -244,10 +217,7 @@ impl Attributes {
         if !is_fixed(name)
             && let Some(value_type) = self.custom.get(name)
         {
-            return Some(Field::Attribute {
-                name: name.to_owned(),
-                value_type: *value_type,
-            });
+            return Some(Field::Attribute { name: name.to_owned(), value_type: *value_type });
         }
         if let Some(field) = self.aliases.get(name) {
             return Some(field.clone());
@@ -256,38 +226,28 @@ impl Attributes {
         if bare == "ScheduleId" {
             return Some(Field::System(SystemAttribute::WorkflowId));
         }
-        fixed_field(name)
-            .or_else(|| fixed_field(&format!("{RESERVED_PREFIX}{name}")))
-            .or_else(|| fixed_field(bare))
+        fixed_field(name).or_else(|| fixed_field(&format!("{RESERVED_PREFIX}{name}"))).or_else(|| fixed_field(bare))
     }
 
     /// The type of an attribute that travels in search attributes: a predefined or custom one.
     #[must_use]
     pub fn attribute_type(&self, name: &str) -> Option<AttributeType> {
-        predefined(name)
-            .map(|(value_type, _)| value_type)
-            .or_else(|| self.custom.get(name).copied())
+        predefined(name).map(|(value_type, _)| value_type).or_else(|| self.custom.get(name).copied())
     }
 
     /// Defines attributes: names and numbers of the protocol's types. A name that is defined already stays as it is, whatever
     /// type is asked for now. Either all of them are accepted or none.
     pub fn add(&mut self, requested: &BTreeMap<String, i32>) -> Result<(), Rejection> {
         if requested.is_empty() {
-            return Err(Rejection::invalid(
-                "SearchAttributes are not set on request.",
-            ));
+            return Err(Rejection::invalid("SearchAttributes are not set on request."));
         }
         let mut added = Vec::new();
         for (name, number) in requested {
             if is_reserved(name) {
-                return Err(Rejection::invalid(format!(
-                    "Search attribute {name} is reserved by system."
-                )));
+                return Err(Rejection::invalid(format!("Search attribute {name} is reserved by system.")));
             }
             let Some(value_type) = AttributeType::from_proto(*number) else {
-                return Err(Rejection::invalid(format!(
-                    "Unknown search attribute type: {number}."
-                )));
+                return Err(Rejection::invalid(format!("Unknown search attribute type: {number}.")));
             };
             added.push((name, value_type));
         }
@@ -300,14 +260,10 @@ impl Attributes {
     /// Forgets attributes. Unknown names are no error; those of the system are, and then nothing is forgotten.
     pub fn remove(&mut self, names: &[String]) -> Result<(), Rejection> {
         if names.is_empty() {
-            return Err(Rejection::invalid(
-                "SearchAttributes are not set on request.",
-            ));
+            return Err(Rejection::invalid("SearchAttributes are not set on request."));
         }
         if let Some(name) = names.iter().find(|name| is_fixed(name)) {
-            return Err(Rejection::invalid(format!(
-                "Unable to remove non-custom search attributes: {name}."
-            )));
+            return Err(Rejection::invalid(format!("Unable to remove non-custom search attributes: {name}.")));
         }
         self.custom.retain(|name, _| !names.contains(name));
         Ok(())
@@ -315,8 +271,7 @@ impl Attributes {
 
     /// Whether a client may give this attribute a value. Unknown names are not refused here.
     pub(super) fn is_settable(name: &str) -> bool {
-        SystemAttribute::named(name).is_none()
-            && predefined(name).is_none_or(|(_, settable)| settable)
+        SystemAttribute::named(name).is_none() && predefined(name).is_none_or(|(_, settable)| settable)
     }
 
     /// Whether the name is known without being a custom attribute.
@@ -329,10 +284,7 @@ fn fixed_field(name: &str) -> Option<Field> {
     if let Some(attribute) = SystemAttribute::named(name) {
         return Some(Field::System(attribute));
     }
-    predefined(name).map(|(value_type, _)| Field::Attribute {
-        name: name.to_owned(),
-        value_type,
-    })
+    predefined(name).map(|(value_type, _)| Field::Attribute { name: name.to_owned(), value_type })
 }
 
 #[cfg(test)]
@@ -340,60 +292,25 @@ mod tests {
     use super::*;
 
     fn attribute(name: &str, value_type: AttributeType) -> Option<Field> {
-        Some(Field::Attribute {
-            name: name.to_owned(),
-            value_type,
-        })
+        Some(Field::Attribute { name: name.to_owned(), value_type })
     }
 
     #[test]
     fn names_are_resolved_in_order() {
-        let custom = [
-            ("Price", AttributeType::Double),
-            ("WorkflowId", AttributeType::Int),
-            ("Taken", AttributeType::Int),
-        ];
-        let attributes = Attributes::new(
-            custom
-                .into_iter()
-                .map(|(name, kind)| (name.to_owned(), kind))
-                .collect(),
-        )
-        .with_alias("ActivityId", Field::System(SystemAttribute::WorkflowId))
-        .with_alias("Taken", Field::System(SystemAttribute::RunId));
-        assert_eq!(
-            attributes.resolve("Price"),
-            attribute("Price", AttributeType::Double)
-        );
+        let custom =
+            [("Price", AttributeType::Double), ("WorkflowId", AttributeType::Int), ("Taken", AttributeType::Int)];
+        let attributes = Attributes::new(custom.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect())
+            .with_alias("ActivityId", Field::System(SystemAttribute::WorkflowId))
+            .with_alias("Taken", Field::System(SystemAttribute::RunId));
+        assert_eq!(attributes.resolve("Price"), attribute("Price", AttributeType::Double));
         assert_eq!(attributes.resolve("price"), None);
-        assert_eq!(
-            attributes.resolve("WorkflowId"),
-            Some(Field::System(SystemAttribute::WorkflowId))
-        );
-        assert_eq!(
-            attributes.resolve("Taken"),
-            attribute("Taken", AttributeType::Int)
-        );
-        assert_eq!(
-            attributes.resolve("ActivityId"),
-            Some(Field::System(SystemAttribute::WorkflowId))
-        );
-        assert_eq!(
-            attributes.resolve("ScheduleId"),
-            Some(Field::System(SystemAttribute::WorkflowId))
-        );
-        assert_eq!(
-            attributes.resolve("TemporalScheduleId"),
-            Some(Field::System(SystemAttribute::WorkflowId))
-        );
-        assert_eq!(
-            attributes.resolve("ScheduledById"),
-            attribute("TemporalScheduledById", AttributeType::Keyword)
-        );
-        assert_eq!(
-            attributes.resolve("TemporalBuildIds"),
-            attribute("BuildIds", AttributeType::KeywordList)
-        );
+        assert_eq!(attributes.resolve("WorkflowId"), Some(Field::System(SystemAttribute::WorkflowId)));
+        assert_eq!(attributes.resolve("Taken"), attribute("Taken", AttributeType::Int));
+        assert_eq!(attributes.resolve("ActivityId"), Some(Field::System(SystemAttribute::WorkflowId)));
+        assert_eq!(attributes.resolve("ScheduleId"), Some(Field::System(SystemAttribute::WorkflowId)));
+        assert_eq!(attributes.resolve("TemporalScheduleId"), Some(Field::System(SystemAttribute::WorkflowId)));
+        assert_eq!(attributes.resolve("ScheduledById"), attribute("TemporalScheduledById", AttributeType::Keyword));
+        assert_eq!(attributes.resolve("TemporalBuildIds"), attribute("BuildIds", AttributeType::KeywordList));
         assert_eq!(attributes.resolve("Memo"), None);
         assert_eq!(attributes.resolve("NamespaceId"), None);
     }
@@ -403,41 +320,17 @@ mod tests {
         let mut attributes = Attributes::default();
         let add = |attributes: &mut Attributes, requested: &[(&str, i32)]| {
             attributes
-                .add(
-                    &requested
-                        .iter()
-                        .map(|(name, number)| ((*name).to_owned(), *number))
-                        .collect(),
-                )
+                .add(&requested.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect())
                 .map_err(|rejection| rejection.message.into_owned())
         };
         assert_eq!(add(&mut attributes, &[("Price", 4)]), Ok(()));
         assert_eq!(add(&mut attributes, &[("Price", 2), ("Name", 2)]), Ok(()));
         let reserved = "Search attribute RunId is reserved by system.".to_owned();
-        assert_eq!(
-            add(&mut attributes, &[("Good", 2), ("RunId", 2)]),
-            Err(reserved)
-        );
-        assert_eq!(
-            add(&mut attributes, &[("Foo", 77)]),
-            Err("Unknown search attribute type: 77.".to_owned())
-        );
-        assert_eq!(
-            add(&mut attributes, &[]),
-            Err("SearchAttributes are not set on request.".to_owned())
-        );
-        let known: Vec<_> = attributes
-            .custom()
-            .iter()
-            .map(|(name, value_type)| (name.as_str(), *value_type))
-            .collect();
-        assert_eq!(
-            known,
-            [
-                ("Name", AttributeType::Keyword),
-                ("Price", AttributeType::Double)
-            ]
-        );
+        assert_eq!(add(&mut attributes, &[("Good", 2), ("RunId", 2)]), Err(reserved));
+        assert_eq!(add(&mut attributes, &[("Foo", 77)]), Err("Unknown search attribute type: 77.".to_owned()));
+        assert_eq!(add(&mut attributes, &[]), Err("SearchAttributes are not set on request.".to_owned()));
+        let known: Vec<_> = attributes.custom().iter().map(|(name, value_type)| (name.as_str(), *value_type)).collect();
+        assert_eq!(known, [("Name", AttributeType::Keyword), ("Price", AttributeType::Double)]);
     }
 
     #[test]
@@ -445,9 +338,7 @@ mod tests {
         let mut attributes = Attributes::new([("One".to_owned(), AttributeType::Int)].into());
         let remove = |attributes: &mut Attributes, names: &[&str]| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            attributes
-                .remove(&names)
-                .map_err(|rejection| rejection.message.into_owned())
+            attributes.remove(&names).map_err(|rejection| rejection.message.into_owned())
         };
         let refused = "Unable to remove non-custom search attributes: RunId.".to_owned();
         assert_eq!(remove(&mut attributes, &["One", "RunId"]), Err(refused));
@@ -460,13 +351,7 @@ mod tests {
 
     #[test]
     fn custom_attributes_cannot_take_names_of_the_system() {
-        for name in [
-            "WorkflowId",
-            "BuildIds",
-            "TemporalFoo",
-            "NamespaceId",
-            "Memo",
-        ] {
+        for name in ["WorkflowId", "BuildIds", "TemporalFoo", "NamespaceId", "Memo"] {
             assert!(is_reserved(name), "{name}");
         }
         for name in ["ScheduleId", "workflowid", "Price"] {

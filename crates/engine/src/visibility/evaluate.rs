@@ -33,11 +33,7 @@ pub fn evaluate(filter: &Filter, row: &impl Row) -> Option<bool> {
         }
         Filter::In { field, values } => {
             let found = comparable(field, row)?;
-            Some(
-                values
-                    .iter()
-                    .any(|value| found.compare(value.as_value_ref()) == Some(Ordering::Equal)),
-            )
+            Some(values.iter().any(|value| found.compare(value.as_value_ref()) == Some(Ordering::Equal)))
         }
         Filter::Between { field, low, high } => between(comparable(field, row)?, low, high),
         Filter::StartsWith { field, prefix } => match row.value(field)? {
@@ -45,9 +41,7 @@ pub fn evaluate(filter: &Filter, row: &impl Row) -> Option<bool> {
             _ => None,
         },
         Filter::Contains { field, keywords } => Some(match row.value(field) {
-            Some(ValueRef::KeywordList(list)) => {
-                list.iter().any(|keyword| keywords.contains(keyword))
-            }
+            Some(ValueRef::KeywordList(list)) => list.iter().any(|keyword| keywords.contains(keyword)),
             _ => false,
         }),
         Filter::HasPhrase { field, phrases } => Some(match row.value(field) {
@@ -72,11 +66,7 @@ fn typed<'a>(field: &Field, row: &'a impl Row) -> Option<ValueRef<'a>> {
 
 /// The value that comparisons see.
 fn comparable<'a>(field: &Field, row: &'a impl Row) -> Option<ValueRef<'a>> {
-    typed(field, row).or_else(|| {
-        field
-            .absent_is_last()
-            .then_some(ValueRef::Datetime(i64::MAX))
-    })
+    typed(field, row).or_else(|| field.absent_is_last().then_some(ValueRef::Datetime(i64::MAX)))
 }
 
 fn all_of(parts: &[Filter], row: &impl Row) -> Option<bool> {

@@ -105,17 +105,10 @@ impl Query {
         if self.names_division {
             return self;
         }
-        let field = Field::Attribute {
-            name: NAMESPACE_DIVISION.to_owned(),
-            value_type: AttributeType::Keyword,
-        };
+        let field = Field::Attribute { name: NAMESPACE_DIVISION.to_owned(), value_type: AttributeType::Keyword };
         let implied = match division {
             None => Filter::IsNull(field),
-            Some(name) => Filter::Compare {
-                field,
-                op: CompareOp::Equal,
-                value: SearchValue::Keyword(name.to_owned()),
-            },
+            Some(name) => Filter::Compare { field, op: CompareOp::Equal, value: SearchValue::Keyword(name.to_owned()) },
         };
         self.filter = match self.filter {
             Filter::All => implied,

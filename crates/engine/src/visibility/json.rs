@@ -114,9 +114,7 @@ impl<'a> Reader<'a> {
         self.accept("\"")?;
         let mut text = String::new();
         loop {
-            let length = self
-                .rest
-                .find(|c: char| matches!(c, '"' | '\\') || c < ' ')?;
+            let length = self.rest.find(|c: char| matches!(c, '"' | '\\') || c < ' ')?;
             text.push_str(&self.rest[..length]);
             self.rest = &self.rest[length..];
             if self.accept("\"").is_some() {
@@ -204,10 +202,7 @@ impl Display for Json {
                 write!(f, "[{}]", items.join(" "))
             }
             Self::Object(members) => {
-                let mut members = members
-                    .iter()
-                    .map(|(name, value)| format!("{name}:{value}"))
-                    .collect::<Vec<_>>();
+                let mut members = members.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>();
                 members.sort();
                 write!(f, "map[{}]", members.join(" "))
             }
@@ -243,21 +238,13 @@ mod tests {
         let text = |text: &str| Json::Text(text.to_owned());
         let number = |number: &str| Json::Number(number.to_owned());
         assert_eq!(parse(" null "), Some(Json::Null));
-        assert_eq!(
-            parse("[true, false]"),
-            Some(Json::List(vec![Json::Bool(true), Json::Bool(false)]))
-        );
+        assert_eq!(parse("[true, false]"), Some(Json::List(vec![Json::Bool(true), Json::Bool(false)])));
         assert_eq!(parse("[]"), Some(Json::List(vec![])));
         assert_eq!(parse("-1.50e+3"), Some(number("-1.50e+3")));
         assert_eq!(parse("0"), Some(number("0")));
+        assert_eq!(parse(r#""a\"b\u00e9\ud83d\ude00\ud83d\n""#), Some(text("a\"b\u{e9}\u{1f600}\u{fffd}\n")));
         assert_eq!(
-            parse(r#""a\"b\u00e9\ud83d\ude00\ud83d\n""#),
-            Some(text("a\"b\u{e9}\u{1f600}\u{fffd}\n"))
-        );
-        assert_eq!(
-            parse(r#"{"a": [1], "b": {}}"#)
-                .map(|value| value.to_string())
-                .as_deref(),
+            parse(r#"{"a": [1], "b": {}}"#).map(|value| value.to_string()).as_deref(),
             Some("map[a:[1] b:map[]]")
         );
     }

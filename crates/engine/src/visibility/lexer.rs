@@ -62,15 +62,13 @@ const KEYWORDS: [&str; 29] = [
 
 /// Operators and marks. One that begins like another stands before it.
 const SYMBOLS: [&str; 26] = [
-    "<=>", "<>", "<=", ">=", "!=", "<<", ">>", "&&", "||", "->", "=", "<", ">", "(", ")", ",", ";",
-    ".", "+", "-", "*", "/", "%", "!", "~", "^",
+    "<=>", "<>", "<=", ">=", "!=", "<<", ">>", "&&", "||", "->", "=", "<", ">", "(", ")", ",", ";", ".", "+", "-", "*",
+    "/", "%", "!", "~", "^",
 ];
 
 /// The keyword that a word is, whatever its case.
 pub(super) fn keyword(word: &str) -> Option<&'static str> {
-    KEYWORDS
-        .into_iter()
-        .find(|keyword| keyword.eq_ignore_ascii_case(word))
+    KEYWORDS.into_iter().find(|keyword| keyword.eq_ignore_ascii_case(word))
 }
 
 /// Whether a name can stand without backticks.
@@ -145,12 +143,9 @@ impl<'a> Lexer<'a> {
         };
         if is_letter(first) {
             let word = self.take_while(is_word_char);
-            return keyword(word)
-                .map_or_else(|| TokenKind::Name(word.to_owned()), TokenKind::Keyword);
+            return keyword(word).map_or_else(|| TokenKind::Name(word.to_owned()), TokenKind::Keyword);
         }
-        if first.is_ascii_digit()
-            || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
-        {
+        if first.is_ascii_digit() || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit())) {
             return self.scan_number();
         }
         if matches!(first, '\'' | '"') {
@@ -255,9 +250,7 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<TokenKind> {
         let mut lexer = Lexer::new(text);
-        std::iter::from_fn(|| Some(lexer.next_token().kind))
-            .take_while(|kind| *kind != TokenKind::End)
-            .collect()
+        std::iter::from_fn(|| Some(lexer.next_token().kind)).take_while(|kind| *kind != TokenKind::End).collect()
     }
 
     #[test]
@@ -265,40 +258,19 @@ mod tests {
         let name = |name: &str| TokenKind::Name(name.to_owned());
         let text = |text: &str| TokenKind::Text(text.to_owned());
         let number = |number: &str| TokenKind::Number(number.to_owned());
-        assert_eq!(
-            kinds("a AND `b c``d`"),
-            [name("a"), TokenKind::Keyword("and"), name("b c`d")]
-        );
-        assert_eq!(
-            kinds(r#"'it''s' 'it\'s' "it's" '\n\q'"#),
-            [text("it's"), text("it's"), text("it's"), text("\nq")]
-        );
+        assert_eq!(kinds("a AND `b c``d`"), [name("a"), TokenKind::Keyword("and"), name("b c`d")]);
+        assert_eq!(kinds(r#"'it''s' 'it\'s' "it's" '\n\q'"#), [text("it's"), text("it's"), text("it's"), text("\nq")]);
         assert_eq!(
             kinds("1 1.5 .5 1e-3 2E4"),
-            [
-                number("1"),
-                number("1.5"),
-                number(".5"),
-                number("1e-3"),
-                number("2E4")
-            ]
+            [number("1"), number("1.5"), number(".5"), number("1e-3"), number("2E4")]
         );
-        assert_eq!(
-            kinds("<=>=<>"),
-            [
-                TokenKind::Symbol("<=>"),
-                TokenKind::Symbol("="),
-                TokenKind::Symbol("<>")
-            ]
-        );
+        assert_eq!(kinds("<=>=<>"), [TokenKind::Symbol("<=>"), TokenKind::Symbol("="), TokenKind::Symbol("<>")]);
         assert_eq!(kinds("a -- b\n # c\n /* d */ e"), [name("a"), name("e")]);
     }
 
     #[test]
     fn what_has_no_end_is_bad() {
-        for text in [
-            "'a", "\"a", "'a\\", "'a''", "`a", "``", "/* a", "1a", "$", "\u{e9}",
-        ] {
+        for text in ["'a", "\"a", "'a\\", "'a''", "`a", "``", "/* a", "1a", "$", "\u{e9}"] {
             assert!(matches!(kinds(text)[..], [TokenKind::Bad(_), ..]), "{text}");
         }
     }

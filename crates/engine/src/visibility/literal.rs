@@ -4,24 +4,13 @@ use crate::duration::{self, SECOND_NS};
 use jiff::civil::Date;
 
 /// The statuses of an execution, at the protocol's numbers.
-const EXECUTION_STATUSES: [&str; 9] = [
-    "Unspecified",
-    "Running",
-    "Completed",
-    "Failed",
-    "Canceled",
-    "Terminated",
-    "ContinuedAsNew",
-    "TimedOut",
-    "Paused",
-];
+const EXECUTION_STATUSES: [&str; 9] =
+    ["Unspecified", "Running", "Completed", "Failed", "Canceled", "Terminated", "ContinuedAsNew", "TimedOut", "Paused"];
 
 /// The short name of a status, such as `TimedOut`; none for numbers that are no status.
 #[must_use]
 pub fn execution_status_name(status: i32) -> Option<&'static str> {
-    EXECUTION_STATUSES
-        .get(usize::try_from(status).ok()?)
-        .copied()
+    EXECUTION_STATUSES.get(usize::try_from(status).ok()?).copied()
 }
 
 /// The status with that name: the short one, or the protocol's, such as `WORKFLOW_EXECUTION_STATUS_TIMED_OUT`.
@@ -31,11 +20,7 @@ pub fn parse_execution_status(name: &str) -> Option<i32> {
     if let Some(status) = full {
         return Some(status as i32);
     }
-    EXECUTION_STATUSES
-        .into_iter()
-        .zip(0..)
-        .find(|(short, _)| *short == name)
-        .map(|(_, status)| status)
+    EXECUTION_STATUSES.into_iter().zip(0..).find(|(short, _)| *short == name).map(|(_, status)| status)
 }
 
 /// Reads a time in RFC 3339, such as `2024-02-29T12:00:00.5+02:00`, as unix nanoseconds. What is finer than a nanosecond is
@@ -52,41 +37,27 @@ pub(super) fn parse_datetime(text: &str) -> Option<i64> {
         i8::try_from(number(5, 7)?).ok()?,
         i8::try_from(number(8, 10)?).ok()?,
     );
-    let days = date
-        .ok()?
-        .since(Date::constant(1970, 1, 1))
-        .ok()?
-        .get_days();
+    let days = date.ok()?.since(Date::constant(1970, 1, 1)).ok()?.get_days();
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let (fraction_ns, zone) = fraction(&bytes[19..])?;
-    let seconds =
-        i64::from(days) * 86_400 + hour * 3600 + minute * 60 + second - zone_offset_seconds(zone)?;
+    let seconds = i64::from(days) * 86_400 + hour * 3600 + minute * 60 + second - zone_offset_seconds(zone)?;
     let time_ns = i128::from(seconds) * i128::from(SECOND_NS) + i128::from(fraction_ns);
     Some(time_ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + i64::from(byte - b'0'))
-    })
+    bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }
 
 /// The fraction of a second in nanoseconds, and what follows it.
 fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(after_mark) = bytes
-        .strip_prefix(b".")
-        .or_else(|| bytes.strip_prefix(b","))
-    else {
+    let Some(after_mark) = bytes.strip_prefix(b".").or_else(|| bytes.strip_prefix(b",")) else {
         return Some((0, bytes));
     };
-    let length = after_mark
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(after_mark.len());
+    let length = after_mark.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(after_mark.len());
     if length == 0 {
         return None;
     }
@@ -115,10 +86,7 @@ pub(super) fn parse_duration_ns(text: &str) -> Result<i64, &'static str> {
     if let Some(duration_ns) = duration::parse_with_days(text) {
         return Ok(duration_ns);
     }
-    let parts: Option<Vec<i64>> = text
-        .split(':')
-        .map(|part| part.trim_start().parse().ok())
-        .collect();
+    let parts: Option<Vec<i64>> = text.split(':').map(|part| part.trim_start().parse().ok()).collect();
     let Some([hours, minutes, seconds]) = parts.as_deref() else {
         return Err("invalid duration");
     };
@@ -131,10 +99,7 @@ pub(super) fn parse_duration_ns(text: &str) -> Result<i64, &'static str> {
     if !(0..60).contains(seconds) {
         return Err("invalid duration: seconds must be from 0 to 59");
     }
-    Ok(hours
-        .saturating_mul(3600)
-        .saturating_add(minutes * 60 + seconds)
-        .saturating_mul(SECOND_NS))
+    Ok(hours.saturating_mul(3600).saturating_add(minutes * 60 + seconds).saturating_mul(SECOND_NS))
 }
 
 #[cfg(test)]
@@ -147,14 +112,8 @@ mod tests {
             ("1970-01-01T00:00:00Z", Some(0)),
             ("1969-12-31T23:59:59.5Z", Some(-500_000_000)),
             ("2024-02-29T12:00:00Z", Some(1_709_208_000_000_000_000)),
-            (
-                "2024-02-29T14:00:00.123456789+02:00",
-                Some(1_709_208_000_123_456_789),
-            ),
-            (
-                "2024-02-29T00:30:00.1234567891-11:30",
-                Some(1_709_208_000_123_456_789),
-            ),
+            ("2024-02-29T14:00:00.123456789+02:00", Some(1_709_208_000_123_456_789)),
+            ("2024-02-29T00:30:00.1234567891-11:30", Some(1_709_208_000_123_456_789)),
             ("2024-02-29T12:00:00,25Z", Some(1_709_208_000_250_000_000)),
             ("9999-12-31T23:59:59Z", Some(i64::MAX)),
             ("0001-01-01T00:00:00Z", Some(i64::MIN)),
@@ -182,18 +141,9 @@ mod tests {
         assert_eq!(parse_duration_ns("3000000000"), Ok(3 * SECOND_NS));
         assert_eq!(parse_duration_ns("1d1h"), Ok(25 * 3600 * SECOND_NS));
         assert_eq!(parse_duration_ns("100:00:03"), Ok(360_003 * SECOND_NS));
-        assert_eq!(
-            parse_duration_ns("00:61:00"),
-            Err("invalid duration: minutes must be from 0 to 59")
-        );
-        assert_eq!(
-            parse_duration_ns("00:00:-1"),
-            Err("invalid duration: seconds must be from 0 to 59")
-        );
-        assert_eq!(
-            parse_duration_ns("-1:00:00"),
-            Err("invalid duration: hours must be a positive number")
-        );
+        assert_eq!(parse_duration_ns("00:61:00"), Err("invalid duration: minutes must be from 0 to 59"));
+        assert_eq!(parse_duration_ns("00:00:-1"), Err("invalid duration: seconds must be from 0 to 59"));
+        assert_eq!(parse_duration_ns("-1:00:00"), Err("invalid duration: hours must be a positive number"));
         for text in ["", "3 seconds", "1:2", "1:2:3:4", "::"] {
             assert_eq!(parse_duration_ns(text), Err("invalid duration"), "{text}");
         }
@@ -202,10 +152,7 @@ mod tests {
     #[test]
     fn statuses_have_two_names() {
         assert_eq!(parse_execution_status("TimedOut"), Some(7));
-        assert_eq!(
-            parse_execution_status("WORKFLOW_EXECUTION_STATUS_TIMED_OUT"),
-            Some(7)
-        );
+        assert_eq!(parse_execution_status("WORKFLOW_EXECUTION_STATUS_TIMED_OUT"), Some(7));
         assert_eq!(parse_execution_status("timedout"), None);
         for status in 0..9 {
             let name = execution_status_name(status).unwrap();
@@ -213,9 +160,6 @@ mod tests {
         }
         assert_eq!(execution_status_name(9), None);
         assert_eq!(execution_status_name(-1), None);
-        assert!(
-            evertide_proto::enums::WorkflowExecutionStatus::try_from(9).is_err(),
-            "a status without a short name"
-        );
+        assert!(evertide_proto::enums::WorkflowExecutionStatus::try_from(9).is_err(), "a status without a short name");
     }
 }

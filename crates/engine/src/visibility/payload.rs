@@ -29,39 +29,28 @@ pub struct Undecodable {
 /// The value in a payload, as one of this type; none if the payload unsets the attribute, as `null` and an empty list do.
 ///
 /// A list of one item is taken for the item where the type is not a list.
-pub fn decode(
-    payload: &Payload,
-    value_type: AttributeType,
-) -> Result<Option<SearchValue>, Undecodable> {
+pub fn decode(payload: &Payload, value_type: AttributeType) -> Result<Option<SearchValue>, Undecodable> {
     let json = match payload.metadata.get(ENCODING).map(Bytes::as_ref) {
         Some(encoding) if encoding == NULL.as_bytes() => return Ok(None),
-        Some(encoding) if encoding == JSON.as_bytes() => std::str::from_utf8(&payload.data)
-            .ok()
-            .and_then(json::parse),
+        Some(encoding) if encoding == JSON.as_bytes() => std::str::from_utf8(&payload.data).ok().and_then(json::parse),
         _ => None,
     };
     let Some(json) = json else {
-        return Err(Undecodable {
-            shown: format!("value from <{}>", payload.data.escape_ascii()),
-        });
+        return Err(Undecodable { shown: format!("value from <{}>", payload.data.escape_ascii()) });
     };
     let value = match (&json, value_type) {
         (Json::Null, _) => return Ok(None),
         (Json::List(items), _) if items.is_empty() => return Ok(None),
-        (Json::List(items), AttributeType::KeywordList) => items
-            .iter()
-            .map(text_of)
-            .collect::<Option<Vec<_>>>()
-            .map(SearchValue::KeywordList),
+        (Json::List(items), AttributeType::KeywordList) => {
+            items.iter().map(text_of).collect::<Option<Vec<_>>>().map(SearchValue::KeywordList)
+        }
         (Json::List(items), _) => match items.as_slice() {
             [item] => scalar(item, value_type),
             _ => None,
         },
         (value, _) => scalar(value, value_type),
     };
-    value.map(Some).ok_or_else(|| Undecodable {
-        shown: json.to_string(),
-    })
+    value.map(Some).ok_or_else(|| Undecodable { shown: json.to_string() })
 }
 
 /// A text; null in a list of texts is an empty one.
@@ -78,15 +67,11 @@ fn scalar(json: &Json, value_type: AttributeType) -> Option<SearchValue> {
         (AttributeType::Text, Json::Text(text)) => Some(SearchValue::Text(text.clone())),
         (AttributeType::Keyword, Json::Text(text)) => Some(SearchValue::Keyword(text.clone())),
         (AttributeType::Int, Json::Number(number)) => number.parse().ok().map(SearchValue::Int),
-        (AttributeType::Double, Json::Number(number)) => number
-            .parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
-            .map(SearchValue::Double),
-        (AttributeType::Bool, Json::Bool(value)) => Some(SearchValue::Bool(*value)),
-        (AttributeType::Datetime, Json::Text(text)) => {
-            parse_datetime(text).map(SearchValue::Datetime)
+        (AttributeType::Double, Json::Number(number)) => {
+            number.parse::<f64>().ok().filter(|value| value.is_finite()).map(SearchValue::Double)
         }
+        (AttributeType::Bool, Json::Bool(value)) => Some(SearchValue::Bool(*value)),
+        (AttributeType::Datetime, Json::Text(text)) => parse_datetime(text).map(SearchValue::Datetime),
         _ => None,
     }
 }
@@ -101,10 +86,7 @@ pub fn encode(value: &SearchValue) -> Payload {
         SearchValue::Bool(value) => value.to_string(),
         SearchValue::Datetime(time_ns) => json::quoted(&datetime_text(*time_ns)),
         SearchValue::KeywordList(keywords) => {
-            let keywords: Vec<_> = keywords
-                .iter()
-                .map(|keyword| json::quoted(keyword))
-                .collect();
+            let keywords: Vec<_> = keywords.iter().map(|keyword| json::quoted(keyword)).collect();
             format!("[{}]", keywords.join(","))
         }
     };
@@ -119,29 +101,21 @@ pub fn encode(value: &SearchValue) -> Payload {
 /// A time in RFC 3339, in UTC.
 fn datetime_text(time_ns: i64) -> String {
     // Every count of nanoseconds in 64 bits is within the range of timestamps, so the fallback is never taken.
-    jiff::Timestamp::from_nanosecond(time_ns.into())
-        .unwrap_or_default()
-        .to_string()
+    jiff::Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default().to_string()
 }
 
 /// The payload with its type in the metadata, whatever the client wrote there.
 #[must_use]
 pub fn with_type(payload: &Payload, value_type: AttributeType) -> Payload {
     let mut payload = payload.clone();
-    payload.metadata.insert(
-        TYPE.to_owned(),
-        Bytes::from_static(value_type.name().as_bytes()),
-    );
+    payload.metadata.insert(TYPE.to_owned(), Bytes::from_static(value_type.name().as_bytes()));
     payload
 }
 
 /// Whether the payload takes the attribute away instead of setting it. This holds for memos as well.
 #[must_use]
 pub fn is_unset(payload: &Payload) -> bool {
-    let is_null = payload
-        .metadata
-        .get(ENCODING)
-        .is_some_and(|encoding| encoding.as_ref() == NULL.as_bytes());
+    let is_null = payload.metadata.get(ENCODING).is_some_and(|encoding| encoding.as_ref() == NULL.as_bytes());
     is_null || matches!(payload.data.trim_ascii(), b"" | b"null" | b"[]")
 }
 
@@ -154,8 +128,7 @@ pub fn check(
     limits: &Limits,
 ) -> Result<(), Rejection> {
     let fields = &search_attributes.indexed_fields;
-    let unknown =
-        |name: &&String| !Attributes::is_fixed(name) && attributes.attribute_type(name).is_none();
+    let unknown = |name: &&String| !Attributes::is_fixed(name) && attributes.attribute_type(name).is_none();
     if let Some(name) = fields.keys().find(unknown) {
         return Err(Rejection::invalid(format!(
             "Namespace {namespace} has no mapping defined for search attribute {name}"
@@ -175,22 +148,13 @@ pub fn check(
 }
 
 fn check_value(name: &str, payload: &Payload, attributes: &Attributes) -> Result<(), Rejection> {
-    let Some(value_type) = attributes
-        .attribute_type(name)
-        .filter(|_| Attributes::is_settable(name))
-    else {
-        return Err(Rejection::invalid(format!(
-            "{name} attribute can't be set in SearchAttributes"
-        )));
+    let Some(value_type) = attributes.attribute_type(name).filter(|_| Attributes::is_settable(name)) else {
+        return Err(Rejection::invalid(format!("{name} attribute can't be set in SearchAttributes")));
     };
-    decode(payload, value_type)
-        .map(drop)
-        .map_err(|undecodable| {
-            let type_name = value_type.name();
-            Rejection::invalid(format!(
-                "invalid value for search attribute {name} of type {type_name}: {undecodable}"
-            ))
-        })
+    decode(payload, value_type).map(drop).map_err(|undecodable| {
+        let type_name = value_type.name();
+        Rejection::invalid(format!("invalid value for search attribute {name} of type {type_name}: {undecodable}"))
+    })
 }
 
 /// Refuses search attributes that are too large, one or all together. Merged ones are checked again by this.
@@ -204,14 +168,9 @@ pub fn check_size(search_attributes: &SearchAttributes, limits: &Limits) -> Resu
             )));
         }
     }
-    let (size, limit) = (
-        search_attributes.encoded_len(),
-        limits.search_attributes_total_bytes,
-    );
+    let (size, limit) = (search_attributes.encoded_len(), limits.search_attributes_total_bytes);
     if size > limit {
-        return Err(Rejection::invalid(format!(
-            "total size of search attributes {size} exceeds size limit {limit}"
-        )));
+        return Err(Rejection::invalid(format!("total size of search attributes {size} exceeds size limit {limit}")));
     }
     Ok(())
 }
@@ -224,13 +183,7 @@ pub fn typed(search_attributes: &SearchAttributes, attributes: &Attributes) -> S
         let value_type = attributes.attribute_type(name)?;
         Some((name.clone(), with_type(payload, value_type)))
     };
-    SearchAttributes {
-        indexed_fields: search_attributes
-            .indexed_fields
-            .iter()
-            .filter_map(known)
-            .collect(),
-    }
+    SearchAttributes { indexed_fields: search_attributes.indexed_fields.iter().filter_map(known).collect() }
 }
 
 /// Search attributes as lists show them: as [`typed`], and a list of one item is the item where the type is not a list.
@@ -239,41 +192,20 @@ pub fn listed(search_attributes: &SearchAttributes, attributes: &Attributes) -> 
     let shown = |(name, payload): (&String, &Payload)| {
         let value_type = attributes.attribute_type(name)?;
         let value = decode(payload, value_type).ok()??;
-        let is_wrapped = value_type != AttributeType::KeywordList
-            && payload.data.trim_ascii_start().starts_with(b"[");
-        Some((
-            name.clone(),
-            if is_wrapped {
-                encode(&value)
-            } else {
-                with_type(payload, value_type)
-            },
-        ))
+        let is_wrapped = value_type != AttributeType::KeywordList && payload.data.trim_ascii_start().starts_with(b"[");
+        Some((name.clone(), if is_wrapped { encode(&value) } else { with_type(payload, value_type) }))
     };
-    SearchAttributes {
-        indexed_fields: search_attributes
-            .indexed_fields
-            .iter()
-            .filter_map(shown)
-            .collect(),
-    }
+    SearchAttributes { indexed_fields: search_attributes.indexed_fields.iter().filter_map(shown).collect() }
 }
 
 /// The values that filters look at, in the order of the names. What is unset, unknown or not of its type has none.
 #[must_use]
-pub fn values(
-    search_attributes: &SearchAttributes,
-    attributes: &Attributes,
-) -> Vec<(String, SearchValue)> {
+pub fn values(search_attributes: &SearchAttributes, attributes: &Attributes) -> Vec<(String, SearchValue)> {
     let value = |(name, payload): (&String, &Payload)| {
         let value = decode(payload, attributes.attribute_type(name)?).ok()??;
         Some((name.clone(), value))
     };
-    search_attributes
-        .indexed_fields
-        .iter()
-        .filter_map(value)
-        .collect()
+    search_attributes.indexed_fields.iter().filter_map(value).collect()
 }
 
 #[cfg(test)]

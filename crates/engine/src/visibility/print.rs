@@ -9,11 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// A name as it must stand in a query.
 pub(super) fn bare_or_in_backticks(name: &str) -> String {
-    if name.split('.').all(is_bare_name) {
-        name.to_owned()
-    } else {
-        format!("`{}`", name.replace('`', "``"))
-    }
+    if name.split('.').all(is_bare_name) { name.to_owned() } else { format!("`{}`", name.replace('`', "``")) }
 }
 
 /// A text as it must stand in a query.
@@ -44,25 +40,14 @@ pub(super) fn operand_text(operand: &Operand) -> String {
         Operand::Number(number) => number.clone(),
         Operand::Bool(value) => value.to_string(),
         Operand::Null => "null".to_owned(),
-        Operand::Tuple(values) => format!(
-            "({})",
-            values
-                .iter()
-                .map(operand_text)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        Operand::Tuple(values) => format!("({})", values.iter().map(operand_text).collect::<Vec<_>>().join(", ")),
         Operand::Function | Operand::Other(_) => format!("<{}>", operand.kind()),
     }
 }
 
 /// A comparison as it was written, more or less.
 pub(super) fn comparison_text(comparison: &Comparison) -> String {
-    let Comparison {
-        left,
-        operator,
-        right,
-    } = comparison;
+    let Comparison { left, operator, right } = comparison;
     format!("{} {operator} {}", operand_text(left), operand_text(right))
 }
 
@@ -85,18 +70,12 @@ impl Display for Filter {
                 write!(f, "{field} STARTS_WITH {}", quoted(prefix))
             }
             Self::Contains { field, keywords } => {
-                let keywords = keywords
-                    .iter()
-                    .map(|keyword| quoted(keyword))
-                    .collect::<Vec<_>>();
+                let keywords = keywords.iter().map(|keyword| quoted(keyword)).collect::<Vec<_>>();
                 write!(f, "{field} IN ({})", keywords.join(", "))
             }
             Self::HasPhrase { field, phrases } if phrases.is_empty() => write!(f, "{field} = '-'"),
             Self::HasPhrase { field, phrases } => {
-                let phrases = phrases
-                    .iter()
-                    .map(|phrase| phrase.join("-"))
-                    .collect::<Vec<_>>();
+                let phrases = phrases.iter().map(|phrase| phrase.join("-")).collect::<Vec<_>>();
                 write!(f, "{field} = {}", quoted(&phrases.join(" ")))
             }
             Self::IsNull(field) => write!(f, "{field} IS NULL"),
@@ -146,10 +125,7 @@ impl Display for SearchValue {
             Self::Double(number) => write!(f, "{number:?}"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::KeywordList(keywords) => {
-                let keywords = keywords
-                    .iter()
-                    .map(|keyword| quoted(keyword))
-                    .collect::<Vec<_>>();
+                let keywords = keywords.iter().map(|keyword| quoted(keyword)).collect::<Vec<_>>();
                 write!(f, "({})", keywords.join(", "))
             }
         }

@@ -97,19 +97,16 @@ pub(super) fn parse_statement(text: &str) -> Result<Statement, FilterError> {
     let has_limit = parser.limit()?;
     parser.accept(";");
     match parser.token.kind {
-        TokenKind::End => Ok(Statement {
-            condition,
-            group_by,
-            has_order_by,
-            has_limit,
-        }),
+        TokenKind::End => Ok(Statement { condition, group_by, has_order_by, has_limit }),
         _ => Err(parser.unexpected()),
     }
 }
 
 /// What stands where a condition or an operand may stand: of a parenthesis it is only known afterwards.
+///
+/// Conditions are boxed here to keep the frames of the recursion small: queries come from outside, and stacks are short.
 enum Term {
-    Condition(Expr),
+    Condition(Box<Expr>),
     Operand(Operand),
 }
 
@@ -124,12 +121,7 @@ impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
         let mut lexer = Lexer::new(text);
         let token = lexer.next_token();
-        Self {
-            lexer,
-            token,
-            nesting: 0,
-            terms: 0,
-        }
+        Self { lexer, token, nesting: 0, terms: 0 }
     }
 
     /// Moves to the next token and gives the one before.
@@ -153,33 +145,22 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, word: &str) -> Result<(), FilterError> {
-        if self.accept(word) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.accept(word) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn unexpected(&self) -> FilterError {
         let near = match &self.token.kind {
-            TokenKind::Name(text)
-            | TokenKind::Number(text)
-            | TokenKind::Text(text)
-            | TokenKind::Bad(text) => text.clone(),
+            TokenKind::Name(text) | TokenKind::Number(text) | TokenKind::Text(text) | TokenKind::Bad(text) => {
+                text.clone()
+            }
             TokenKind::Keyword(text) | TokenKind::Symbol(text) => (*text).to_owned(),
             TokenKind::End => String::new(),
         };
-        FilterError::Malformed {
-            position: self.token.end + 1,
-            near,
-        }
+        FilterError::Malformed { position: self.token.end + 1, near }
     }
 
     /// Goes one parenthesis or NOT deeper for a while.
-    fn nested<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, FilterError>,
-    ) -> Result<T, FilterError> {
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, FilterError>) -> Result<T, FilterError> {
         if self.nesting == MAX_NESTING {
             return Err(FilterError::NestedTooDeep);
         }
@@ -191,11 +172,7 @@ impl<'a> Parser<'a> {
 
     fn count_term(&mut self) -> Result<(), FilterError> {
         self.terms += 1;
-        if self.terms > MAX_TERMS {
-            Err(FilterError::TooManyTerms)
-        } else {
-            Ok(())
-        }
+        if self.terms > MAX_TERMS { Err(FilterError::TooManyTerms) } else { Ok(()) }
     }
 
     fn disjunction(&mut self) -> Result<Expr, FilterError> {
@@ -212,7 +189,7 @@ impl<'a> Parser<'a> {
         while self.accept("or") || self.accept("||") {
             parts.push(into_condition(self.conjunction()?));
         }
-        Ok(Term::Condition(Expr::Or(parts)))
+        Ok(condition(Expr::Or(parts)))
     }
 
     fn conjunction(&mut self) -> Result<Term, FilterError> {
@@ -224,7 +201,7 @@ impl<'a> Parser<'a> {
         while self.accept("and") || self.accept("&&") {
             parts.push(into_condition(self.negation()?));
         }
-        Ok(Term::Condition(Expr::And(parts)))
+        Ok(condition(Expr::And(parts)))
     }
 
     fn negation(&mut self) -> Result<Term, FilterError> {
@@ -232,7 +209,7 @@ impl<'a> Parser<'a> {
             return self.predicate();
         }
         let inner = self.nested(Self::negation)?;
-        Ok(Term::Condition(Expr::Not(Box::new(into_condition(inner)))))
+        Ok(condition(Expr::Not(Box::new(into_condition(inner)))))
     }
 
     /// A comparison, range or test, or an operand that stands alone.
@@ -241,35 +218,29 @@ impl<'a> Parser<'a> {
         if self.accept("exists") {
             self.expect("(")?;
             self.skip_to_closing()?;
-            return Ok(Term::Condition(Expr::Exists));
+            return Ok(condition(Expr::Exists));
         }
         let mut term = self.operand_term()?;
-        if let Some(condition) = self.comparison(&mut term)? {
-            term = Term::Condition(condition);
+        if let Some(compared) = self.comparison(&mut term)? {
+            term = Term::Condition(compared);
         }
         while self.accept("is") {
             let is = self.is_test()?;
-            term = Term::Condition(Expr::Is {
-                left: into_operand(term),
-                is,
-            });
+            term = condition(Expr::Is { left: into_operand(term), is });
         }
         Ok(term)
     }
 
     /// What follows the left side of a comparison or range, if it is one. The left side is taken out of `left` then.
-    fn comparison(&mut self, left: &mut Term) -> Result<Option<Expr>, FilterError> {
+    fn comparison(&mut self, left: &mut Term) -> Result<Option<Box<Expr>>, FilterError> {
         const COMPARE: [&str; 8] = ["=", "!=", "<>", "<", "<=", ">", ">=", "<=>"];
         let mut take_left = || into_operand(std::mem::replace(left, Term::Operand(Operand::Null)));
         if let Some(operator) = COMPARE.into_iter().find(|operator| self.at(operator)) {
             let left = take_left();
             self.advance();
             let operator = if operator == "<>" { "!=" } else { operator };
-            return Ok(Some(Expr::Compare(Comparison {
-                left,
-                operator,
-                right: self.operand()?,
-            })));
+            let right = self.operand()?;
+            return Ok(Some(Box::new(Expr::Compare(Comparison { left, operator, right }))));
         }
         let negated = self.at("not");
         if negated {
@@ -292,32 +263,19 @@ impl<'a> Parser<'a> {
             let low = self.operand()?;
             self.expect("and")?;
             let high = self.operand()?;
-            return Ok(Some(Expr::Between {
-                left: take_left(),
-                negated,
-                low,
-                high,
-            }));
+            return Ok(Some(Box::new(Expr::Between { left: take_left(), negated, low, high })));
         } else if negated {
             return Err(self.unexpected());
         } else {
             return Ok(None);
         };
-        Ok(Some(Expr::Compare(Comparison {
-            left: take_left(),
-            operator,
-            right,
-        })))
+        Ok(Some(Box::new(Expr::Compare(Comparison { left: take_left(), operator, right }))))
     }
 
     fn is_test(&mut self) -> Result<IsTest, FilterError> {
         let negated = self.accept("not");
         if self.accept("null") {
-            return Ok(if negated {
-                IsTest::NotNull
-            } else {
-                IsTest::Null
-            });
+            return Ok(if negated { IsTest::NotNull } else { IsTest::Null });
         }
         if self.accept("true") || self.accept("false") {
             return Ok(IsTest::Boolean);
@@ -398,7 +356,7 @@ impl<'a> Parser<'a> {
         self.nested(|parser| {
             let first = parser.disjunction_term()?;
             if parser.accept(")") {
-                return Ok(Term::Condition(into_condition(first)));
+                return Ok(condition(into_condition(first)));
             }
             while parser.accept(",") {
                 parser.disjunction_term()?;
@@ -423,10 +381,7 @@ impl<'a> Parser<'a> {
 
     fn name(&mut self) -> Result<String, FilterError> {
         match self.advance() {
-            Token {
-                kind: TokenKind::Name(name),
-                ..
-            } => Ok(name),
+            Token { kind: TokenKind::Name(name), .. } => Ok(name),
             token => {
                 self.token = token;
                 Err(self.unexpected())
@@ -492,9 +447,13 @@ impl<'a> Parser<'a> {
     }
 }
 
+fn condition(condition: Expr) -> Term {
+    Term::Condition(Box::new(condition))
+}
+
 fn into_condition(term: Term) -> Expr {
     match term {
-        Term::Condition(condition) => condition,
+        Term::Condition(condition) => *condition,
         Term::Operand(operand) => Expr::Bare(operand),
     }
 }

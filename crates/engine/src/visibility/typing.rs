@@ -2,9 +2,7 @@
 
 use super::attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute};
 use super::filter::{CompareOp, Filter, Query};
-use super::literal::{
-    execution_status_name, parse_datetime, parse_duration_ns, parse_execution_status,
-};
+use super::literal::{execution_status_name, parse_datetime, parse_duration_ns, parse_execution_status};
 use super::print::{bare_or_in_backticks, comparison_text, operand_text};
 use super::syntax::{Comparison, Expr, IsTest, Operand, Statement, parse_statement};
 use super::value::{AttributeType, SearchValue};
@@ -16,10 +14,7 @@ use crate::Rejection;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// It is not grammar.
-    #[error(
-        "invalid query: malformed SQL query: syntax error at position {position}{}",
-        near_text(near)
-    )]
+    #[error("invalid query: malformed SQL query: syntax error at position {position}{}", near_text(near))]
     Malformed {
         /// Where reading stopped: just after the offending token, in bytes, the first byte being 1.
         position: usize,
@@ -50,11 +45,7 @@ pub enum FilterError {
 }
 
 fn near_text(near: &str) -> String {
-    if near.is_empty() {
-        String::new()
-    } else {
-        format!(" near '{near}'")
-    }
+    if near.is_empty() { String::new() } else { format!(" near '{near}'") }
 }
 
 impl From<FilterError> for Rejection {
@@ -77,11 +68,7 @@ pub fn parse(text: &str, attributes: &Attributes) -> Result<Query, FilterError> 
         return Err(FilterError::TooLong { length: text.len() });
     }
     let statement = parse_statement(text)?;
-    Typing {
-        attributes,
-        names_division: false,
-    }
-    .query(&statement)
+    Typing { attributes, names_division: false }.query(&statement)
 }
 
 struct Typing<'a> {
@@ -119,29 +106,19 @@ impl Typing<'_> {
             None => Filter::All,
         };
         let group_by = self.group_by(&statement.group_by)?;
-        Ok(Query {
-            filter,
-            group_by,
-            names_division: self.names_division,
-        })
+        Ok(Query { filter, group_by, names_division: self.names_division })
     }
 
     fn group_by(&mut self, fields: &[Operand]) -> Result<Option<Field>, FilterError> {
         let [field] = fields else {
             return match fields {
                 [] => Ok(None),
-                _ => Err(not_supported(
-                    "'GROUP BY' clause supports only a single field",
-                )),
+                _ => Err(not_supported("'GROUP BY' clause supports only a single field")),
             };
         };
         let field = self.column(field)?.field;
-        if field.name() != SystemAttribute::ExecutionStatus.name()
-            && field.name() != NAMESPACE_DIVISION
-        {
-            return Err(not_supported(
-                "'GROUP BY' clause is only supported for ExecutionStatus",
-            ));
+        if field.name() != SystemAttribute::ExecutionStatus.name() && field.name() != NAMESPACE_DIVISION {
+            return Err(not_supported("'GROUP BY' clause is only supported for ExecutionStatus"));
         }
         Ok(Some(field))
     }
@@ -152,28 +129,16 @@ impl Typing<'_> {
             Expr::Or(parts) => Filter::Or(self.conditions(parts)?),
             Expr::Not(part) => negated(self.condition(part)?),
             Expr::Compare(comparison) => self.comparison(comparison)?,
-            Expr::Between {
-                left,
-                negated: is_negated,
-                low,
-                high,
-            } => {
+            Expr::Between { left, negated: is_negated, low, high } => {
                 let between = self.between(left, low, high)?;
-                if *is_negated {
-                    negated(between)
-                } else {
-                    between
-                }
+                if *is_negated { negated(between) } else { between }
             }
             Expr::Is { left, is } => self.is_test(left, *is)?,
             Expr::Exists => return Err(not_supported("expression of type EXISTS")),
             Expr::Bare(Operand::Function) => return Err(not_supported("function expression")),
             Expr::Bare(Operand::Column(_)) => return Err(invalid("incomplete expression")),
             Expr::Bare(operand) => {
-                return Err(not_supported(format!(
-                    "expression of type {}",
-                    operand.kind()
-                )));
+                return Err(not_supported(format!("expression of type {}", operand.kind())));
             }
         })
     }
@@ -184,15 +149,10 @@ impl Typing<'_> {
 
     fn column<'a>(&mut self, operand: &'a Operand) -> Result<Column<'a>, FilterError> {
         let Operand::Column(alias) = operand else {
-            return Err(invalid(format!(
-                "must be a column name but was {}",
-                operand.kind()
-            )));
+            return Err(invalid(format!("must be a column name but was {}", operand.kind())));
         };
         let Some(field) = self.attributes.resolve(alias) else {
-            return Err(invalid(format!(
-                "column name '{alias}' is not a valid search attribute"
-            )));
+            return Err(invalid(format!("column name '{alias}' is not a valid search attribute")));
         };
         self.names_division |= field.name() == NAMESPACE_DIVISION;
         Ok(Column { alias, field })
@@ -203,24 +163,14 @@ impl Typing<'_> {
         match is {
             IsTest::Null => Ok(is_null),
             IsTest::NotNull => Ok(negated(is_null)),
-            IsTest::Boolean => Err(invalid(
-                "'IS' operator can only be used with 'NULL' or 'NOT NULL'",
-            )),
+            IsTest::Boolean => Err(invalid("'IS' operator can only be used with 'NULL' or 'NOT NULL'")),
         }
     }
 
-    fn between(
-        &mut self,
-        left: &Operand,
-        low: &Operand,
-        high: &Operand,
-    ) -> Result<Filter, FilterError> {
+    fn between(&mut self, left: &Operand, low: &Operand, high: &Operand) -> Result<Filter, FilterError> {
         let column = self.column(left)?;
         let value_type = column.value_type();
-        if matches!(
-            value_type,
-            AttributeType::Bool | AttributeType::KeywordList | AttributeType::Text
-        ) {
+        if matches!(value_type, AttributeType::Bool | AttributeType::KeywordList | AttributeType::Text) {
             return Err(invalid(format!(
                 "cannot do range condition on search attribute '{}' of type {}",
                 column.alias,
@@ -229,29 +179,17 @@ impl Typing<'_> {
         }
         let low = typed_value(&column, &literal(low)?)?;
         let high = typed_value(&column, &literal(high)?)?;
-        Ok(Filter::Between {
-            field: column.field,
-            low,
-            high,
-        })
+        Ok(Filter::Between { field: column.field, low, high })
     }
 
     fn comparison(&mut self, comparison: &Comparison) -> Result<Filter, FilterError> {
         let operator = comparison.operator;
-        if matches!(
-            operator,
-            "like" | "not like" | "regexp" | "not regexp" | "<=>"
-        ) {
-            return Err(invalid(format!(
-                "invalid operator '{operator}' in `{}`",
-                comparison_text(comparison)
-            )));
+        if matches!(operator, "like" | "not like" | "regexp" | "not regexp" | "<=>") {
+            return Err(invalid(format!("invalid operator '{operator}' in `{}`", comparison_text(comparison))));
         }
         let column = self.column(&comparison.left)?;
         let literals = match (&comparison.right, operator) {
-            (Operand::Tuple(values), "in" | "not in") => {
-                values.iter().map(literal).collect::<Result<Vec<_>, _>>()?
-            }
+            (Operand::Tuple(values), "in" | "not in") => values.iter().map(literal).collect::<Result<Vec<_>, _>>()?,
             (operand, _) => vec![literal(operand)?],
         };
         match operator {
@@ -272,11 +210,7 @@ fn negated(filter: Filter) -> Filter {
 /// What `!=` makes of what `=` makes.
 fn negated_equality(filter: Filter) -> Filter {
     match filter {
-        Filter::Compare { field, value, .. } => Filter::Compare {
-            field,
-            op: CompareOp::NotEqual,
-            value,
-        },
+        Filter::Compare { field, value, .. } => Filter::Compare { field, op: CompareOp::NotEqual, value },
         other => negated(other),
     }
 }
@@ -336,9 +270,7 @@ fn typed_value(column: &Column<'_>, literal: &Literal) -> Result<SearchValue, Fi
     {
         return parse_duration_ns(text)
             .map(SearchValue::Int)
-            .map_err(|problem| {
-                FilterError::InvalidValue(format!("{}: {text} ({problem})", column.alias))
-            });
+            .map_err(|problem| FilterError::InvalidValue(format!("{}: {text} ({problem})", column.alias)));
     }
     match (column.value_type(), literal) {
         (AttributeType::Datetime, Literal::Int(time_ns)) => Ok(SearchValue::Datetime(*time_ns)),
@@ -356,11 +288,7 @@ fn typed_value(column: &Column<'_>, literal: &Literal) -> Result<SearchValue, Fi
 }
 
 fn unexpected_type(column: &Column<'_>, literal: &Literal) -> FilterError {
-    invalid(format!(
-        "unexpected value type {} for search attribute {}",
-        literal.kind(),
-        column.alias
-    ))
+    invalid(format!("unexpected value type {} for search attribute {}", literal.kind(), column.alias))
 }
 
 /// The whole number that a number like `1e3` is, if it is one.
@@ -382,9 +310,7 @@ fn status_value(column: &Column<'_>, literal: &Literal) -> Result<SearchValue, F
         }
         Literal::Int(number) => {
             let known = i32::try_from(*number).ok().and_then(execution_status_name);
-            known
-                .map(|_| SearchValue::Int(*number))
-                .ok_or_else(|| bad(number.to_string()))
+            known.map(|_| SearchValue::Int(*number)).ok_or_else(|| bad(number.to_string()))
         }
         Literal::Double(_) | Literal::Bool(_) => Err(unexpected_type(column, literal)),
     }
@@ -400,19 +326,12 @@ fn texts(column: &Column<'_>, literals: &[Literal]) -> Result<Vec<String>, Filte
 }
 
 /// `=` and `IN`, and what `!=` and `NOT IN` negate.
-fn equality(
-    column: Column<'_>,
-    literals: &[Literal],
-    comparison: &Comparison,
-) -> Result<Filter, FilterError> {
+fn equality(column: Column<'_>, literals: &[Literal], comparison: &Comparison) -> Result<Filter, FilterError> {
     let is_list = matches!(comparison.operator, "in" | "not in");
     match column.value_type() {
         AttributeType::KeywordList => {
             let keywords = texts(&column, literals)?;
-            Ok(Filter::Contains {
-                field: column.field,
-                keywords,
-            })
+            Ok(Filter::Contains { field: column.field, keywords })
         }
         AttributeType::Text if is_list => Err(unsupported_operator(&column, comparison)),
         AttributeType::Text => {
@@ -423,28 +342,16 @@ fn equality(
                     operand_text(&comparison.right)
                 )));
             }
-            Ok(Filter::HasPhrase {
-                field: column.field,
-                phrases: phrases(&text),
-            })
+            Ok(Filter::HasPhrase { field: column.field, phrases: phrases(&text) })
         }
         _ => {
-            let mut values = literals
-                .iter()
-                .map(|literal| typed_value(&column, literal))
-                .collect::<Result<Vec<_>, _>>()?;
+            let mut values =
+                literals.iter().map(|literal| typed_value(&column, literal)).collect::<Result<Vec<_>, _>>()?;
             match (is_list, values.pop()) {
-                (false, Some(value)) => Ok(Filter::Compare {
-                    field: column.field,
-                    op: CompareOp::Equal,
-                    value,
-                }),
+                (false, Some(value)) => Ok(Filter::Compare { field: column.field, op: CompareOp::Equal, value }),
                 (_, last) => {
                     values.extend(last);
-                    Ok(Filter::In {
-                        field: column.field,
-                        values,
-                    })
+                    Ok(Filter::In { field: column.field, values })
                 }
             }
         }
@@ -452,11 +359,7 @@ fn equality(
 }
 
 /// `<`, `<=`, `>` and `>=`.
-fn ordering(
-    column: Column<'_>,
-    literals: &[Literal],
-    comparison: &Comparison,
-) -> Result<Filter, FilterError> {
+fn ordering(column: Column<'_>, literals: &[Literal], comparison: &Comparison) -> Result<Filter, FilterError> {
     let op = match comparison.operator {
         "<" => CompareOp::Less,
         "<=" => CompareOp::LessOrEqual,
@@ -464,26 +367,16 @@ fn ordering(
         _ => CompareOp::GreaterOrEqual,
     };
     match (column.value_type(), literals) {
-        (AttributeType::Text | AttributeType::KeywordList, _) => {
-            Err(unsupported_operator(&column, comparison))
-        }
+        (AttributeType::Text | AttributeType::KeywordList, _) => Err(unsupported_operator(&column, comparison)),
         (_, [literal]) => {
             let value = typed_value(&column, literal)?;
-            Ok(Filter::Compare {
-                field: column.field,
-                op,
-                value,
-            })
+            Ok(Filter::Compare { field: column.field, op, value })
         }
         _ => Err(invalid("unexpected value type a list of values")),
     }
 }
 
-fn starts_with(
-    column: Column<'_>,
-    literals: &[Literal],
-    comparison: &Comparison,
-) -> Result<Filter, FilterError> {
+fn starts_with(column: Column<'_>, literals: &[Literal], comparison: &Comparison) -> Result<Filter, FilterError> {
     let not_text = || {
         invalid(format!(
             "right-hand side of '{}' must be a literal string (got: {})",
@@ -496,10 +389,9 @@ fn starts_with(
             status_value(&column, literal)?;
             Err(not_text())
         }
-        (AttributeType::Keyword, [Literal::Text(prefix)]) => Ok(Filter::StartsWith {
-            field: column.field,
-            prefix: prefix.clone(),
-        }),
+        (AttributeType::Keyword, [Literal::Text(prefix)]) => {
+            Ok(Filter::StartsWith { field: column.field, prefix: prefix.clone() })
+        }
         (AttributeType::Keyword, _) => Err(not_text()),
         _ => Err(unsupported_operator(&column, comparison)),
     }

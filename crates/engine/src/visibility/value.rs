@@ -24,15 +24,8 @@ pub enum AttributeType {
 
 impl AttributeType {
     /// All types.
-    pub const ALL: [Self; 7] = [
-        Self::Text,
-        Self::Keyword,
-        Self::Int,
-        Self::Double,
-        Self::Bool,
-        Self::Datetime,
-        Self::KeywordList,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Text, Self::Keyword, Self::Int, Self::Double, Self::Bool, Self::Datetime, Self::KeywordList];
 
     /// The name, as it stands in the `type` metadata of a payload and in messages.
     #[must_use]
@@ -66,9 +59,7 @@ impl AttributeType {
     /// The type with that number in the protocol's enum; none for `UNSPECIFIED` and for unknown numbers.
     #[must_use]
     pub fn from_proto(number: i32) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|value_type| value_type.to_proto() == number)
+        Self::ALL.into_iter().find(|value_type| value_type.to_proto() == number)
     }
 }
 
@@ -147,8 +138,9 @@ impl ValueRef<'_> {
     pub fn compare(self, other: ValueRef<'_>) -> Option<Ordering> {
         match (self, other) {
             (ValueRef::Keyword(left), ValueRef::Keyword(right)) => Some(left.cmp(right)),
-            (ValueRef::Int(left), ValueRef::Int(right))
-            | (ValueRef::Datetime(left), ValueRef::Datetime(right)) => Some(left.cmp(&right)),
+            (ValueRef::Int(left), ValueRef::Int(right)) | (ValueRef::Datetime(left), ValueRef::Datetime(right)) => {
+                Some(left.cmp(&right))
+            }
             (ValueRef::Double(left), ValueRef::Double(right)) => left.partial_cmp(&right),
             (ValueRef::Int(left), ValueRef::Double(right)) => compare_int_with_double(left, right),
             (ValueRef::Double(left), ValueRef::Int(right)) => {
@@ -188,28 +180,16 @@ mod tests {
         assert_eq!(order(-2, -2.5), Some(Ordering::Greater));
         assert_eq!(order(-2, -1.5), Some(Ordering::Less));
         assert_eq!(order(3, 3.0), Some(Ordering::Equal));
-        assert_eq!(
-            order(i64::MAX, 9_223_372_036_854_775_808.0),
-            Some(Ordering::Less)
-        );
-        assert_eq!(
-            order(i64::MIN, -9_223_372_036_854_775_808.0),
-            Some(Ordering::Equal)
-        );
-        assert_eq!(
-            order(9_007_199_254_740_993, 9_007_199_254_740_992.0),
-            Some(Ordering::Greater)
-        );
+        assert_eq!(order(i64::MAX, 9_223_372_036_854_775_808.0), Some(Ordering::Less));
+        assert_eq!(order(i64::MIN, -9_223_372_036_854_775_808.0), Some(Ordering::Equal));
+        assert_eq!(order(9_007_199_254_740_993, 9_007_199_254_740_992.0), Some(Ordering::Greater));
         assert_eq!(order(1, f64::NAN), None);
     }
 
     #[test]
     fn types_have_the_numbers_of_the_protocol() {
         for value_type in AttributeType::ALL {
-            assert_eq!(
-                AttributeType::from_proto(value_type.to_proto()),
-                Some(value_type)
-            );
+            assert_eq!(AttributeType::from_proto(value_type.to_proto()), Some(value_type));
         }
         assert_eq!(AttributeType::from_proto(0), None);
         assert_eq!(AttributeType::from_proto(77), None);
