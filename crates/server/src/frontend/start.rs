@@ -41,8 +41,8 @@ impl Frontend {
         match self.node.chain(&namespace.id, &workflow_id, request).await?.reply {
             Reply::Started { run_id, first_run_id, started, signal_link, .. } => {
                 Ok(SignalWithStartWorkflowExecutionResponse {
+                    first_execution_run_id: first_run_unless_same(first_run_id, &run_id),
                     run_id,
-                    first_execution_run_id: first_run_id,
                     started,
                     signal_link,
                 })
@@ -101,7 +101,7 @@ fn started(reply: Reply) -> Outcome<StartWorkflowExecutionResponse> {
         return Err(unexpected("a start", &reply));
     };
     let eager_workflow_task = None;
-    let first_execution_run_id = first_run_id;
+    let first_execution_run_id = first_run_unless_same(first_run_id, &run_id);
     Ok(StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, status, eager_workflow_task, link })
 }
 
@@ -131,4 +131,10 @@ fn operations(
         }
         _ => Err(Rejection::invalid("Operations have to be exactly [Start, Update].")),
     }
+}
+
+/// The first run of the chain, where that is another than the run itself: clients take the run id for it where it is
+/// left out, and servers older than the field leave it out always.
+pub(super) fn first_run_unless_same(first_run_id: String, run_id: &str) -> String {
+    if first_run_id == run_id { String::new() } else { first_run_id }
 }

@@ -3,6 +3,7 @@
 //! Clients switch on the code together with the type of the first detail, so a [`Detail`] becomes the message of
 //! `temporal.api.errordetails.v1` that clients expect with it.
 
+use crate::frontend::start::first_run_unless_same;
 use crate::fault::{Failure, Fault};
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::errordetails as details;
@@ -88,7 +89,7 @@ fn detail(detail: &Detail) -> Option<Any> {
             any(&details::WorkflowExecutionAlreadyStartedFailure {
                 start_request_id: start_request_id.clone(),
                 run_id: run_id.clone(),
-                first_execution_run_id: first_run_id.clone(),
+                first_execution_run_id: first_run_unless_same(first_run_id.clone(), run_id),
             })
         }
         Detail::QueryFailed(failure) => any(&details::QueryFailedFailure { failure: failure.as_deref().cloned() }),
