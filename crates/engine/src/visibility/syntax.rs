@@ -293,7 +293,7 @@ impl<'a> Parser<'a> {
             let mut values = Vec::new();
             loop {
                 parser.count_term()?;
-                values.push(into_operand(parser.disjunction_term()?));
+                values.push(parser.expression()?);
                 if !parser.accept(",") {
                     break;
                 }
@@ -305,6 +305,11 @@ impl<'a> Parser<'a> {
 
     fn operand(&mut self) -> Result<Operand, FilterError> {
         Ok(into_operand(self.operand_term()?))
+    }
+
+    /// Whatever may stand in a clause after the conditions; what is not a column is refused later.
+    fn expression(&mut self) -> Result<Operand, FilterError> {
+        Ok(into_operand(self.disjunction_term()?))
     }
 
     /// Operands joined by arithmetic, which is read and never accepted.
@@ -410,7 +415,7 @@ impl<'a> Parser<'a> {
             self.expect("by")?;
             loop {
                 self.count_term()?;
-                fields.push(self.operand()?);
+                fields.push(self.expression()?);
                 if !self.accept(",") {
                     break;
                 }
@@ -425,7 +430,7 @@ impl<'a> Parser<'a> {
         }
         self.expect("by")?;
         loop {
-            self.operand()?;
+            self.expression()?;
             if !self.accept("asc") {
                 self.accept("desc");
             }
@@ -439,9 +444,9 @@ impl<'a> Parser<'a> {
         if !self.accept("limit") {
             return Ok(false);
         }
-        self.operand()?;
+        self.expression()?;
         if self.accept(",") {
-            self.operand()?;
+            self.expression()?;
         }
         Ok(true)
     }
