@@ -2,7 +2,7 @@
 //!
 //! A query is text like `WorkflowType = 'order' AND (CfPrice > 10 OR CloseTime IS NULL)`. [`parse`] reads it against the
 //! [`Attributes`] of a namespace and gives a [`Query`]: a [`Filter`] in which every name is resolved and every value has
-//! the type of its attribute, so that nothing is left to interpret for whoever evaluates it. [`matches`] evaluates it on a
+//! the type of its attribute, so that nothing is left to interpret for whoever evaluates it. [`matches()`] evaluates it on a
 //! [`Row`]; a store may instead compile it to its own language, and must find the same rows.
 //!
 //! Reading goes in three steps: `lexer` makes tokens, `syntax` makes an untyped tree and refuses what is not grammar,
