@@ -78,7 +78,8 @@ def differences(want, got, exact, path=""):
         yield path, want, got
 
 
-def compare(golden, trace, messages, exact):
+def compare(golden, trace, messages, exact, meant=()):
+    """`meant`: patterns of whole paths at which the server differs on purpose."""
     ignored = [re.compile(p) for p in golden.get("ignore", [])]
     for i in range(max(len(golden["steps"]), len(trace.steps))):
         if i >= len(trace.steps):
@@ -90,7 +91,7 @@ def compare(golden, trace, messages, exact):
         want, got = golden["steps"][i], json.loads(json.dumps(trace.steps[i]))
         for path, w, g in differences(want, got, exact):
             full = f"{label(want)}{path}"
-            if path.startswith(".request") or any(p.search(full) for p in ignored):
+            if path.startswith(".request") or any(p.search(full) for p in ignored) or any(p.fullmatch(full) for p in meant):
                 continue
             if not messages and path.endswith(".error.message"):
                 continue
@@ -120,6 +121,33 @@ def short(value):
     return text if len(text) < 300 else text[:300] + "..."
 
 
+def entries(file, columns):
+    """The lines of a list: so many columns, two spaces between them; the last one is the reason."""
+    for number, line in enumerate(file.read_text().splitlines() if file else [], 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = [part.strip() for part in re.split(" {2,}", line.strip(), maxsplit=columns - 1)]
+        if len(parts) < columns:
+            raise SystemExit(f"{file.name}:{number}: {columns} columns with two spaces between them expected, the last a reason: {line}")
+        yield parts
+
+
+class Differences:
+    """Where the server differs on purpose, from a file of lines `family/scenario  Call.path.of.field  reason`.
+
+    Both patterns are regular expressions, for the whole name and for the whole path as a difference is printed.
+    """
+
+    def __init__(self, file):
+        self.entries = [(re.compile(name), re.compile(path)) for name, path, _ in entries(file, 3)]
+
+    def of(self, scenario):
+        return [path for name, path in self.entries if name.fullmatch(scenario)]
+
+    def patterns(self):
+        return [name for name, _ in self.entries]
+
+
 class NotYet:
     """Scenarios that the server does not answer as the reference yet, from a file of lines `family/scenario  reason`.
 
@@ -128,21 +156,18 @@ class NotYet:
     """
 
     def __init__(self, file):
-        self.entries = []
-        for number, line in enumerate(file.read_text().splitlines() if file else [], 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            pattern, _, reason = line.partition("  ")
-            if not reason.strip():
-                raise SystemExit(f"{file.name}:{number}: no reason after two spaces: {line}")
-            self.entries.append((re.compile(pattern), reason.strip()))
+        self.entries = [(re.compile(pattern), reason) for pattern, reason in entries(file, 2)]
 
     def reason(self, name):
         return next((reason for pattern, reason in self.entries if pattern.fullmatch(name)), None)
 
-    def stale(self, names):
-        """Entries that match no scenario at all: misspelt, or renamed since."""
-        return [pattern.pattern for pattern, _ in self.entries if not any(pattern.fullmatch(n) for n in names)]
+    def patterns(self):
+        return [pattern for pattern, _ in self.entries]
+
+
+def stale(patterns, names):
+    """Patterns that match no scenario at all: misspelt, or renamed since."""
+    return [p.pattern for p in patterns if not any(p.fullmatch(n) for n in names)]
 
 
 class Tally:
@@ -194,6 +219,7 @@ def arguments():
     parser.add_argument("-k", default="", help="only scenarios whose name matches this regular expression")
     parser.add_argument("--families", default="", help="only scenarios of these families, separated by commas")
     parser.add_argument("--not-yet", type=Path, help="file of scenarios that must not pass yet, with reasons")
+    parser.add_argument("--differences", type=Path, help="file of paths at which the server differs on purpose")
     parser.add_argument("-j", type=int, default=4, help="scenarios at once")
     parser.add_argument("-v", action="store_true", help="every difference, not the first eight of each scenario")
     parser.add_argument("--no-messages", action="store_true", help="do not compare the text of error messages")
@@ -212,23 +238,24 @@ def select(args):
 
 
 def tally(args):
-    """An empty tally, once the list of what is not yet there is known to be true to the scenarios."""
+    """An empty tally, once the lists are known to name scenarios that exist."""
     not_yet = NotYet(args.not_yet)
-    stale = not_yet.stale(kit.SCENARIOS)
-    if stale:
-        raise SystemExit(f"{args.not_yet.name}: no scenario is called {', '.join(stale)}")
+    unknown = stale([*not_yet.patterns(), *Differences(args.differences).patterns()], kit.SCENARIOS)
+    if unknown:
+        raise SystemExit(f"no scenario is called {', '.join(unknown)}")
     return Tally(not_yet, args.v)
 
 
 def check(args, target, names, count):
     """Runs the scenarios against a server and adds what was found to the tally."""
+    differences = Differences(args.differences)
     with ThreadPoolExecutor(args.j) as pool:
         for name, (trace, error) in zip(names, pool.map(lambda n: drive(target, n), names)):
             file = args.dir / "golden" / f"{name}.json"
             if not file.exists():
                 count.add(name, ["no golden file"])
                 continue
-            found = list(compare(json.loads(file.read_text()), trace, not args.no_messages, args.exact))
+            found = list(compare(json.loads(file.read_text()), trace, not args.no_messages, args.exact, differences.of(name)))
             count.add(name, [*found, f"ended early: {error}"] if error else found)
 
 
