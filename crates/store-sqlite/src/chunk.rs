@@ -14,10 +14,7 @@ pub(crate) struct PlacedRecord {
 
 impl From<PlacedRecord> for HistoryRecord {
     fn from(placed: PlacedRecord) -> Self {
-        Self {
-            first_event_id: placed.first_event_id,
-            record: placed.record,
-        }
+        Self { first_event_id: placed.first_event_id, record: placed.record }
     }
 }
 
@@ -58,11 +55,7 @@ pub(crate) fn decode(mut encoded: Bytes) -> Option<Vec<PlacedRecord>> {
         if length > encoded.remaining() {
             return None;
         }
-        records.push(PlacedRecord {
-            position,
-            first_event_id,
-            record: encoded.split_to(length),
-        });
+        records.push(PlacedRecord { position, first_event_id, record: encoded.split_to(length) });
     }
     Some(records)
 }
@@ -92,15 +85,8 @@ mod tests {
 
     #[test]
     fn a_cut_chunk_is_damaged() {
-        let record = PlacedRecord {
-            position: 1,
-            first_event_id: 1,
-            record: Bytes::from_static(b"record"),
-        };
+        let record = PlacedRecord { position: 1, first_event_id: 1, record: Bytes::from_static(b"record") };
         let (_, encoded) = chunks(std::slice::from_ref(&record)).next().unwrap();
-        assert_eq!(
-            decode(Bytes::copy_from_slice(&encoded[..encoded.len() - 1])),
-            None
-        );
+        assert_eq!(decode(Bytes::copy_from_slice(&encoded[..encoded.len() - 1])), None);
     }
 }

@@ -34,17 +34,10 @@ impl IdleThread {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("evertide-store".to_owned())
-            .spawn(watch);
-        let thread = thread.map_err(|error| StoreError::Unavailable {
-            action: "start a thread",
-            reason: error.to_string(),
-        })?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("evertide-store".to_owned()).spawn(watch);
+        let thread =
+            thread.map_err(|error| StoreError::Unavailable { action: "start a thread", reason: error.to_string() })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

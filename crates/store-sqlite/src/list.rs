@@ -15,11 +15,8 @@ use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
 use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_row};
 
-/// Up to so many keys, reading rows one by one and sorting them costs less than following an index past the others.
-const FEW: usize = 1000;
-
-pub(crate) fn list(connection: &Connection, query: &ListQuery) -> rusqlite::Result<ListPage> {
-    let search = Search::begin(connection, &query.namespace_id, &query.filter)?;
+pub(crate) fn list(connection: &Connection, query: &ListQuery, few_rows: usize) -> rusqlite::Result<ListPage> {
+    let search = Search::begin(connection, &query.namespace_id, &query.filter, few_rows)?;
     let Some(search) = search else {
         return Ok(ListPage::default());
     };
@@ -45,9 +42,10 @@ pub(crate) fn count_by_status(
     connection: &Connection,
     namespace_id: &str,
     filter: &Filter,
+    few_rows: usize,
 ) -> rusqlite::Result<BTreeMap<i32, u64>> {
     let mut counts = BTreeMap::new();
-    let Some(search) = Search::begin(connection, namespace_id, filter)? else {
+    let Some(search) = Search::begin(connection, namespace_id, filter, few_rows)? else {
         return Ok(counts);
     };
     if let Some(counted) = &search.plan.counted {
@@ -77,17 +75,14 @@ pub(crate) fn expired(
         ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let run_keys =
-        statement.query_map([namespace, rank(closed_before_ns), limit], |row| row.get(0))?;
+    let run_keys = statement.query_map([namespace, rank(closed_before_ns), limit], |row| row.get(0))?;
     run_keys.collect()
 }
 
 fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT namespace FROM namespace WHERE namespace_id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    statement
-        .query_row([namespace_id], |row| row.get(0))
-        .optional()
+    statement.query_row([namespace_id], |row| row.get(0)).optional()
 }
 
 /// One filter over one namespace, at one moment.
@@ -97,6 +92,7 @@ struct Search<'a> {
     namespace: i64,
     filter: &'a Filter,
     plan: Plan,
+    few_rows: usize,
 }
 
 /// Takes a row that is meant and says whether more are wanted.
@@ -108,22 +104,18 @@ impl<'a> Search<'a> {
         connection: &'a Connection,
         namespace_id: &str,
         filter: &'a Filter,
+        few_rows: usize,
     ) -> rusqlite::Result<Option<Self>> {
         let tables = connection.unchecked_transaction()?;
         let namespace = namespace(&tables, namespace_id)?;
-        Ok(namespace.map(|namespace| Self {
-            tables,
-            namespace,
-            filter,
-            plan: Plan::of(filter),
-        }))
+        Ok(namespace.map(|namespace| Self { tables, namespace, filter, plan: Plan::of(filter), few_rows }))
     }
 
     /// The keys that a probe finds, if one finds few.
     fn few_keys(&self) -> rusqlite::Result<Option<Vec<RunKey>>> {
         for probe in &self.plan.probes {
             let run_keys = self.probe(probe)?;
-            if run_keys.len() <= FEW {
+            if run_keys.len() <= self.few_rows {
                 return Ok(Some(run_keys));
             }
         }
@@ -131,22 +123,17 @@ impl<'a> Search<'a> {
     }
 
     fn probe(&self, probe: &Probe) -> rusqlite::Result<Vec<RunKey>> {
-        let Probe {
-            table,
-            condition,
-            parameters,
-            ..
-        } = probe;
+        let Probe { table, condition, parameters, .. } = probe;
         let sql = format!(
             "SELECT run_key FROM {table} WHERE namespace = ? AND {condition} LIMIT {}",
-            FEW + 1
+            self.few_rows.saturating_add(1)
         );
         let mut statement = self.tables.prepare(&sql)?;
         let namespace = Value::Integer(self.namespace);
         let parameters = std::iter::once(&namespace).chain(parameters);
         let run_keys = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
         let mut run_keys = run_keys.collect::<rusqlite::Result<Vec<RunKey>>>()?;
-        if run_keys.len() <= FEW {
+        if run_keys.len() <= self.few_rows {
             // A list is found by each of its members.
             run_keys.sort_unstable();
             run_keys.dedup();
@@ -167,13 +154,7 @@ impl<'a> Search<'a> {
     }
 
     fn visit_in_order(&self, after: Option<&ListCursor>, visit: Visit<'_>) -> rusqlite::Result<()> {
-        let Plan {
-            close_rank,
-            start_rank,
-            workflow_type,
-            statuses,
-            ..
-        } = &self.plan;
+        let Plan { close_rank, start_rank, workflow_type, statuses, .. } = &self.plan;
         let status = statuses.as_ref().filter(|statuses| statuses.len() == 1);
         let status = status.and_then(|statuses| statuses.first());
         let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
@@ -200,7 +181,8 @@ impl<'a> Search<'a> {
         }
         let place = after.map(|after| (ranks(after), after));
         if let Some(((close_rank, start_rank), cursor)) = &place {
-            conditions += " AND (close_rank, start_rank, run_id, run_key) > (:after_close, :after_start, :after_run, :after_key)";
+            conditions +=
+                " AND (close_rank, start_rank, run_id, run_key) > (:after_close, :after_start, :after_run, :after_key)";
             parameters.push((":after_close", close_rank));
             parameters.push((":after_start", start_rank));
             parameters.push((":after_run", &cursor.run_id));
@@ -218,11 +200,7 @@ impl<'a> Search<'a> {
     }
 
     /// False if the visitor has enough.
-    fn visit_rows(
-        &self,
-        rows: &mut rusqlite::Rows<'_>,
-        visit: Visit<'_>,
-    ) -> rusqlite::Result<bool> {
+    fn visit_rows(&self, rows: &mut rusqlite::Rows<'_>, visit: Visit<'_>) -> rusqlite::Result<bool> {
         while let Some(row) = rows.next()? {
             let values = RowValues::of(row);
             let meant = matches(self.filter, &values);
@@ -243,8 +221,7 @@ impl<'a> Search<'a> {
         let mut counts = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let status: i32 = row.get(0)?;
-            let is_meant =
-                |statuses: &std::collections::BTreeSet<i64>| statuses.contains(&i64::from(status));
+            let is_meant = |statuses: &std::collections::BTreeSet<i64>| statuses.contains(&i64::from(status));
             if self.plan.statuses.as_ref().is_none_or(is_meant) {
                 counts.insert(status, row.get::<_, i64>(1)?.cast_unsigned());
             }

@@ -11,11 +11,7 @@ use crate::visibility_rows::VisibilityRows;
 
 /// Runs within a transaction that the caller begins and commits.
 pub(crate) fn materialise(connection: &Connection, pending: &Pending) -> rusqlite::Result<()> {
-    let mut step = Step {
-        connection,
-        namespaces: HashMap::new(),
-        visibility: VisibilityRows::of(connection),
-    };
+    let mut step = Step { connection, namespaces: HashMap::new(), visibility: VisibilityRows::of(connection) };
     for (run_key, run) in &pending.runs {
         step.run(*run_key, run)?;
     }
@@ -45,16 +41,11 @@ impl Step<'_> {
         }
         let sql = "SELECT namespace FROM namespace WHERE namespace_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let namespace = statement
-            .query_row([namespace_id], |row| row.get(0))
-            .optional()?;
+        let namespace = statement.query_row([namespace_id], |row| row.get(0)).optional()?;
         let namespace = match namespace {
             Some(namespace) => namespace,
             None => {
-                self.execute(
-                    "INSERT INTO namespace (namespace_id) VALUES (?1)",
-                    [namespace_id],
-                )?;
+                self.execute("INSERT INTO namespace (namespace_id) VALUES (?1)", [namespace_id])?;
                 self.connection.last_insert_rowid()
             }
         };
@@ -80,16 +71,12 @@ impl Step<'_> {
         }
         for (first, records) in chunk::chunks(&run.records) {
             let sql = "INSERT INTO history VALUES (?1, ?2, ?3, ?4)";
-            self.execute(
-                sql,
-                params![run_key, first.first_event_id, first.position, records],
-            )?;
+            self.execute(sql, params![run_key, first.first_event_id, first.position, records])?;
         }
         match &run.visibility {
             Some(row) => {
                 let namespace = self.namespace(&row.namespace_id)?;
-                self.visibility
-                    .put(namespace, row, run.tables == InTables::Earlier)
+                self.visibility.put(namespace, row, run.tables == InTables::Earlier)
             }
             None => Ok(()),
         }
@@ -101,17 +88,8 @@ impl Step<'_> {
         self.visibility.delete(run_key)
     }
 
-    fn insert_run(
-        &self,
-        run_key: RunKey,
-        namespace: i64,
-        run: &PendingRun,
-    ) -> rusqlite::Result<()> {
-        let RunIdentity {
-            workflow_id,
-            run_id,
-            ..
-        } = &*run.identity;
+    fn insert_run(&self, run_key: RunKey, namespace: i64, run: &PendingRun) -> rusqlite::Result<()> {
+        let RunIdentity { workflow_id, run_id, .. } = &*run.identity;
         let snapshot = run.snapshot.as_ref();
         let values = params![
             run_key,
@@ -123,10 +101,7 @@ impl Step<'_> {
             snapshot.map(|snapshot| snapshot.position),
             snapshot.map(|snapshot| &*snapshot.snapshot),
         ];
-        self.execute(
-            "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            values,
-        )?;
+        self.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", values)?;
         Ok(())
     }
 
@@ -136,13 +111,8 @@ impl Step<'_> {
             self.execute(sql, params![run_key, wake_ms])?;
         }
         if let Some(snapshot) = &run.snapshot {
-            let PendingSnapshot {
-                position,
-                first_event_id,
-                snapshot,
-            } = snapshot;
-            let sql =
-                "UPDATE run SET snapshot_first_event_id = ?2, snapshot_position = ?3, snapshot = ?4
+            let PendingSnapshot { position, first_event_id, snapshot } = snapshot;
+            let sql = "UPDATE run SET snapshot_first_event_id = ?2, snapshot_position = ?3, snapshot = ?4
                 WHERE run_key = ?1";
             self.execute(sql, params![run_key, first_event_id, position, &**snapshot])?;
         }
@@ -151,15 +121,11 @@ impl Step<'_> {
 
     fn names(&mut self, pending: &Pending) -> rusqlite::Result<()> {
         let names = pending.names.iter();
-        let names = names
-            .flat_map(|(namespace_id, names)| names.iter().map(move |name| (namespace_id, name)));
+        let names = names.flat_map(|(namespace_id, names)| names.iter().map(move |name| (namespace_id, name)));
         let changed = names.filter(|(_, (_, name))| name.current != PendingCurrent::AsInTables);
         // In the order of their keys, which is cheaper for the table than the order of a hash map.
-        let mut changed: Vec<_> = changed
-            .map(|(namespace_id, (id, name))| (namespace_id, id, name.current))
-            .collect();
-        changed
-            .sort_unstable_by_key(|(namespace_id, workflow_id, _)| (*namespace_id, *workflow_id));
+        let mut changed: Vec<_> = changed.map(|(namespace_id, (id, name))| (namespace_id, id, name.current)).collect();
+        changed.sort_unstable_by_key(|(namespace_id, workflow_id, _)| (*namespace_id, *workflow_id));
         for (namespace_id, workflow_id, current) in changed {
             let namespace = self.namespace(namespace_id)?;
             match current {
@@ -203,11 +169,7 @@ impl Step<'_> {
     }
 
     fn queue(&self, key: &QueueKey) -> rusqlite::Result<i64> {
-        let QueueKey {
-            namespace_id,
-            name,
-            kind,
-        } = key;
+        let QueueKey { namespace_id, name, kind } = key;
         let sql = "INSERT INTO queue (namespace_id, name, kind, task_count) VALUES (?1, ?2, ?3, 0)
             ON CONFLICT DO NOTHING";
         self.execute(sql, params![namespace_id, name, kind])?;
@@ -238,18 +200,8 @@ impl Step<'_> {
         let numbering = pending.numbering;
         let sql = "UPDATE numbering SET next_position = ?1, next_run_key = ?2, next_task_id = ?3";
         let open_state = numbering.open_state;
-        self.execute(
-            sql,
-            [
-                numbering.next_position,
-                open_state.next_run_key,
-                open_state.next_task_id,
-            ],
-        )?;
-        self.execute(
-            "DELETE FROM log WHERE position < ?1",
-            [numbering.next_position],
-        )?;
+        self.execute(sql, [numbering.next_position, open_state.next_run_key, open_state.next_task_id])?;
+        self.execute("DELETE FROM log WHERE position < ?1", [numbering.next_position])?;
         Ok(())
     }
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertide_store::{
-    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite,
-    VisibilityRow, Write,
+    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite, VisibilityRow, Write,
 };
 
 use crate::chunk::PlacedRecord;
@@ -47,10 +46,7 @@ pub(crate) struct Numbering {
 
 impl Default for Numbering {
     fn default() -> Self {
-        Self {
-            next_position: 1,
-            open_state: OpenState::default(),
-        }
+        Self { next_position: 1, open_state: OpenState::default() }
     }
 }
 
@@ -114,11 +110,7 @@ const ENTRY_BYTES: usize = 128;
 impl Pending {
     /// Nothing pending, after everything before it went to the tables.
     pub(crate) fn after_tabling(numbering: Numbering) -> Self {
-        Self {
-            numbering,
-            tabled: numbering,
-            ..Self::default()
-        }
+        Self { numbering, tabled: numbering, ..Self::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -168,27 +160,20 @@ impl Pending {
         if let Some(snapshot) = &write.snapshot {
             let old_bytes = run.snapshot.as_ref().map_or(0, |old| old.snapshot.len());
             self.size_bytes = (self.size_bytes + snapshot.len()).saturating_sub(old_bytes);
-            run.snapshot = Some(PendingSnapshot {
-                position,
-                first_event_id: write.first_event_id,
-                snapshot: snapshot.clone(),
-            });
+            run.snapshot =
+                Some(PendingSnapshot { position, first_event_id: write.first_event_id, snapshot: snapshot.clone() });
         }
         if let Some(wake_ms) = write.wake {
             if let Some(Some(old_ms)) = run.wake.replace(wake_ms) {
                 self.wakes.remove(&(old_ms, write.run_key));
             }
-            self.wakes
-                .extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
+            self.wakes.extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
         }
         if let Some(row) = &write.visibility {
             if run.visibility.is_none() {
                 self.size_bytes += 4 * ENTRY_BYTES + row.memo.len() + row.payload.len();
             }
-            run.visibility = Some(VisibilityRow {
-                run_key: write.run_key,
-                ..row.clone()
-            });
+            run.visibility = Some(VisibilityRow { run_key: write.run_key, ..row.clone() });
             self.changes_lists = true;
         }
         if write.current != CurrentRun::Keep {
@@ -204,11 +189,7 @@ impl Pending {
         let deleted = self.runs.contains_key(&run_key);
         let run = PendingRun {
             identity: Arc::new(identity.clone()),
-            tables: if deleted {
-                InTables::Deleted
-            } else {
-                InTables::Nothing
-            },
+            tables: if deleted { InTables::Deleted } else { InTables::Nothing },
             exists: true,
             records: Vec::new(),
             snapshot: None,
@@ -265,11 +246,7 @@ impl Pending {
     fn apply_backlog(&mut self, change: &BacklogChange) {
         let next_tabled_task_id = self.tabled.open_state.next_task_id;
         match change {
-            BacklogChange::Put {
-                queue,
-                task_id,
-                task,
-            } => {
+            BacklogChange::Put { queue, task_id, task } => {
                 self.size_bytes += ENTRY_BYTES + task.len();
                 let tasks = self.backlog.entry(queue.clone()).or_default();
                 tasks.insert(*task_id, Some(task.clone()));
@@ -317,8 +294,6 @@ impl Pending {
             };
             self.changes_lists = true;
         }
-        self.name(&identity)
-            .created
-            .retain(|(_, created)| *created != run_key);
+        self.name(&identity).created.retain(|(_, created)| *created != run_key);
     }
 }

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use evertide_engine::visibility::{
-    CompareOp, Field, Filter, NAMESPACE_DIVISION, SearchValue, SystemAttribute,
-};
+use evertide_engine::visibility::{CompareOp, Field, Filter, NAMESPACE_DIVISION, SearchValue, SystemAttribute};
 use evertide_store::RUNNING;
 use rusqlite::types::Value;
 
@@ -64,11 +62,7 @@ impl Plan {
             counted: Some(Counted::default()),
         };
         plan.require(filter);
-        if plan
-            .statuses
-            .as_ref()
-            .is_some_and(|statuses| statuses.iter().all(|status| *status == i64::from(RUNNING)))
-        {
+        if plan.statuses.as_ref().is_some_and(|statuses| statuses.iter().all(|status| *status == i64::from(RUNNING))) {
             plan.close_rank = plan.close_rank.and(Ranks::OPEN);
         }
         if plan.start_rank != Ranks::ALL {
@@ -93,11 +87,7 @@ impl Plan {
             Filter::Not(part) if matches!(&**part, Filter::IsNull(field) if is_division(field)) => {
                 return self.count_division(true);
             }
-            Filter::Compare {
-                field,
-                op: CompareOp::Equal,
-                value,
-            } if is_status(field) => {
+            Filter::Compare { field, op: CompareOp::Equal, value } if is_status(field) => {
                 return self.require_statuses(std::slice::from_ref(value));
             }
             Filter::In { field, values } if is_status(field) => {
@@ -113,10 +103,7 @@ impl Plan {
                 self.require_comparison(field, CompareOp::LessOrEqual, high);
             }
             Filter::StartsWith { field, prefix } => self.require_prefix(field, prefix),
-            Filter::Contains {
-                field: Field::Attribute { name, .. },
-                keywords,
-            } => {
+            Filter::Contains { field: Field::Attribute { name, .. }, keywords } => {
                 let keywords = keywords.iter().cloned().map(Value::Text);
                 self.probe_attribute(2, name, one_of(keywords.len()), keywords);
             }
@@ -129,12 +116,8 @@ impl Plan {
 
     fn count_division(&mut self, in_division: bool) {
         self.counted = match self.counted.take() {
-            Some(Counted {
-                in_division: Some(other),
-            }) if other != in_division => None,
-            Some(_) => Some(Counted {
-                in_division: Some(in_division),
-            }),
+            Some(Counted { in_division: Some(other) }) if other != in_division => None,
+            Some(_) => Some(Counted { in_division: Some(in_division) }),
             None => None,
         };
     }
@@ -165,11 +148,7 @@ impl Plan {
             (Field::System(SystemAttribute::StartTime), _, SearchValue::Datetime(time_ns)) => {
                 self.start_rank = self.start_rank.and(Ranks::of_times(op, *time_ns));
             }
-            (
-                Field::System(SystemAttribute::WorkflowType),
-                CompareOp::Equal,
-                SearchValue::Keyword(name),
-            ) => {
+            (Field::System(SystemAttribute::WorkflowType), CompareOp::Equal, SearchValue::Keyword(name)) => {
                 self.workflow_type = Some(name.clone());
             }
             (_, CompareOp::Equal, _) => self.require_one_of(field, std::slice::from_ref(value)),
@@ -239,58 +218,32 @@ impl Plan {
             order,
             table: "search_attribute",
             condition: format!("name = ? AND {condition}"),
-            parameters: std::iter::once(Value::Text(name.to_owned()))
-                .chain(parameters)
-                .collect(),
+            parameters: std::iter::once(Value::Text(name.to_owned())).chain(parameters).collect(),
         });
     }
 }
 
 impl Ranks {
-    const ALL: Self = Self {
-        first: i64::MIN,
-        last: i64::MAX,
-    };
+    const ALL: Self = Self { first: i64::MIN, last: i64::MAX };
 
     /// Those of runs without a close time.
-    const OPEN: Self = Self {
-        first: !i64::MAX,
-        last: !i64::MAX,
-    };
+    const OPEN: Self = Self { first: !i64::MAX, last: !i64::MAX };
 
     /// The ranks of times that compare so with a time. Later times have lower ranks.
     fn of_times(op: CompareOp, time_ns: i64) -> Self {
         let at = rank(time_ns);
         match op {
-            CompareOp::Equal => Self {
-                first: at,
-                last: at,
-            },
+            CompareOp::Equal => Self { first: at, last: at },
             CompareOp::NotEqual => Self::ALL,
-            CompareOp::Less => Self {
-                first: at.saturating_add(1),
-                last: i64::MAX,
-            },
-            CompareOp::LessOrEqual => Self {
-                first: at,
-                last: i64::MAX,
-            },
-            CompareOp::Greater => Self {
-                first: i64::MIN,
-                last: at.saturating_sub(1),
-            },
-            CompareOp::GreaterOrEqual => Self {
-                first: i64::MIN,
-                last: at,
-            },
+            CompareOp::Less => Self { first: at.saturating_add(1), last: i64::MAX },
+            CompareOp::LessOrEqual => Self { first: at, last: i64::MAX },
+            CompareOp::Greater => Self { first: i64::MIN, last: at.saturating_sub(1) },
+            CompareOp::GreaterOrEqual => Self { first: i64::MIN, last: at },
         }
     }
 
     fn and(self, other: Self) -> Self {
-        Self {
-            first: self.first.max(other.first),
-            last: self.last.min(other.last),
-        }
+        Self { first: self.first.max(other.first), last: self.last.min(other.last) }
     }
 }
 
@@ -328,11 +281,7 @@ fn one_of(count: usize) -> String {
 fn behind_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
-        let next = if last == '\u{d7ff}' {
-            Some('\u{e000}')
-        } else {
-            char::from_u32(u32::from(last) + 1)
-        };
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
         if let Some(next) = next {
             end.push(next);
             return Some(end);

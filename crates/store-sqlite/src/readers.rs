@@ -18,10 +18,7 @@ const KEPT: usize = 8;
 
 impl Readers {
     pub(crate) fn of(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            idle: Mutex::default(),
-        }
+        Self { path: path.to_owned(), idle: Mutex::default() }
     }
 
     pub(crate) fn take(&self) -> rusqlite::Result<Reader<'_>> {
@@ -30,10 +27,7 @@ impl Readers {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        Ok(Reader {
-            readers: self,
-            connection: Some(connection),
-        })
+        Ok(Reader { readers: self, connection: Some(connection) })
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {

@@ -2,9 +2,7 @@
 
 use std::cell::OnceCell;
 
-use evertide_engine::visibility::{
-    Field, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef,
-};
+use evertide_engine::visibility::{Field, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef};
 use rusqlite::types;
 
 use crate::visibility_rows::{SEARCH_ATTRIBUTES, rank, read_search_attributes};
@@ -17,10 +15,7 @@ pub(crate) struct RowValues<'a> {
 
 impl<'a> RowValues<'a> {
     pub(crate) fn of(row: &'a rusqlite::Row<'a>) -> Self {
-        Self {
-            row,
-            search_attributes: OnceCell::new(),
-        }
+        Self { row, search_attributes: OnceCell::new() }
     }
 
     /// Whether all that was asked for could be read. What could not has looked like no value.
@@ -30,9 +25,7 @@ impl<'a> RowValues<'a> {
 
     fn keyword(&self, column: usize) -> Option<ValueRef<'_>> {
         match self.row.get_ref(column) {
-            Ok(types::ValueRef::Text(text)) => {
-                std::str::from_utf8(text).ok().map(ValueRef::Keyword)
-            }
+            Ok(types::ValueRef::Text(text)) => std::str::from_utf8(text).ok().map(ValueRef::Keyword),
             _ => None,
         }
     }
@@ -46,12 +39,7 @@ impl<'a> RowValues<'a> {
 
     fn search_attribute(&self, name: &str) -> Option<ValueRef<'_>> {
         let read = || read_search_attributes(self.row, SEARCH_ATTRIBUTES);
-        let mut attributes = self
-            .search_attributes
-            .get_or_init(read)
-            .as_ref()
-            .ok()?
-            .iter();
+        let mut attributes = self.search_attributes.get_or_init(read).as_ref().ok()?.iter();
         let (_, value) = attributes.find(|(attribute, _)| attribute == name)?;
         Some(value.as_value_ref())
     }
@@ -63,11 +51,9 @@ impl Row for RowValues<'_> {
             Field::Attribute { name, .. } if name == NAMESPACE_DIVISION => self.keyword(17),
             Field::Attribute { name, .. } => self.search_attribute(name),
             Field::System(attribute) => match attribute {
-                SystemAttribute::CloseTime => self
-                    .int(1)
-                    .map(rank)
-                    .filter(|time_ns| *time_ns != i64::MAX)
-                    .map(ValueRef::Datetime),
+                SystemAttribute::CloseTime => {
+                    self.int(1).map(rank).filter(|time_ns| *time_ns != i64::MAX).map(ValueRef::Datetime)
+                }
                 SystemAttribute::StartTime => self.int(2).map(rank).map(ValueRef::Datetime),
                 SystemAttribute::RunId => self.keyword(3),
                 SystemAttribute::WorkflowId => self.keyword(4),

@@ -161,9 +161,8 @@ pub(crate) fn prepare(connection: &mut Connection, location: &str) -> Result<(),
     let error = |error| storage_error("open the database", location, error);
     let application_id = pragma(connection, "application_id").map_err(error)?;
     let found = pragma(connection, "user_version").map_err(error)?;
-    let tables: i64 = connection
-        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(error)?;
+    let tables: i64 =
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(error)?;
     if application_id != APPLICATION_ID && (application_id, found, tables) != (0, 0, 0) {
         return Err(StoreError::NotOurs {
             location: location.to_owned(),
@@ -171,11 +170,7 @@ pub(crate) fn prepare(connection: &mut Connection, location: &str) -> Result<(),
         });
     }
     if found > VERSION {
-        return Err(StoreError::NewerSchema {
-            location: location.to_owned(),
-            found,
-            known: VERSION,
-        });
+        return Err(StoreError::NewerSchema { location: location.to_owned(), found, known: VERSION });
     }
     configure_writer(connection).map_err(error)?;
     migrate(connection, found).map_err(error)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evertide_store::{
-    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey,
-    Store, StoreError, StoredRun,
+    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey, Store, StoreError,
+    StoredRun,
 };
 
 use crate::idle::IdleThread;
@@ -29,6 +29,9 @@ pub struct SqliteOptions {
     pub wal_bytes: u64,
     /// How large the file may become. Commits beyond it are refused as unavailable.
     pub size_limit_bytes: Option<u64>,
+    /// If an index finds at most so many rows for a filter, a list reads and sorts them, and otherwise it goes through
+    /// the rows in its own order until a page is full.
+    pub few_rows: usize,
 }
 
 impl Default for SqliteOptions {
@@ -38,6 +41,7 @@ impl Default for SqliteOptions {
             pending_bytes: 16 * 1024 * 1024,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
+            few_rows: 1000,
         }
     }
 }
@@ -46,6 +50,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     core: Arc<Core>,
+    few_rows: usize,
     _idle_thread: Option<IdleThread>,
 }
 
@@ -62,10 +67,7 @@ impl SqliteStore {
             None => None,
             Some(idle) => Some(IdleThread::start(Arc::downgrade(&core), idle)?),
         };
-        Ok(Self {
-            core,
-            _idle_thread: idle_thread,
-        })
+        Ok(Self { core, few_rows: options.few_rows, _idle_thread: idle_thread })
     }
 
     /// Changes how large the file may become. It is not made smaller than it is.
@@ -94,29 +96,16 @@ impl Store for SqliteStore {
         Ok(self.core.open_state())
     }
 
-    fn current_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-    ) -> Result<Option<RunKey>, StoreError> {
-        self.core
-            .read(|pending, tables| read::current_run(pending, tables, namespace_id, workflow_id))
+    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError> {
+        self.core.read(|pending, tables| read::current_run(pending, tables, namespace_id, workflow_id))
     }
 
-    fn find_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-        run_id: &str,
-    ) -> Result<Option<RunKey>, StoreError> {
-        self.core.read(|pending, tables| {
-            read::find_run(pending, tables, namespace_id, workflow_id, run_id)
-        })
+    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
+        self.core.read(|pending, tables| read::find_run(pending, tables, namespace_id, workflow_id, run_id))
     }
 
     fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError> {
-        self.core
-            .read(|pending, tables| read::run(pending, tables, run_key))
+        self.core.read(|pending, tables| read::run(pending, tables, run_key))
     }
 
     fn history(
@@ -125,8 +114,7 @@ impl Store for SqliteStore {
         from_event_id: i64,
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
-        self.core
-            .read(|pending, tables| read::history(pending, tables, run_key, from_event_id, limit))
+        self.core.read(|pending, tables| read::history(pending, tables, run_key, from_event_id, limit))
     }
 
     fn history_before(
@@ -135,9 +123,7 @@ impl Store for SqliteStore {
         before_event_id: i64,
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
-        self.core.read(|pending, tables| {
-            read::history_before(pending, tables, run_key, before_event_id, limit)
-        })
+        self.core.read(|pending, tables| read::history_before(pending, tables, run_key, before_event_id, limit))
     }
 
     fn wakes(
@@ -146,8 +132,7 @@ impl Store for SqliteStore {
         after: Option<(i64, RunKey)>,
         limit: usize,
     ) -> Result<Vec<(i64, RunKey)>, StoreError> {
-        self.core
-            .read(|pending, tables| read::wakes(pending, tables, until_ms, after, limit))
+        self.core.read(|pending, tables| read::wakes(pending, tables, until_ms, after, limit))
     }
 
     fn next_wake(&self) -> Result<Option<i64>, StoreError> {
@@ -161,27 +146,20 @@ impl Store for SqliteStore {
         after_task_id: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, Bytes)>, StoreError> {
-        self.core
-            .read(|pending, tables| read::backlog(pending, tables, queue, after_task_id, limit))
+        self.core.read(|pending, tables| read::backlog(pending, tables, queue, after_task_id, limit))
     }
 
     fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
-        self.core.query(
-            |pending| !pending.backlog.is_empty(),
-            crate::tables::backlog_queues,
-        )
+        self.core.query(|pending| !pending.backlog.is_empty(), crate::tables::backlog_queues)
     }
 
     fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
-        self.core
-            .read(|pending, tables| read::registry(pending, tables, kind))
+        self.core.read(|pending, tables| read::registry(pending, tables, kind))
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        self.core.query(
-            |pending| pending.changes_lists,
-            |tables| crate::list::list(tables, query),
-        )
+        let few_rows = self.few_rows;
+        self.core.query(|pending| pending.changes_lists, |tables| crate::list::list(tables, query, few_rows))
     }
 
     fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError> {
@@ -189,24 +167,15 @@ impl Store for SqliteStore {
         Ok(counts.iter().map(|(_, count)| count).sum())
     }
 
-    fn count_by_status(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-    ) -> Result<Vec<(i32, u64)>, StoreError> {
+    fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError> {
         let counts = self.core.query(
             |pending| pending.changes_lists,
-            |tables| crate::list::count_by_status(tables, namespace_id, filter),
+            |tables| crate::list::count_by_status(tables, namespace_id, filter, self.few_rows),
         )?;
         Ok(counts.into_iter().collect())
     }
 
-    fn expired(
-        &self,
-        namespace_id: &str,
-        closed_before_ns: i64,
-        limit: usize,
-    ) -> Result<Vec<RunKey>, StoreError> {
+    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError> {
         self.core.query(
             |pending| pending.changes_lists,
             |tables| crate::list::expired(tables, namespace_id, closed_before_ns, limit),

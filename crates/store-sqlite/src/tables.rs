@@ -29,10 +29,7 @@ fn optional<T>(
     parameters: impl Params,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Option<T>> {
-    connection
-        .prepare_cached(sql)?
-        .query_row(parameters, read)
-        .optional()
+    connection.prepare_cached(sql)?.query_row(parameters, read).optional()
 }
 
 pub(crate) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
@@ -44,10 +41,7 @@ pub(crate) fn numbering(connection: &Connection) -> rusqlite::Result<Numbering> 
     connection.query_row(sql, [], |row| {
         Ok(Numbering {
             next_position: row.get(0)?,
-            open_state: OpenState {
-                next_run_key: row.get(1)?,
-                next_task_id: row.get(2)?,
-            },
+            open_state: OpenState { next_run_key: row.get(1)?, next_task_id: row.get(2)? },
         })
     })
 }
@@ -59,9 +53,7 @@ pub(crate) fn current_run(
 ) -> rusqlite::Result<Option<RunKey>> {
     let sql = "SELECT run_key FROM current_run
         WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2";
-    optional(connection, sql, params![namespace_id, workflow_id], |row| {
-        row.get(0)
-    })
+    optional(connection, sql, params![namespace_id, workflow_id], |row| row.get(0))
 }
 
 pub(crate) fn find_runs(
@@ -74,25 +66,17 @@ pub(crate) fn find_runs(
         WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2 AND run_id = ?3
         ORDER BY run_key DESC";
     let mut statement = connection.prepare_cached(sql)?;
-    let run_keys =
-        statement.query_map(params![namespace_id, workflow_id, run_id], |row| row.get(0))?;
+    let run_keys = statement.query_map(params![namespace_id, workflow_id, run_id], |row| row.get(0))?;
     run_keys.collect()
 }
 
-pub(crate) fn identity(
-    connection: &Connection,
-    run_key: RunKey,
-) -> rusqlite::Result<Option<RunIdentity>> {
+pub(crate) fn identity(connection: &Connection, run_key: RunKey) -> rusqlite::Result<Option<RunIdentity>> {
     let sql = "SELECT namespace_id, workflow_id, run_id FROM run JOIN namespace USING (namespace) WHERE run_key = ?1";
     optional(connection, sql, [run_key], read_identity)
 }
 
 fn read_identity(row: &Row<'_>) -> rusqlite::Result<RunIdentity> {
-    Ok(RunIdentity {
-        namespace_id: row.get(0)?,
-        workflow_id: row.get(1)?,
-        run_id: row.get(2)?,
-    })
+    Ok(RunIdentity { namespace_id: row.get(0)?, workflow_id: row.get(1)?, run_id: row.get(2)? })
 }
 
 pub(crate) fn run(connection: &Connection, run_key: RunKey) -> rusqlite::Result<Option<TabledRun>> {
@@ -102,16 +86,11 @@ pub(crate) fn run(connection: &Connection, run_key: RunKey) -> rusqlite::Result<
         let first_event_id: Option<i64> = row.get(3)?;
         let snapshot = match first_event_id {
             None => None,
-            Some(first_event_id) => Some(TabledSnapshot {
-                first_event_id,
-                position: row.get(4)?,
-                snapshot: bytes(row, 5)?,
-            }),
+            Some(first_event_id) => {
+                Some(TabledSnapshot { first_event_id, position: row.get(4)?, snapshot: bytes(row, 5)? })
+            }
         };
-        Ok(TabledRun {
-            identity: read_identity(row)?,
-            snapshot,
-        })
+        Ok(TabledRun { identity: read_identity(row)?, snapshot })
     })
 }
 
@@ -132,8 +111,7 @@ pub(crate) fn records_from(
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
     })?;
     let (first_event_id, position) = start.unwrap_or((i64::MIN, i64::MIN));
-    let sql =
-        "SELECT chunk FROM history WHERE run_key = ?1 AND (first_event_id, position) >= (?2, ?3)
+    let sql = "SELECT chunk FROM history WHERE run_key = ?1 AND (first_event_id, position) >= (?2, ?3)
         ORDER BY first_event_id, position";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([run_key, first_event_id, position])?;
@@ -182,8 +160,7 @@ pub(crate) fn wakes(
     after: (i64, RunKey),
     mut visit: impl FnMut((i64, RunKey)) -> bool,
 ) -> rusqlite::Result<()> {
-    let sql =
-        "SELECT wake_ms, run_key FROM run WHERE wake_ms <= ?1 AND (wake_ms, run_key) > (?2, ?3)
+    let sql = "SELECT wake_ms, run_key FROM run WHERE wake_ms <= ?1 AND (wake_ms, run_key) > (?2, ?3)
         ORDER BY wake_ms, run_key";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([until_ms, after.0, after.1])?;
@@ -208,12 +185,7 @@ pub(crate) fn backlog(
         ORDER BY task_id";
     let mut statement = connection.prepare_cached(sql)?;
     let from_task_id = after_task_id.map_or(i64::MIN, |task_id| task_id.saturating_add(1));
-    let mut rows = statement.query(params![
-        queue.namespace_id,
-        queue.name,
-        queue.kind,
-        from_task_id
-    ])?;
+    let mut rows = statement.query(params![queue.namespace_id, queue.name, queue.kind, from_task_id])?;
     while let Some(row) = rows.next()? {
         if !visit(row.get(0)?, bytes(row, 1)?) {
             break;
@@ -226,20 +198,13 @@ pub(crate) fn backlog_queues(connection: &Connection) -> rusqlite::Result<Vec<(Q
     let sql = "SELECT namespace_id, name, kind, task_count FROM queue WHERE task_count > 0 ORDER BY 1, 2, 3";
     let mut statement = connection.prepare_cached(sql)?;
     let queues = statement.query_map([], |row| {
-        let queue = QueueKey {
-            namespace_id: row.get(0)?,
-            name: row.get(1)?,
-            kind: row.get(2)?,
-        };
+        let queue = QueueKey { namespace_id: row.get(0)?, name: row.get(1)?, kind: row.get(2)? };
         Ok((queue, row.get::<_, i64>(3)?.cast_unsigned()))
     })?;
     queues.collect()
 }
 
-pub(crate) fn registry(
-    connection: &Connection,
-    kind: &str,
-) -> rusqlite::Result<Vec<(String, Bytes)>> {
+pub(crate) fn registry(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
     let sql = "SELECT key, value FROM registry WHERE kind = ?1 ORDER BY key";
     let mut statement = connection.prepare_cached(sql)?;
     let records = statement.query_map([kind], |row| Ok((row.get(0)?, bytes(row, 1)?)))?;

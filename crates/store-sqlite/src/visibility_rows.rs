@@ -59,17 +59,13 @@ pub(crate) fn read_row(namespace_id: &str, row: &Row<'_>) -> rusqlite::Result<Vi
     })
 }
 
-pub(crate) fn read_search_attributes(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<Vec<(String, SearchValue)>> {
+pub(crate) fn read_search_attributes(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<(String, SearchValue)>> {
     let encoded = row.get_ref(column)?.as_blob()?;
     if encoded.is_empty() {
         return Ok(Vec::new());
     }
-    decode_search_attributes(Bytes::copy_from_slice(encoded)).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
-    })
+    decode_search_attributes(Bytes::copy_from_slice(encoded))
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
 }
 
 /// Changes of many rows within one transaction.
@@ -89,10 +85,7 @@ struct OldRow {
 
 impl<'a> VisibilityRows<'a> {
     pub(crate) fn of(connection: &'a Connection) -> Self {
-        Self {
-            connection,
-            counts: BTreeMap::new(),
-        }
+        Self { connection, counts: BTreeMap::new() }
     }
 
     fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<usize> {
@@ -100,22 +93,10 @@ impl<'a> VisibilityRows<'a> {
     }
 
     /// Adds a row, in place of the older one if there may be one.
-    pub(crate) fn put(
-        &mut self,
-        namespace: i64,
-        row: &VisibilityRow,
-        may_exist: bool,
-    ) -> rusqlite::Result<()> {
-        let old = if may_exist {
-            self.old_row(row.run_key)?
-        } else {
-            None
-        };
+    pub(crate) fn put(&mut self, namespace: i64, row: &VisibilityRow, may_exist: bool) -> rusqlite::Result<()> {
+        let old = if may_exist { self.old_row(row.run_key)? } else { None };
         let old = old.inspect(|old| *self.counts.entry(old.counted()).or_default() -= 1);
-        *self
-            .counts
-            .entry((namespace, row.division.is_some(), row.status))
-            .or_default() += 1;
+        *self.counts.entry((namespace, row.division.is_some(), row.status)).or_default() += 1;
         self.put_search_attributes(namespace, row, old.as_ref())?;
         let sql = "INSERT OR REPLACE INTO visibility VALUES
             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
@@ -174,7 +155,8 @@ impl<'a> VisibilityRows<'a> {
     }
 
     fn old_row(&self, run_key: RunKey) -> rusqlite::Result<Option<OldRow>> {
-        let sql = "SELECT namespace, division IS NOT NULL, status, search_attributes FROM visibility WHERE run_key = ?1";
+        let sql =
+            "SELECT namespace, division IS NOT NULL, status, search_attributes FROM visibility WHERE run_key = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let old = statement.query_row([run_key], |row| {
             Ok(OldRow {
@@ -188,12 +170,7 @@ impl<'a> VisibilityRows<'a> {
     }
 
     /// Writes the difference, since most changes of a row leave its search attributes alone.
-    fn put_search_attributes(
-        &self,
-        namespace: i64,
-        row: &VisibilityRow,
-        old: Option<&OldRow>,
-    ) -> rusqlite::Result<()> {
+    fn put_search_attributes(&self, namespace: i64, row: &VisibilityRow, old: Option<&OldRow>) -> rusqlite::Result<()> {
         let old_attributes = old.map_or(&[][..], |old| &old.search_attributes);
         let old_namespace = old.map_or(namespace, |old| old.namespace);
         if old_namespace == namespace && old_attributes == row.search_attributes {
@@ -230,7 +207,5 @@ impl OldRow {
 
 /// The values that are worth an index: all but texts, and of keyword lists each member.
 fn searchable(attributes: &[(String, SearchValue)]) -> impl Iterator<Item = (&str, Value)> {
-    attributes
-        .iter()
-        .flat_map(|(name, value)| indexed(value).map(move |value| (name.as_str(), value)))
+    attributes.iter().flat_map(|(name, value)| indexed(value).map(move |value| (name.as_str(), value)))
 }

@@ -40,18 +40,15 @@ impl Writer {
             wal_bytes: 0,
             size_limit_bytes,
         };
-        let mut connection = Connection::open(&writer.path)
-            .map_err(|error| writer.error("open the database", error))?;
+        let mut connection =
+            Connection::open(&writer.path).map_err(|error| writer.error("open the database", error))?;
         schema::prepare(&mut connection, &writer.location)?;
         writer.connection = Some(connection);
         writer.apply_size_limit()?;
         Ok(writer)
     }
 
-    pub(crate) fn set_size_limit(
-        &mut self,
-        size_limit_bytes: Option<u64>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn set_size_limit(&mut self, size_limit_bytes: Option<u64>) -> Result<(), StoreError> {
         self.size_limit_bytes = size_limit_bytes;
         self.apply_size_limit()
     }
@@ -59,15 +56,9 @@ impl Writer {
     fn apply_size_limit(&mut self) -> Result<(), StoreError> {
         // SQLite's greatest number of pages, which stands for no limit.
         let most_pages = 4_294_967_294;
-        let pages = self
-            .size_limit_bytes
-            .map_or(most_pages, |size_bytes| size_bytes / PAGE_BYTES);
+        let pages = self.size_limit_bytes.map_or(most_pages, |size_bytes| size_bytes / PAGE_BYTES);
         self.run("limit the size of the file", |connection| {
-            connection.pragma_update(
-                None,
-                "max_page_count",
-                i64::try_from(pages).unwrap_or(most_pages.cast_signed()),
-            )
+            connection.pragma_update(None, "max_page_count", i64::try_from(pages).unwrap_or(most_pages.cast_signed()))
         })
     }
 
@@ -83,8 +74,7 @@ impl Writer {
         step: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if self.connection.is_none() {
-            let connection =
-                Connection::open(&self.path).map_err(|error| self.error(action, error))?;
+            let connection = Connection::open(&self.path).map_err(|error| self.error(action, error))?;
             schema::configure_writer(&connection).map_err(|error| self.error(action, error))?;
             self.connection = Some(connection);
             self.apply_size_limit()?;
@@ -106,9 +96,7 @@ impl Writer {
         encode_batch(batch, &mut encoded);
         let result = self.run("write to the log", |connection| {
             let sql = "INSERT OR REPLACE INTO log VALUES (?1, ?2)";
-            connection
-                .prepare_cached(sql)?
-                .execute(params![position, encoded])
+            connection.prepare_cached(sql)?.execute(params![position, encoded])
         });
         self.wal_bytes += encoded.len() as u64 + PAGE_BYTES;
         self.encoded = encoded;
@@ -171,8 +159,6 @@ impl Writer {
     /// Takes SQLite's own log into the file, as far as no reader needs it, so that it is written from its beginning again.
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.wal_bytes = 0;
-        self.run("checkpoint", |connection| {
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        })
+        self.run("checkpoint", |connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())))
     }
 }

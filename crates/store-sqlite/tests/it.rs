@@ -15,10 +15,7 @@ use evertide_store_sqlite::SqliteOptions;
 
 /// Options under which nothing happens behind the test's back.
 fn quiet() -> SqliteOptions {
-    SqliteOptions {
-        idle: None,
-        ..SqliteOptions::default()
-    }
+    SqliteOptions { idle: None, ..SqliteOptions::default() }
 }
 
 /// A run that starts with one record.
@@ -50,16 +47,9 @@ fn start(run_key: RunKey, record: &[u8]) -> Batch {
 
 /// A record more for a run.
 fn step(run_key: RunKey, first_event_id: i64, record: &[u8]) -> Batch {
-    batch(RunWrite {
-        run_key,
-        first_event_id,
-        record: record.to_vec().into(),
-        ..RunWrite::default()
-    })
+    batch(RunWrite { run_key, first_event_id, record: record.to_vec().into(), ..RunWrite::default() })
 }
 
 fn batch(write: RunWrite) -> Batch {
-    Batch {
-        writes: vec![Write::Run(write)],
-    }
+    Batch { writes: vec![Write::Run(write)] }
 }

@@ -26,10 +26,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`StoreError::Refused`], as [`Store::commit`](crate::Store::commit) says, and what `exists` fails with.
-    pub fn check(
-        &self,
-        mut exists: impl FnMut(RunKey) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    pub fn check(&self, mut exists: impl FnMut(RunKey) -> Result<bool, StoreError>) -> Result<(), StoreError> {
         let mut changed = BTreeMap::new();
         for write in &self.writes {
             match write {
@@ -105,10 +102,7 @@ impl RunWrite {
             (None, false) => "it is changed, but it does not exist",
             _ => return Ok(()),
         };
-        Err(StoreError::Refused {
-            run_key: self.run_key,
-            reason,
-        })
+        Err(StoreError::Refused { run_key: self.run_key, reason })
     }
 }
 

@@ -24,9 +24,7 @@ pub enum CodecError {
     #[error("the encoded batch is empty")]
     Empty,
     /// A newer program has written it.
-    #[error(
-        "the batch is encoded in version {found}, and this program reads versions up to {VERSION}"
-    )]
+    #[error("the batch is encoded in version {found}, and this program reads versions up to {VERSION}")]
     Version {
         /// The version found.
         found: u8,
@@ -41,9 +39,7 @@ pub enum CodecError {
 
 /// Appends the encoded batch to a buffer, which may be used again and again.
 pub fn encode_batch(batch: &Batch, buffer: &mut Vec<u8>) {
-    let message = message::Batch {
-        writes: batch.writes.iter().map(encode_write).collect(),
-    };
+    let message = message::Batch { writes: batch.writes.iter().map(encode_write).collect() };
     buffer.reserve(1 + message.encoded_len());
     buffer.push(VERSION);
     message.encode_raw(buffer);
@@ -63,9 +59,7 @@ pub fn decode_batch(mut encoded: Bytes) -> Result<Batch, CodecError> {
     }
     let message = message::Batch::decode(encoded)?;
     let writes = message.writes.into_iter().map(decode_write);
-    Ok(Batch {
-        writes: writes.collect::<Result<_, _>>()?,
-    })
+    Ok(Batch { writes: writes.collect::<Result<_, _>>()? })
 }
 
 fn encode_write(write: &Write) -> message::Write {
@@ -82,20 +76,13 @@ fn encode_write(write: &Write) -> message::Write {
 }
 
 fn decode_write(write: message::Write) -> Result<Write, CodecError> {
-    Ok(
-        match write
-            .kind
-            .ok_or(CodecError::Missing("the kind of a write"))?
-        {
-            message::write::Kind::Run(run) => Write::Run(decode_run(*run)?),
-            message::write::Kind::DeleteRun(run_key) => Write::DeleteRun { run_key },
-            message::write::Kind::Registry(registry) => Write::Registry {
-                kind: registry.kind,
-                key: registry.key,
-                value: registry.value,
-            },
-        },
-    )
+    Ok(match write.kind.ok_or(CodecError::Missing("the kind of a write"))? {
+        message::write::Kind::Run(run) => Write::Run(decode_run(*run)?),
+        message::write::Kind::DeleteRun(run_key) => Write::DeleteRun { run_key },
+        message::write::Kind::Registry(registry) => {
+            Write::Registry { kind: registry.kind, key: registry.key, value: registry.value }
+        }
+    })
 }
 
 fn encode_run(run: &RunWrite) -> message::RunWrite {
@@ -147,11 +134,7 @@ fn decode_run(run: message::RunWrite) -> Result<RunWrite, CodecError> {
 
 fn encode_backlog(change: &BacklogChange) -> message::BacklogChange {
     let (queue, task_id, task) = match change {
-        BacklogChange::Put {
-            queue,
-            task_id,
-            task,
-        } => (queue, task_id, Some(task.clone())),
+        BacklogChange::Put { queue, task_id, task } => (queue, task_id, Some(task.clone())),
         BacklogChange::Delete { queue, task_id } => (queue, task_id, None),
     };
     message::BacklogChange {
@@ -167,16 +150,11 @@ fn decode_backlog(change: message::BacklogChange) -> Result<BacklogChange, Codec
     let queue = QueueKey {
         namespace_id: change.namespace_id,
         name: change.queue_name,
-        kind: u8::try_from(change.queue_kind)
-            .map_err(|_| CodecError::Missing("a queue kind below 256"))?,
+        kind: u8::try_from(change.queue_kind).map_err(|_| CodecError::Missing("a queue kind below 256"))?,
     };
     let task_id = change.task_id;
     Ok(match change.task {
-        Some(task) => BacklogChange::Put {
-            queue,
-            task_id,
-            task,
-        },
+        Some(task) => BacklogChange::Put { queue, task_id, task },
         None => BacklogChange::Delete { queue, task_id },
     })
 }

@@ -28,19 +28,10 @@ pub trait Store: Send + Sync + 'static {
     fn open_state(&self) -> Result<OpenState, StoreError>;
 
     /// The run that a look-up by workflow id alone finds.
-    fn current_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-    ) -> Result<Option<RunKey>, StoreError>;
+    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError>;
 
     /// The run with exactly these names.
-    fn find_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-        run_id: &str,
-    ) -> Result<Option<RunKey>, StoreError>;
+    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError>;
 
     /// What is needed to load a run: its newest snapshot and the records after it.
     fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError>;
@@ -95,20 +86,11 @@ pub trait Store: Send + Sync + 'static {
     fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError>;
 
     /// How many runs match in each status that occurs among them, in ascending order of the status.
-    fn count_by_status(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-    ) -> Result<Vec<(i32, u64)>, StoreError>;
+    fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError>;
 
     /// Runs of a namespace that closed before a time: those whose retention is over. In the reverse order of lists, so the
     /// oldest first.
-    fn expired(
-        &self,
-        namespace_id: &str,
-        closed_before_ns: i64,
-        limit: usize,
-    ) -> Result<Vec<RunKey>, StoreError>;
+    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError>;
 }
 
 /// Where to go on numbering: above everything that was ever stored, deleted or not.
@@ -122,10 +104,7 @@ pub struct OpenState {
 
 impl Default for OpenState {
     fn default() -> Self {
-        Self {
-            next_run_key: 1,
-            next_task_id: 1,
-        }
+        Self { next_run_key: 1, next_task_id: 1 }
     }
 }
 
@@ -160,10 +139,7 @@ pub struct HistoryLimit {
 
 impl HistoryLimit {
     /// Everything there is.
-    pub const ALL: Self = Self {
-        records: usize::MAX,
-        size_bytes: usize::MAX,
-    };
+    pub const ALL: Self = Self { records: usize::MAX, size_bytes: usize::MAX };
 
     /// Takes records until a bound is reached.
     pub fn take(self, records: impl Iterator<Item = HistoryRecord>) -> Vec<HistoryRecord> {

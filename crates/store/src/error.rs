@@ -48,9 +48,7 @@ pub enum StoreError {
         location: String,
     },
     /// The batch breaks the contract: a mistake of the caller. Nothing of it is visible.
-    #[error(
-        "the batch is refused at run {run_key}: {reason}; this is a mistake of the server, please report it"
-    )]
+    #[error("the batch is refused at run {run_key}: {reason}; this is a mistake of the server, please report it")]
     Refused {
         /// The run that the write names.
         run_key: RunKey,

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use evertide_engine::visibility::{Filter, matches};
 use parking_lot::RwLock;
 
-use crate::batch::{
-    BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write,
-};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
 use crate::contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
 use crate::error::StoreError;
 use crate::visibility::{ListCursor, ListPage, ListQuery, VisibilityRow};
@@ -95,10 +93,7 @@ impl Tables {
             return;
         };
         if !write.record.is_empty() {
-            run.records.push(HistoryRecord {
-                first_event_id: write.first_event_id,
-                record: write.record.clone(),
-            });
+            run.records.push(HistoryRecord { first_event_id: write.first_event_id, record: write.record.clone() });
         }
         if let Some(snapshot) = &write.snapshot {
             run.snapshot = Some(snapshot.clone());
@@ -112,10 +107,7 @@ impl Tables {
                 self.wakes.insert((wake_ms, write.run_key));
             }
         }
-        let name = (
-            run.identity.namespace_id.clone(),
-            run.identity.workflow_id.clone(),
-        );
+        let name = (run.identity.namespace_id.clone(), run.identity.workflow_id.clone());
         match write.current {
             CurrentRun::Keep => {}
             CurrentRun::Set => {
@@ -176,15 +168,10 @@ impl Tables {
 
     fn apply_backlog(&mut self, change: &BacklogChange) {
         match change {
-            BacklogChange::Put {
-                queue,
-                task_id,
-                task,
-            } => {
+            BacklogChange::Put { queue, task_id, task } => {
                 let tasks = self.backlog.entry(queue.clone()).or_default();
                 tasks.insert(*task_id, task.clone());
-                self.open_state.next_task_id =
-                    self.open_state.next_task_id.max(task_id.saturating_add(1));
+                self.open_state.next_task_id = self.open_state.next_task_id.max(task_id.saturating_add(1));
             }
             BacklogChange::Delete { queue, task_id } => {
                 if let Some(tasks) = self.backlog.get_mut(queue) {
@@ -227,11 +214,7 @@ impl Tables {
         self.listed
             .get(namespace_id)
             .into_iter()
-            .flat_map(move |places| {
-                places
-                    .range((from.as_ref(), Bound::Unbounded))
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(move |places| places.range((from.as_ref(), Bound::Unbounded)).collect::<Vec<_>>())
             .filter_map(|place| self.runs.get(&place.0.run_key)?.visibility.as_ref())
     }
 
@@ -241,8 +224,7 @@ impl Tables {
         filter: &'a Filter,
         after: Option<&ListCursor>,
     ) -> impl Iterator<Item = &'a VisibilityRow> + use<'a> {
-        self.listed(namespace_id, after)
-            .filter(|row| matches(filter, *row))
+        self.listed(namespace_id, after).filter(|row| matches(filter, *row))
     }
 }
 
@@ -260,21 +242,12 @@ impl Store for MemoryStore {
         Ok(self.tables.read().open_state)
     }
 
-    fn current_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-    ) -> Result<Option<RunKey>, StoreError> {
+    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError> {
         let name = (namespace_id.to_owned(), workflow_id.to_owned());
         Ok(self.tables.read().current.get(&name).copied())
     }
 
-    fn find_run(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-        run_id: &str,
-    ) -> Result<Option<RunKey>, StoreError> {
+    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
         let identity = RunIdentity {
             namespace_id: namespace_id.to_owned(),
             workflow_id: workflow_id.to_owned(),
@@ -288,10 +261,7 @@ impl Store for MemoryStore {
         Ok(tables.runs.get(&run_key).map(|run| StoredRun {
             identity: run.identity.clone(),
             snapshot: run.snapshot.clone(),
-            records: run.records[run.records_in_snapshot..]
-                .iter()
-                .map(|record| record.record.clone())
-                .collect(),
+            records: run.records[run.records_in_snapshot..].iter().map(|record| record.record.clone()).collect(),
         }))
     }
 
@@ -302,10 +272,7 @@ impl Store for MemoryStore {
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
         let tables = self.tables.read();
-        let records = tables
-            .runs
-            .get(&run_key)
-            .map_or(&[][..], |run| &run.records);
+        let records = tables.runs.get(&run_key).map_or(&[][..], |run| &run.records);
         let behind = records.partition_point(|record| record.first_event_id <= from_event_id);
         Ok(limit.take(records[behind.saturating_sub(1)..].iter().cloned()))
     }
@@ -317,10 +284,7 @@ impl Store for MemoryStore {
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
         let tables = self.tables.read();
-        let records = tables
-            .runs
-            .get(&run_key)
-            .map_or(&[][..], |run| &run.records);
+        let records = tables.runs.get(&run_key).map_or(&[][..], |run| &run.records);
         let behind = records.partition_point(|record| record.first_event_id < before_event_id);
         Ok(limit.take(records[..behind].iter().rev().cloned()))
     }
@@ -334,11 +298,7 @@ impl Store for MemoryStore {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let tables = self.tables.read();
         let due = tables.wakes.range((from, Bound::Unbounded));
-        Ok(due
-            .take_while(|(due_ms, _)| *due_ms <= until_ms)
-            .take(limit)
-            .copied()
-            .collect())
+        Ok(due.take_while(|(due_ms, _)| *due_ms <= until_ms).take(limit).copied().collect())
     }
 
     fn next_wake(&self) -> Result<Option<i64>, StoreError> {
@@ -364,17 +324,13 @@ impl Store for MemoryStore {
     fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
         let tables = self.tables.read();
         let queues = tables.backlog.iter();
-        Ok(queues
-            .map(|(queue, tasks)| (queue.clone(), tasks.len() as u64))
-            .collect())
+        Ok(queues.map(|(queue, tasks)| (queue.clone(), tasks.len() as u64)).collect())
     }
 
     fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
         let tables = self.tables.read();
         let records = tables.registry.get(kind).into_iter().flatten();
-        Ok(records
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        Ok(records.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
@@ -384,18 +340,10 @@ impl Store for MemoryStore {
     }
 
     fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError> {
-        Ok(self
-            .tables
-            .read()
-            .matching(namespace_id, filter, None)
-            .count() as u64)
+        Ok(self.tables.read().matching(namespace_id, filter, None).count() as u64)
     }
 
-    fn count_by_status(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-    ) -> Result<Vec<(i32, u64)>, StoreError> {
+    fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError> {
         let mut counts = BTreeMap::new();
         for row in self.tables.read().matching(namespace_id, filter, None) {
             *counts.entry(row.status).or_default() += 1;
@@ -403,12 +351,7 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().collect())
     }
 
-    fn expired(
-        &self,
-        namespace_id: &str,
-        closed_before_ns: i64,
-        limit: usize,
-    ) -> Result<Vec<RunKey>, StoreError> {
+    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError> {
         let tables = self.tables.read();
         let oldest_first = tables.listed.get(namespace_id).into_iter().flatten().rev();
         Ok(oldest_first

@@ -74,11 +74,7 @@ impl Place {
 
     fn ask(self, model: &MemoryStore, store: &dyn Store, question: &Question) {
         let difference = question.difference(model, store);
-        assert!(
-            difference.is_none(),
-            "{self}: {question:?}\n{}",
-            difference.unwrap_or_default()
-        );
+        assert!(difference.is_none(), "{self}: {question:?}\n{}", difference.unwrap_or_default());
     }
 }
 

@@ -1,9 +1,7 @@
 //! What lists and counts see of a run.
 
 use bytes::Bytes;
-use evertide_engine::visibility::{
-    Field, Filter, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef,
-};
+use evertide_engine::visibility::{Field, Filter, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef};
 
 use crate::batch::RunKey;
 
@@ -107,9 +105,7 @@ impl VisibilityRow {
             SystemAttribute::ExecutionDuration => self.execution_duration_ns.map(ValueRef::Int),
             SystemAttribute::StateTransitionCount => self.state_transition_count.map(ValueRef::Int),
             SystemAttribute::HistorySizeBytes => self.history_size_bytes.map(ValueRef::Int),
-            SystemAttribute::ParentWorkflowId => {
-                self.parent_workflow_id.as_deref().map(ValueRef::Keyword)
-            }
+            SystemAttribute::ParentWorkflowId => self.parent_workflow_id.as_deref().map(ValueRef::Keyword),
             SystemAttribute::ParentRunId => self.parent_run_id.as_deref().map(ValueRef::Keyword),
             SystemAttribute::RootWorkflowId => Some(ValueRef::Keyword(&self.root_workflow_id)),
             SystemAttribute::RootRunId => Some(ValueRef::Keyword(&self.root_run_id)),

@@ -38,10 +38,7 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    pub(crate) fn ask<T>(
-        &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let reader = self.readers.take()?;
         question(&reader)
     }
@@ -69,17 +66,11 @@ impl Core {
     /// Reads the log's tail.
     fn recover(&self) -> Result<(), StoreError> {
         let mut writer = self.writer.lock();
-        let numbering = self
-            .tables()
-            .ask(tables::numbering)
-            .map_err(|error| self.error(error))?;
+        let numbering = self.tables().ask(tables::numbering).map_err(|error| self.error(error))?;
         *self.pending.write() = Pending::after_tabling(numbering);
         writer.read_log(numbering.next_position, |position, batch| {
             if position != self.pending.read().numbering.next_position {
-                return Err(corrupt(
-                    &self.location,
-                    format!("the log has a gap before {position}"),
-                ));
+                return Err(corrupt(&self.location, format!("the log has a gap before {position}")));
             }
             let tabled_runs = self.check(&batch)?;
             self.pending.write().apply(&batch, tabled_runs);
@@ -90,9 +81,7 @@ impl Core {
     }
 
     fn tables(&self) -> Tables<'_> {
-        Tables {
-            readers: &self.readers,
-        }
+        Tables { readers: &self.readers }
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
@@ -128,9 +117,7 @@ impl Core {
             if !pending.may_be_tabled(run_key) {
                 return Ok(false);
             }
-            let identity = self
-                .tables()
-                .ask(|tables| tables::identity(tables, run_key));
+            let identity = self.tables().ask(|tables| tables::identity(tables, run_key));
             let identity = identity.map_err(|error| self.error(error))?;
             let exists = identity.is_some();
             tabled_runs.extend(identity.map(|identity| (run_key, identity)));
@@ -212,8 +199,6 @@ impl Core {
         if needed {
             self.materialise_all()?;
         }
-        self.tables()
-            .ask(question)
-            .map_err(|error| self.error(error))
+        self.tables().ask(question).map_err(|error| self.error(error))
     }
 }

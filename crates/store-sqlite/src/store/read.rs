@@ -12,11 +12,7 @@ use crate::chunk::PlacedRecord;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRun};
 use crate::tables::{self, TabledSnapshot};
 
-fn name<'a>(
-    pending: &'a Pending,
-    namespace_id: &str,
-    workflow_id: &str,
-) -> Option<&'a PendingName> {
+fn name<'a>(pending: &'a Pending, namespace_id: &str, workflow_id: &str) -> Option<&'a PendingName> {
     pending.names.get(namespace_id)?.get(workflow_id)
 }
 
@@ -26,20 +22,13 @@ pub(super) fn current_run(
     namespace_id: &str,
     workflow_id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
-    let current = name(pending, namespace_id, workflow_id)
-        .map_or(PendingCurrent::AsInTables, |name| name.current);
+    let current = name(pending, namespace_id, workflow_id).map_or(PendingCurrent::AsInTables, |name| name.current);
     match current {
         PendingCurrent::Run(run_key) => Ok(Some(run_key)),
         PendingCurrent::Nothing => Ok(None),
         PendingCurrent::AsInTables => {
-            let run_key =
-                tables.ask(|tables| tables::current_run(tables, namespace_id, workflow_id))?;
-            let no_more = |run_key| {
-                pending
-                    .runs
-                    .get(&run_key)
-                    .is_some_and(|run| run.not_current)
-            };
+            let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, workflow_id))?;
+            let no_more = |run_key| pending.runs.get(&run_key).is_some_and(|run| run.not_current);
             Ok(run_key.filter(|run_key| !no_more(*run_key)))
         }
     }
@@ -56,14 +45,8 @@ pub(super) fn find_run(
     if let Some((_, run_key)) = created.iter().rev().find(|(created, _)| created == run_id) {
         return Ok(Some(*run_key));
     }
-    let found =
-        tables.ask(|tables| tables::find_runs(tables, namespace_id, workflow_id, run_id))?;
-    let exists = |run_key: &RunKey| {
-        pending
-            .runs
-            .get(run_key)
-            .is_none_or(|run| run.tables == InTables::Earlier)
-    };
+    let found = tables.ask(|tables| tables::find_runs(tables, namespace_id, workflow_id, run_id))?;
+    let exists = |run_key: &RunKey| pending.runs.get(run_key).is_none_or(|run| run.tables == InTables::Earlier);
     Ok(found.into_iter().find(exists))
 }
 
@@ -83,11 +66,7 @@ fn parts(pending: &Pending, run_key: RunKey) -> Option<Parts<'_>> {
     }
 }
 
-pub(super) fn run(
-    pending: &Pending,
-    tables: &Tables<'_>,
-    run_key: RunKey,
-) -> rusqlite::Result<Option<StoredRun>> {
+pub(super) fn run(pending: &Pending, tables: &Tables<'_>, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
     let (run, tabled) = match parts(pending, run_key) {
         None => return Ok(None),
         Some(Parts::Tabled) => return tables.ask(|tables| tabled_run(tables, run_key)),
@@ -105,32 +84,18 @@ pub(super) fn run(
         stored.snapshot = Some(snapshot.snapshot.clone());
         after_position = snapshot.position;
     }
-    let records = run
-        .records
-        .iter()
-        .filter(|record| record.position > after_position);
-    stored
-        .records
-        .extend(records.map(|record| record.record.clone()));
+    let records = run.records.iter().filter(|record| record.position > after_position);
+    stored.records.extend(records.map(|record| record.record.clone()));
     Ok(Some(stored))
 }
 
-fn tabled_run(
-    connection: &rusqlite::Connection,
-    run_key: RunKey,
-) -> rusqlite::Result<Option<StoredRun>> {
+fn tabled_run(connection: &rusqlite::Connection, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
     let Some(run) = tables::run(connection, run_key)? else {
         return Ok(None);
     };
     let from = run.snapshot.as_ref();
-    let from = from.map_or(
-        (i64::MIN, i64::MIN),
-        |TabledSnapshot {
-             first_event_id,
-             position,
-             ..
-         }| { (*first_event_id, *position) },
-    );
+    let from = from
+        .map_or((i64::MIN, i64::MIN), |TabledSnapshot { first_event_id, position, .. }| (*first_event_id, *position));
     let mut records = Vec::new();
     tables::records_from(connection, run_key, from, |record| {
         if record.position > from.1 {
@@ -138,11 +103,7 @@ fn tabled_run(
         }
         true
     })?;
-    Ok(Some(StoredRun {
-        identity: run.identity,
-        snapshot: run.snapshot.map(|snapshot| snapshot.snapshot),
-        records,
-    }))
+    Ok(Some(StoredRun { identity: run.identity, snapshot: run.snapshot.map(|snapshot| snapshot.snapshot), records }))
 }
 
 pub(super) fn history(
@@ -160,12 +121,7 @@ pub(super) fn history(
     };
     let behind = records.partition_point(|record| record.first_event_id <= from_event_id);
     if behind > 0 || !in_tables {
-        return Ok(limit.take(
-            records[behind.saturating_sub(1)..]
-                .iter()
-                .cloned()
-                .map(HistoryRecord::from),
-        ));
+        return Ok(limit.take(records[behind.saturating_sub(1)..].iter().cloned().map(HistoryRecord::from)));
     }
     let mut page = Page::new(limit);
     tables.ask(|tables| {
@@ -199,14 +155,9 @@ pub(super) fn history_before(
     };
     let mut page = Page::new(limit);
     let behind = records.partition_point(|record| record.first_event_id < before_event_id);
-    let has_room = records[..behind]
-        .iter()
-        .rev()
-        .all(|record| page.add(record.clone()));
+    let has_room = records[..behind].iter().rev().all(|record| page.add(record.clone()));
     if has_room && in_tables {
-        tables.ask(|tables| {
-            tables::records_before(tables, run_key, before_event_id, |record| page.add(record))
-        })?;
+        tables.ask(|tables| tables::records_before(tables, run_key, before_event_id, |record| page.add(record)))?;
     }
     Ok(page.records)
 }
@@ -220,18 +171,11 @@ struct Page {
 
 impl Page {
     fn new(limit: HistoryLimit) -> Self {
-        Self {
-            limit,
-            size_bytes: 0,
-            records: Vec::new(),
-        }
+        Self { limit, size_bytes: 0, records: Vec::new() }
     }
 
     fn is_full(&self) -> bool {
-        let HistoryLimit {
-            records,
-            size_bytes,
-        } = self.limit;
+        let HistoryLimit { records, size_bytes } = self.limit;
         !self.records.is_empty() && (self.records.len() >= records || self.size_bytes >= size_bytes)
     }
 
@@ -272,10 +216,7 @@ pub(super) fn wakes(
 }
 
 /// Two ascending sequences without a common element as one.
-fn merged<T: Ord>(
-    left: impl Iterator<Item = T>,
-    right: impl Iterator<Item = T>,
-) -> impl Iterator<Item = T> {
+fn merged<T: Ord>(left: impl Iterator<Item = T>, right: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     let (mut left, mut right): (Peekable<_>, Peekable<_>) = (left.peekable(), right.peekable());
     std::iter::from_fn(move || match (left.peek(), right.peek()) {
         (Some(a), Some(b)) if b < a => right.next(),
@@ -304,18 +245,12 @@ pub(super) fn backlog(
         })?;
     }
     let from = after_task_id.map_or(Bound::Unbounded, Bound::Excluded);
-    let changed = changed
-        .into_iter()
-        .flat_map(|tasks| tasks.range((from, Bound::Unbounded)));
+    let changed = changed.into_iter().flat_map(|tasks| tasks.range((from, Bound::Unbounded)));
     let put = changed.filter_map(|(task_id, task)| Some((*task_id, task.clone()?)));
     Ok(merged(put, tabled.into_iter()).take(limit).collect())
 }
 
-pub(super) fn registry(
-    pending: &Pending,
-    tables: &Tables<'_>,
-    kind: &str,
-) -> rusqlite::Result<Vec<(String, Bytes)>> {
+pub(super) fn registry(pending: &Pending, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
     let tabled = tables.ask(|tables| tables::registry(tables, kind))?;
     let mut records: BTreeMap<_, _> = tabled.into_iter().collect();
     for (key, value) in pending.registry.get(kind).into_iter().flatten() {

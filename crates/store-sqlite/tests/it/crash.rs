@@ -27,16 +27,8 @@ fn everything(store: &dyn Store, runs: i64) -> Vec<String> {
     ];
     for run_key in 1..=runs {
         answers.push(format!("{:?}", store.run(run_key).unwrap()));
-        answers.push(format!(
-            "{:?}",
-            store.history(run_key, 1, HistoryLimit::ALL).unwrap()
-        ));
-        answers.push(format!(
-            "{:?}",
-            store
-                .current_run("namespace", &format!("workflow-{run_key}"))
-                .unwrap()
-        ));
+        answers.push(format!("{:?}", store.history(run_key, 1, HistoryLimit::ALL).unwrap()));
+        answers.push(format!("{:?}", store.current_run("namespace", &format!("workflow-{run_key}")).unwrap()));
     }
     answers
 }
@@ -70,11 +62,7 @@ fn before_the_tables_are_written() {
 
 #[test]
 fn after_the_tables_are_written() {
-    let options = SqliteOptions {
-        pending_bytes: 2000,
-        wal_bytes: 1,
-        ..quiet()
-    };
+    let options = SqliteOptions { pending_bytes: 2000, wal_bytes: 1, ..quiet() };
     survives(&options);
 }
 
@@ -85,18 +73,11 @@ fn numbers_are_not_given_out_again_after_a_deletion() {
     let store = SqliteStore::open(&path, &quiet()).unwrap();
     store.commit(&start(41, b"started")).unwrap();
     let delete = evertide_store::Write::DeleteRun { run_key: 41 };
-    store
-        .commit(&evertide_store::Batch {
-            writes: vec![delete],
-        })
-        .unwrap();
+    store.commit(&evertide_store::Batch { writes: vec![delete] }).unwrap();
     store.materialise().unwrap();
     drop(store);
     let store = SqliteStore::open(&path, &quiet()).unwrap();
-    let expected = OpenState {
-        next_run_key: 42,
-        next_task_id: 1,
-    };
+    let expected = OpenState { next_run_key: 42, next_task_id: 1 };
     assert_eq!(store.open_state().unwrap(), expected);
     assert_eq!(store.run(41).unwrap(), None);
 }

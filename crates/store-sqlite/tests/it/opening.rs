@@ -17,10 +17,7 @@ fn a_file_has_one_user_at_a_time() {
     let store = open(&path).unwrap();
     let second = open(&path).unwrap_err();
     assert!(matches!(second, StoreError::Locked { .. }), "{second}");
-    assert!(
-        second.to_string().contains("in use by another process"),
-        "{second}"
-    );
+    assert!(second.to_string().contains("in use by another process"), "{second}");
     drop(store);
     open(&path).unwrap();
 }
@@ -37,14 +34,10 @@ fn another_programs_file_is_left_alone() {
 
     let path = directory.path().join("theirs.db");
     let theirs = Connection::open(&path).unwrap();
-    theirs
-        .execute_batch("CREATE TABLE theirs (id INTEGER)")
-        .unwrap();
+    theirs.execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
     let refused = open(&path).unwrap_err();
     assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused}");
-    let mode: String = theirs
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String = theirs.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete");
 }
 
@@ -57,8 +50,5 @@ fn a_newer_schema_is_refused() {
     newer.pragma_update(None, "user_version", 1000).unwrap();
     drop(newer);
     let refused = open(&path).unwrap_err();
-    assert!(
-        matches!(refused, StoreError::NewerSchema { found: 1000, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, StoreError::NewerSchema { found: 1000, .. }), "{refused}");
 }

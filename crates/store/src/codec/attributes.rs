@@ -10,9 +10,7 @@ use super::message::{KeywordList, SearchAttribute, SearchAttributes};
 
 /// The search attributes of one row as bytes; empty if there are none.
 pub fn encode_search_attributes(attributes: &[(String, SearchValue)]) -> Vec<u8> {
-    let message = SearchAttributes {
-        attributes: encode(attributes),
-    };
+    let message = SearchAttributes { attributes: encode(attributes) };
     message.encode_to_vec()
 }
 
@@ -25,20 +23,14 @@ pub fn decode_search_attributes(encoded: Bytes) -> Result<Vec<(String, SearchVal
 }
 
 pub(super) fn encode(attributes: &[(String, SearchValue)]) -> Vec<SearchAttribute> {
-    let messages = attributes.iter().map(|(name, value)| SearchAttribute {
-        name: name.clone(),
-        value: Some(encode_value(value)),
-    });
+    let messages =
+        attributes.iter().map(|(name, value)| SearchAttribute { name: name.clone(), value: Some(encode_value(value)) });
     messages.collect()
 }
 
-pub(super) fn decode(
-    messages: Vec<SearchAttribute>,
-) -> Result<Vec<(String, SearchValue)>, CodecError> {
+pub(super) fn decode(messages: Vec<SearchAttribute>) -> Result<Vec<(String, SearchValue)>, CodecError> {
     let attributes = messages.into_iter().map(|message| {
-        let value = message
-            .value
-            .ok_or(CodecError::Missing("the value of a search attribute"))?;
+        let value = message.value.ok_or(CodecError::Missing("the value of a search attribute"))?;
         Ok((message.name, decode_value(value)))
     });
     attributes.collect()
@@ -52,9 +44,7 @@ fn encode_value(value: &SearchValue) -> Value {
         SearchValue::Double(number) => Value::Double(*number),
         SearchValue::Bool(truth) => Value::Bool(*truth),
         SearchValue::Datetime(time_ns) => Value::Datetime(*time_ns),
-        SearchValue::KeywordList(keywords) => Value::KeywordList(KeywordList {
-            keywords: keywords.clone(),
-        }),
+        SearchValue::KeywordList(keywords) => Value::KeywordList(KeywordList { keywords: keywords.clone() }),
     }
 }
 

@@ -47,9 +47,7 @@ impl Question {
             Self::HistoryBefore(run_key, before_event_id, limit) => {
                 compare(both.map(|store| store.history_before(*run_key, *before_event_id, *limit)))
             }
-            Self::Wakes(until_ms, after, limit) => {
-                compare(both.map(|store| store.wakes(*until_ms, *after, *limit)))
-            }
+            Self::Wakes(until_ms, after, limit) => compare(both.map(|store| store.wakes(*until_ms, *after, *limit))),
             Self::NextWake => compare(both.map(|store| store.next_wake())),
             Self::Backlog(queue, after_task_id, limit) => {
                 compare(both.map(|store| store.backlog(queue, *after_task_id, *limit)))
@@ -57,9 +55,7 @@ impl Question {
             Self::BacklogQueues => compare(both.map(|store| store.backlog_queues())),
             Self::Registry(kind) => compare(both.map(|store| store.registry(kind))),
             Self::List(query) => compare(both.map(|store| all_pages(store, query))),
-            Self::Count(namespace_id, filter) => {
-                compare(both.map(|store| store.count(namespace_id, filter)))
-            }
+            Self::Count(namespace_id, filter) => compare(both.map(|store| store.count(namespace_id, filter))),
             Self::CountByStatus(namespace_id, filter) => {
                 compare(both.map(|store| store.count_by_status(namespace_id, filter)))
             }
@@ -84,10 +80,7 @@ fn all_pages(store: &dyn Store, query: &ListQuery) -> Result<Vec<ListPage>, Stor
     let mut pages = Vec::new();
     loop {
         let page = store.list(&query)?;
-        let next = page
-            .next
-            .clone()
-            .filter(|next| advances(query.after.as_ref(), next));
+        let next = page.next.clone().filter(|next| advances(query.after.as_ref(), next));
         pages.push(page);
         match next {
             Some(next) => query.after = Some(next),

@@ -42,16 +42,8 @@ impl Random {
 
     /// Bytes that tell where they came from, now and then many of them.
     pub(super) fn bytes(&mut self) -> bytes::Bytes {
-        let length = if self.one_in(20) {
-            40_000
-        } else {
-            1 + self.below(40)
-        };
+        let length = if self.one_in(20) { 40_000 } else { 1 + self.below(40) };
         let first = self.next().to_le_bytes();
-        first
-            .into_iter()
-            .cycle()
-            .take(usize::try_from(length).unwrap_or(1))
-            .collect()
+        first.into_iter().cycle().take(usize::try_from(length).unwrap_or(1)).collect()
     }
 }

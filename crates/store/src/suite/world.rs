@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use evertide_engine::visibility::{AttributeType, Filter, SearchValue};
 
-use super::filters::filter;
+use super::filters::any_filter;
 use super::question::Question;
 use super::random::Random;
-use crate::batch::{
-    BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write,
-};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
 use crate::contract::HistoryLimit;
 use crate::visibility::{ListQuery, VisibilityRow};
 
@@ -42,27 +40,16 @@ struct LiveRun {
 
 impl Default for World {
     fn default() -> Self {
-        Self {
-            runs: BTreeMap::new(),
-            next_run_key: 1,
-            next_task_id: 1,
-            tasks: Vec::new(),
-        }
+        Self { runs: BTreeMap::new(), next_run_key: 1, next_task_id: 1, tasks: Vec::new() }
     }
 }
 
 impl World {
     /// A batch that keeps the contract.
     pub(super) fn batch(&mut self, random: &mut Random) -> Batch {
-        let count = if random.one_in(10) {
-            20
-        } else {
-            random.below(5)
-        };
+        let count = if random.one_in(10) { 20 } else { random.below(5) };
         let writes = (0..count).map(|_| self.write(random));
-        Batch {
-            writes: writes.collect(),
-        }
+        Batch { writes: writes.collect() }
     }
 
     /// A batch that breaks it at its end, so that what comes before must not be seen either.
@@ -75,22 +62,13 @@ impl World {
             run_key = existing;
             create = Some(run.identity);
         }
-        batch.writes.push(Write::Run(RunWrite {
-            run_key,
-            create,
-            record: random.bytes(),
-            ..RunWrite::default()
-        }));
+        batch.writes.push(Write::Run(RunWrite { run_key, create, record: random.bytes(), ..RunWrite::default() }));
         *self = before;
         batch
     }
 
     fn clone_of_state(&self) -> Self {
-        Self {
-            runs: self.runs.clone(),
-            tasks: self.tasks.clone(),
-            ..*self
-        }
+        Self { runs: self.runs.clone(), tasks: self.tasks.clone(), ..*self }
     }
 
     fn write(&mut self, random: &mut Random) -> Write {
@@ -130,13 +108,7 @@ impl World {
         self.step(random, run_key, run, create)
     }
 
-    fn step(
-        &mut self,
-        random: &mut Random,
-        run_key: RunKey,
-        mut run: LiveRun,
-        create: Option<RunIdentity>,
-    ) -> Write {
+    fn step(&mut self, random: &mut Random, run_key: RunKey, mut run: LiveRun, create: Option<RunIdentity>) -> Write {
         let first_event_id = run.next_event_id;
         let has_record = !random.one_in(6);
         if has_record {
@@ -154,23 +126,15 @@ impl World {
             1 => Some(None),
             _ => Some(Some(random.between(-2, 20))),
         };
-        let backlog = (0..random.below(3))
-            .map(|_| self.backlog_change(random))
-            .collect();
+        let backlog = (0..random.below(3)).map(|_| self.backlog_change(random)).collect();
         let write = RunWrite {
             run_key,
             create,
             current,
             first_event_id,
-            record: if has_record {
-                random.bytes()
-            } else {
-                bytes::Bytes::new()
-            },
+            record: if has_record { random.bytes() } else { bytes::Bytes::new() },
             snapshot: random.one_in(4).then(|| random.bytes()),
-            visibility: random
-                .one_in(2)
-                .then(|| row(random, run_key, &run.identity)),
+            visibility: random.one_in(2).then(|| row(random, run_key, &run.identity)),
             wake,
             backlog,
         };
@@ -183,11 +147,7 @@ impl World {
             let (queue, task_id) = random.pick(&self.tasks).clone();
             if random.one_in(4) {
                 let task = random.bytes();
-                return BacklogChange::Put {
-                    queue,
-                    task_id,
-                    task,
-                };
+                return BacklogChange::Put { queue, task_id, task };
             }
             return BacklogChange::Delete { queue, task_id };
         }
@@ -196,11 +156,7 @@ impl World {
         let queue = queue(random);
         self.tasks.push((queue.clone(), task_id));
         let task = random.bytes();
-        BacklogChange::Put {
-            queue,
-            task_id,
-            task,
-        }
+        BacklogChange::Put { queue, task_id, task }
     }
 
     fn delete(&mut self, random: &mut Random) -> Write {
@@ -223,10 +179,7 @@ impl World {
     /// One question about anything.
     pub(super) fn question(&self, random: &mut Random) -> Question {
         let run_key = random.between(0, self.next_run_key);
-        let identity = self
-            .some_run(random)
-            .map(|(_, run)| run.identity)
-            .unwrap_or_default();
+        let identity = self.some_run(random).map(|(_, run)| run.identity).unwrap_or_default();
         let namespace_id = (*random.pick(&NAMESPACES)).to_owned();
         let workflow_id = (*random.pick(&WORKFLOW_IDS)).to_owned();
         let limit = usize::try_from(random.between(1, 6)).unwrap_or(1);
@@ -244,19 +197,13 @@ impl World {
             }
             8 => Question::NextWake,
             9 => {
-                let after_task_id =
-                    (!random.one_in(3)).then(|| random.between(0, self.next_task_id));
+                let after_task_id = (!random.one_in(3)).then(|| random.between(0, self.next_task_id));
                 Question::Backlog(queue(random), after_task_id, limit)
             }
             10 => Question::Registry((*random.pick(&REGISTRY_KINDS)).to_owned()),
-            11 => Question::List(ListQuery {
-                namespace_id,
-                filter: filter(random, 3),
-                page_size: limit,
-                after: None,
-            }),
-            12 => Question::Count(namespace_id, filter(random, 3)),
-            13 => Question::CountByStatus(namespace_id, filter(random, 3)),
+            11 => Question::List(ListQuery { namespace_id, filter: any_filter(random), page_size: limit, after: None }),
+            12 => Question::Count(namespace_id, any_filter(random)),
+            13 => Question::CountByStatus(namespace_id, any_filter(random)),
             _ => Question::Expired(namespace_id, time_ns(random), limit),
         }
     }
@@ -286,18 +233,10 @@ impl World {
         for run_key in 0..=self.next_run_key {
             questions.push(Question::Run(run_key));
             questions.push(Question::History(run_key, 0, HistoryLimit::ALL));
-            questions.push(Question::HistoryBefore(
-                run_key,
-                i64::MAX,
-                HistoryLimit::ALL,
-            ));
+            questions.push(Question::HistoryBefore(run_key, i64::MAX, HistoryLimit::ALL));
         }
         for run in self.runs.values() {
-            let RunIdentity {
-                namespace_id,
-                workflow_id,
-                run_id,
-            } = run.identity.clone();
+            let RunIdentity { namespace_id, workflow_id, run_id } = run.identity.clone();
             questions.push(Question::FindRun(namespace_id, workflow_id, run_id));
         }
         for (queue, _) in &self.tasks {
@@ -341,11 +280,7 @@ fn row(random: &mut Random, run_key: RunKey, identity: &RunIdentity) -> Visibili
         run_id: identity.run_id.clone(),
         workflow_type: (*random.pick(&WORKFLOW_TYPES)).to_owned(),
         task_queue: (*random.pick(&WORDS)).to_owned(),
-        status: if is_closed {
-            i32::try_from(random.between(2, 7)).unwrap_or(2)
-        } else {
-            1
-        },
+        status: if is_closed { i32::try_from(random.between(2, 7)).unwrap_or(2) } else { 1 },
         start_time_ns: time_ns(random),
         execution_time_ns: (!random.one_in(4)).then(|| time_ns(random)),
         close_time_ns: is_closed.then(|| time_ns(random)),
@@ -371,15 +306,8 @@ fn search_attributes(random: &mut Random) -> Vec<(String, SearchValue)> {
             continue;
         }
         // The name is usually that of the type, but attributes are removed and made anew with another one.
-        let actual_type = if random.one_in(8) {
-            AttributeType::Keyword
-        } else {
-            value_type
-        };
-        attributes.push((
-            value_type.name().to_owned(),
-            search_value(random, actual_type),
-        ));
+        let actual_type = if random.one_in(8) { AttributeType::Keyword } else { value_type };
+        attributes.push((value_type.name().to_owned(), search_value(random, actual_type)));
     }
     attributes
 }
