@@ -17,13 +17,10 @@ mod starting;
 mod tests;
 
 pub(super) use closing::{
-    RESETTER_IDENTITY, apply_parent_close_policy, child_closed, parent_closed, report_close,
-    tell_parent,
+    RESETTER_IDENTITY, apply_parent_close_policy, child_closed, parent_closed, report_close, tell_parent,
 };
 pub(super) use command::start_command;
-pub(super) use starting::{
-    begin, request_id, start_answered, start_child, write_failed, write_started,
-};
+pub(super) use starting::{begin, request_id, start_answered, start_child, write_failed, write_started};
 
 use crate::workflow::draft::Draft;
 use crate::workflow::outbox::{BeginChild, Message, Outgoing, StartChild};
@@ -38,10 +35,7 @@ pub(super) fn pending_info(child: &Child, initiated_event_id: i64) -> PendingChi
     PendingChildExecutionInfo {
         workflow_id: initiated.workflow_id.clone(),
         run_id: child.run_id.clone(),
-        workflow_type_name: initiated
-            .workflow_type
-            .as_ref()
-            .map_or_else(String::new, |t| t.name.clone()),
+        workflow_type_name: initiated.workflow_type.as_ref().map_or_else(String::new, |t| t.name.clone()),
         initiated_id: initiated_event_id,
         parent_close_policy: initiated.parent_close_policy,
     }
@@ -71,27 +65,16 @@ fn to_child(child: &Child, run_id: String, message: Message) -> Outgoing {
 }
 
 /// Asks for the start of the child of an initiated event that has been written.
-pub(super) fn send_start(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    user_metadata: Option<UserMetadata>,
-) {
+pub(super) fn send_start(draft: &mut Draft<'_, '_>, initiated_event_id: i64, user_metadata: Option<UserMetadata>) {
     let Some(child) = draft.state().children.get(&initiated_event_id) else {
         return;
     };
-    let message = Message::StartChild(StartChild {
-        initiated_event_id,
-        user_metadata,
-    });
+    let message = Message::StartChild(StartChild { initiated_event_id, user_metadata });
     let outgoing = to_child(child, String::new(), message);
     draft.send(outgoing);
 }
 
 /// Lets a child that has been started have its first workflow task.
 fn send_begin(draft: &mut Draft<'_, '_>, child: &Child, run_id: &str) {
-    draft.send(to_child(
-        child,
-        run_id.to_owned(),
-        Message::BeginChild(BeginChild {}),
-    ));
+    draft.send(to_child(child, run_id.to_owned(), Message::BeginChild(BeginChild {})));
 }

@@ -8,8 +8,8 @@ use crate::workflow::outbox::{Delivery, DeliveryResult, Message};
 use crate::workflow::state::Execution;
 use crate::workflow::workflow_task::StartTask;
 use crate::workflow::{
-    activity, child_workflow, close, command, describe, external_workflow, options, query, signal,
-    timeout, update, workflow_task,
+    activity, child_workflow, close, command, describe, external_workflow, options, query, reset, signal, timeout,
+    update, workflow_task,
 };
 use evertide_proto::workflowservice as ws;
 
@@ -88,16 +88,8 @@ pub fn decide(request: Request, exec: &mut Execution, env: &mut Env<'_>) -> (Wri
 fn keep_within_limits(draft: &mut Draft<'_, '_>) {
     let limits = draft.limits();
     let state = draft.state();
-    let buffered_bytes = || {
-        state
-            .buffered
-            .iter()
-            .map(prost::Message::encoded_len)
-            .sum::<usize>()
-    };
-    if state.buffered.len() > limits.buffered_events
-        || buffered_bytes() > limits.buffered_events_size_bytes
-    {
+    let buffered_bytes = || state.buffered.iter().map(prost::Message::encoded_len).sum::<usize>();
+    if state.buffered.len() > limits.buffered_events || buffered_bytes() > limits.buffered_events_size_bytes {
         workflow_task::fail_with_full_buffer(draft);
     } else if state.next_event_id - 1 > limits.history_count {
         close::terminate_by_server(draft, "Workflow history count exceeds limit.");
@@ -129,49 +121,35 @@ fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {
         Request::UpdateOptions(r) => options::update_options(draft, *r),
         Request::Pause(r) => options::pause(draft, *r),
         Request::Unpause(r) => options::unpause(draft, *r),
-        Request::Describe => Ok(Reply::Described(Box::new(describe::describe(
-            draft.exec, draft.env,
-        )))),
+        Request::Describe => Ok(Reply::Described(Box::new(describe::describe(draft.exec, draft.env)))),
     }
 }
 
 fn deliver(draft: &mut Draft<'_, '_>, delivery: Delivery) -> Decided {
     let result = match delivery.message.clone() {
         Message::StartChild(_) => {
-            return Err(Rejection::invalid(
-                "a child is started by its workflow id, not its run",
-            ));
+            return Err(Rejection::invalid("a child is started by its workflow id, not its run"));
         }
         Message::BeginChild(_) => child_workflow::begin(draft),
         Message::Signal(m) => external_workflow::take_signal(draft, &delivery, m),
         Message::Cancel(m) => external_workflow::take_cancel(draft, &delivery, &m),
         Message::ChildClosed(m) => child_workflow::child_closed(draft, m),
         Message::ParentClosed(m) => child_workflow::parent_closed(draft, &delivery, &m),
+        Message::WasReset(m) => reset::take_was_reset(draft, &delivery, &m),
     };
     Ok(Reply::Delivered(result))
 }
 
 fn delivered(draft: &mut Draft<'_, '_>, id: i64, result: DeliveryResult) -> Decided {
-    let Some(message) = draft
-        .state()
-        .outbox
-        .get(&id)
-        .and_then(|o| o.message.clone())
-    else {
+    let Some(message) = draft.state().outbox.get(&id).and_then(|o| o.message.clone()) else {
         return Ok(Reply::Done); // A repeat of an answer that has been taken.
     };
     draft.record(crate::workflow::Change::MessageDone(id));
     match message {
-        Message::StartChild(m) => {
-            child_workflow::start_answered(draft, m.initiated_event_id, &result)
-        }
-        Message::Signal(m) => {
-            external_workflow::signal_answered(draft, m.initiated_event_id, &result)
-        }
-        Message::Cancel(m) => {
-            external_workflow::cancel_answered(draft, m.initiated_event_id, &result)
-        }
-        Message::BeginChild(_) | Message::ChildClosed(_) | Message::ParentClosed(_) => {}
+        Message::StartChild(m) => child_workflow::start_answered(draft, m.initiated_event_id, &result),
+        Message::Signal(m) => external_workflow::signal_answered(draft, m.initiated_event_id, &result),
+        Message::Cancel(m) => external_workflow::cancel_answered(draft, m.initiated_event_id, &result),
+        Message::BeginChild(_) | Message::ChildClosed(_) | Message::ParentClosed(_) | Message::WasReset(_) => {}
     }
     Ok(Reply::Done)
 }

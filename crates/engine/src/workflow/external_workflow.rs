@@ -31,12 +31,10 @@ use evertide_proto::enums::{
     SignalExternalWorkflowExecutionFailedCause as SignalFailure, WorkflowTaskFailedCause as Cause,
 };
 use evertide_proto::history::{
-    ExternalWorkflowExecutionCancelRequestedEventAttributes,
-    ExternalWorkflowExecutionSignaledEventAttributes,
+    ExternalWorkflowExecutionCancelRequestedEventAttributes, ExternalWorkflowExecutionSignaledEventAttributes,
     RequestCancelExternalWorkflowExecutionFailedEventAttributes,
     RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-    SignalExternalWorkflowExecutionFailedEventAttributes,
-    SignalExternalWorkflowExecutionInitiatedEventAttributes,
+    SignalExternalWorkflowExecutionFailedEventAttributes, SignalExternalWorkflowExecutionInitiatedEventAttributes,
 };
 use prost::Message as _;
 
@@ -55,9 +53,7 @@ pub(super) fn of_signal(a: &SignalExternalWorkflowExecutionInitiatedEventAttribu
 }
 
 /// The pending cancel request of an initiated event.
-pub(super) fn of_cancel(
-    a: &RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-) -> External {
+pub(super) fn of_cancel(a: &RequestCancelExternalWorkflowExecutionInitiatedEventAttributes) -> External {
     External {
         target: a.workflow_execution.clone(),
         namespace: a.namespace.clone(),
@@ -68,40 +64,20 @@ pub(super) fn of_cancel(
 }
 
 /// SignalExternalWorkflowExecution, a command.
-pub(super) fn signal_command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn signal_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
     let Some(A::SignalExternalWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
     let namespace_id = target_namespace(draft, &a.namespace)?;
     let Some(target) = a.execution else {
-        return Err(BadCommand::task(
-            BAD_SIGNAL,
-            "Execution is not set on SignalExternalWorkflowExecutionCommand.",
-        ));
+        return Err(BadCommand::task(BAD_SIGNAL, "Execution is not set on SignalExternalWorkflowExecutionCommand."));
     };
     check_cross_namespace(draft, &namespace_id, BAD_SIGNAL)?;
-    check_signal(
-        draft.limits().id_length_bytes,
-        &target,
-        &a.namespace,
-        &a.signal_name,
-    )
-    .map_err(|text| BadCommand::task(BAD_SIGNAL, text))?;
-    let (pending, limit) = (
-        draft.state().external_signals.len(),
-        draft.limits().pending_signals,
-    );
-    check_count(
-        "pending signals to external workflows",
-        pending,
-        limit,
-        Cause::PendingSignalsLimitExceeded,
-    )?;
+    check_signal(draft.limits().id_length_bytes, &target, &a.namespace, &a.signal_name)
+        .map_err(|text| BadCommand::task(BAD_SIGNAL, text))?;
+    let (pending, limit) = (draft.state().external_signals.len(), draft.limits().pending_signals);
+    check_count("pending signals to external workflows", pending, limit, Cause::PendingSignalsLimitExceeded)?;
     if a.input.as_ref().map_or(0, |i| i.encoded_len()) > draft.limits().blob_size_bytes {
         let text = "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.";
         return Err(BadCommand::terminate(BAD_SIGNAL, text));
@@ -119,58 +95,30 @@ pub(super) fn signal_command(
     };
     let initiated_event_id = draft.event_with(initiated.clone(), extra);
     let request_id = draft.env.ids.uuid();
-    send_signal(
-        draft,
-        SignalMessage {
-            initiated_event_id,
-            request_id,
-            initiated,
-        },
-    );
+    send_signal(draft, SignalMessage { initiated_event_id, request_id, initiated });
     Ok(())
 }
 
 /// Sends a signal whose initiated event has been written.
 pub(super) fn send_signal(draft: &mut Draft<'_, '_>, message: SignalMessage) {
-    let target = message
-        .initiated
-        .workflow_execution
-        .clone()
-        .unwrap_or_default();
+    let target = message.initiated.workflow_execution.clone().unwrap_or_default();
     let namespace_id = message.initiated.namespace_id.clone();
     draft.send(outgoing(namespace_id, target, Message::Signal(message)));
 }
 
 /// RequestCancelExternalWorkflowExecution, a command.
-pub(super) fn cancel_command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
-    let Some(A::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) = command.attributes
-    else {
+    let Some(A::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
     let namespace_id = target_namespace(draft, &a.namespace)?;
     check_cross_namespace(draft, &namespace_id, BAD_CANCEL)?;
-    let target = WorkflowExecution {
-        workflow_id: a.workflow_id,
-        run_id: a.run_id,
-    };
-    check_cancel(draft, &target, &a.namespace, completed_id)
-        .map_err(|text| BadCommand::task(BAD_CANCEL, text))?;
-    let (pending, limit) = (
-        draft.state().external_cancels.len(),
-        draft.limits().pending_cancel_requests,
-    );
+    let target = WorkflowExecution { workflow_id: a.workflow_id, run_id: a.run_id };
+    check_cancel(draft, &target, &a.namespace, completed_id).map_err(|text| BadCommand::task(BAD_CANCEL, text))?;
+    let (pending, limit) = (draft.state().external_cancels.len(), draft.limits().pending_cancel_requests);
     let what = "pending requests to cancel external workflows";
-    check_count(
-        what,
-        pending,
-        limit,
-        Cause::PendingRequestCancelLimitExceeded,
-    )?;
+    check_count(what, pending, limit, Cause::PendingRequestCancelLimitExceeded)?;
     let initiated = RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
         workflow_task_completed_event_id: completed_id,
         namespace: a.namespace,
@@ -182,45 +130,24 @@ pub(super) fn cancel_command(
     };
     let initiated_event_id = draft.event_with(initiated.clone(), extra);
     let request_id = draft.env.ids.uuid();
-    send_cancel(
-        draft,
-        CancelMessage {
-            initiated_event_id,
-            request_id,
-            initiated,
-        },
-    );
+    send_cancel(draft, CancelMessage { initiated_event_id, request_id, initiated });
     Ok(())
 }
 
 /// Sends a cancel request whose initiated event has been written.
 pub(super) fn send_cancel(draft: &mut Draft<'_, '_>, message: CancelMessage) {
-    let target = message
-        .initiated
-        .workflow_execution
-        .clone()
-        .unwrap_or_default();
+    let target = message.initiated.workflow_execution.clone().unwrap_or_default();
     let namespace_id = message.initiated.namespace_id.clone();
     draft.send(outgoing(namespace_id, target, Message::Cancel(message)));
 }
 
 fn outgoing(namespace_id: String, target: WorkflowExecution, message: Message) -> Outgoing {
-    Outgoing {
-        namespace_id,
-        workflow_id: target.workflow_id,
-        run_id: target.run_id,
-        message: Some(message),
-    }
+    Outgoing { namespace_id, workflow_id: target.workflow_id, run_id: target.run_id, message: Some(message) }
 }
 
 /// The target's answer to a signal.
-pub(super) fn signal_answered(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    result: &DeliveryResult,
-) {
-    let Some((pending, namespace)) = answered(draft, initiated_event_id, |s| &s.external_signals)
-    else {
+pub(super) fn signal_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64, result: &DeliveryResult) {
+    let Some((pending, namespace)) = answered(draft, initiated_event_id, |s| &s.external_signals) else {
         return;
     };
     let cause = match result {
@@ -237,9 +164,7 @@ pub(super) fn signal_answered(
         }
         DeliveryResult::NamespaceNotFound => SignalFailure::NamespaceNotFound,
         DeliveryResult::SignalLimit => SignalFailure::SignalCountLimitExceeded,
-        DeliveryResult::NotFound | DeliveryResult::ChildExists => {
-            SignalFailure::ExternalWorkflowExecutionNotFound
-        }
+        DeliveryResult::NotFound | DeliveryResult::ChildExists => SignalFailure::ExternalWorkflowExecutionNotFound,
     };
     let attributes = SignalExternalWorkflowExecutionFailedEventAttributes {
         cause: cause.into(),
@@ -255,13 +180,8 @@ pub(super) fn signal_answered(
 }
 
 /// The target's answer to a cancel request.
-pub(super) fn cancel_answered(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    result: &DeliveryResult,
-) {
-    let Some((pending, namespace)) = answered(draft, initiated_event_id, |s| &s.external_cancels)
-    else {
+pub(super) fn cancel_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64, result: &DeliveryResult) {
+    let Some((pending, namespace)) = answered(draft, initiated_event_id, |s| &s.external_cancels) else {
         return;
     };
     let cause = match result {
@@ -313,11 +233,7 @@ fn namespace_name(draft: &Draft<'_, '_>, said: &str, id: &str) -> String {
     if !said.is_empty() {
         return said.to_owned();
     }
-    draft
-        .env
-        .namespaces
-        .with_id(id)
-        .map_or_else(|| draft.state().info.namespace.clone(), |n| n.name.clone())
+    draft.env.namespaces.with_id(id).map_or_else(|| draft.state().info.namespace.clone(), |n| n.name.clone())
 }
 
 /// Id of the namespace that a command names; the workflow's own if it names none. An unknown one refuses the call and
@@ -335,41 +251,23 @@ fn id_of(namespaces: &Namespaces, name: &str) -> Result<String, BadCommand> {
 }
 
 /// Commands do not reach into other namespaces.
-pub(super) fn check_cross_namespace(
-    draft: &Draft<'_, '_>,
-    target_id: &str,
-    cause: Cause,
-) -> Result<(), BadCommand> {
+pub(super) fn check_cross_namespace(draft: &Draft<'_, '_>, target_id: &str, cause: Cause) -> Result<(), BadCommand> {
     if target_id == draft.state().info.namespace_id {
         return Ok(());
     }
-    Err(BadCommand::task(
-        cause,
-        "cross namespace commands are not allowed",
-    ))
+    Err(BadCommand::task(cause, "cross namespace commands are not allowed"))
 }
 
 /// A run has only so many requests of a kind under way.
-pub(super) fn check_count(
-    what: &str,
-    pending: usize,
-    limit: usize,
-    cause: Cause,
-) -> Result<(), BadCommand> {
+pub(super) fn check_count(what: &str, pending: usize, limit: usize, cause: Cause) -> Result<(), BadCommand> {
     if pending < limit {
         return Ok(());
     }
-    let text =
-        format!("the number of {what}, {pending}, has reached the per-workflow limit of {limit}");
+    let text = format!("the number of {what}, {pending}, has reached the per-workflow limit of {limit}");
     Err(BadCommand::task(cause, text))
 }
 
-fn check_signal(
-    limit: usize,
-    target: &WorkflowExecution,
-    namespace: &str,
-    signal: &str,
-) -> Result<(), String> {
+fn check_signal(limit: usize, target: &WorkflowExecution, namespace: &str, signal: &str) -> Result<(), String> {
     const COMMAND: &str = "SignalExternalWorkflowExecutionCommand";
     let (id, run_id) = (&target.workflow_id, &target.run_id);
     if id.is_empty() {
@@ -407,9 +305,7 @@ fn check_cancel(
     let limit = draft.limits().id_length_bytes;
     let (id, run_id) = (&target.workflow_id, &target.run_id);
     if id.is_empty() {
-        return Err(format!(
-            "WorkflowId is not set on {COMMAND}. Namespace={namespace} RunId={run_id}"
-        ));
+        return Err(format!("WorkflowId is not set on {COMMAND}. Namespace={namespace} RunId={run_id}"));
     }
     if id.len() > limit {
         return Err(format!(
@@ -423,8 +319,7 @@ fn check_cancel(
         return Err(format!("Invalid RunId set on {COMMAND}. {whole}"));
     }
     let mut children = draft.state().children.values().map(|c| &c.initiated);
-    if children.any(|c| c.workflow_task_completed_event_id == completed_id && c.workflow_id == *id)
-    {
+    if children.any(|c| c.workflow_task_completed_event_id == completed_id && c.workflow_id == *id) {
         return Err(format!(
             "Start and RequestCancel for child workflow is not allowed in same workflow task. {whole}"
         ));

@@ -8,6 +8,8 @@
 //! A message names what it needs and no more; [`Delivery`] is the message with all that the target must know.
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 pub(super) mod world;
 
 use crate::workflow::state::{Execution, State};
@@ -15,8 +17,7 @@ use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::history::{
     HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-    SignalExternalWorkflowExecutionInitiatedEventAttributes,
-    StartChildWorkflowExecutionInitiatedEventAttributes,
+    SignalExternalWorkflowExecutionInitiatedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 use evertide_proto::sdk::UserMetadata;
 
@@ -33,7 +34,7 @@ pub struct Outgoing {
     #[prost(string, tag = "3")]
     pub run_id: String,
     /// What to say.
-    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10")]
     pub message: Option<Message>,
 }
 
@@ -58,6 +59,9 @@ pub enum Message {
     /// The parent has ended; its close policy asks for this.
     #[prost(message, tag = "9")]
     ParentClosed(ParentClosed),
+    /// The run was reset to the sender.
+    #[prost(message, tag = "10")]
+    WasReset(WasReset),
 }
 
 /// Start the child of this initiated event; the rest is in the sender's pending child.
@@ -137,6 +141,14 @@ pub struct ParentClosed {
     pub first_run_id: String,
 }
 
+/// A run that was not the current one any more was reset to the run that says so.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct WasReset {
+    /// The reset point: the first event of the run that the sender does not share.
+    #[prost(int64, tag = "1")]
+    pub point: i64,
+}
+
 /// A message with all that its target must know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -206,9 +218,7 @@ impl Execution {
         let out = state.outbox.get(&id)?;
         let message = out.message.clone()?;
         let child = match &message {
-            Message::StartChild(start) => {
-                Some(Box::new(child_start(state, start.initiated_event_id)?))
-            }
+            Message::StartChild(start) => Some(Box::new(child_start(state, start.initiated_event_id)?)),
             _ => None,
         };
         Some(Delivery {

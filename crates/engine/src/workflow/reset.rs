@@ -17,16 +17,14 @@ use crate::workflow::chain::{ChainOutcome, NewRun, ResetBase};
 use crate::workflow::change::{Change, Creation, Facts, RequestSeen};
 use crate::workflow::child_workflow::{self, RESETTER_IDENTITY};
 use crate::workflow::draft::{Draft, Reply, Written};
-use crate::workflow::outbox::{Message, Outgoing};
+use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
 use crate::workflow::state::{Execution, RequestId, State};
 use crate::workflow::{activity, close, options, workflow_task};
 use evertide_proto::enums::EventType;
 use evertide_proto::history::WorkflowExecutionTerminatedEventAttributes;
 use evertide_proto::workflow::PostResetOperation;
 use evertide_proto::workflow::post_reset_operation::{UpdateWorkflowOptions, Variant};
-use evertide_proto::workflowservice::{
-    ResetWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
-};
+use evertide_proto::workflowservice::{ResetWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest};
 
 /// ResetWorkflowExecution.
 pub(super) fn reset(
@@ -39,63 +37,33 @@ pub(super) fn reset(
     if let Some(current) = &current
         && was_made_by(&current.state, &request.request_id)
     {
-        let reply = Reply::Reset {
-            run_id: current.state.info.run_id.clone(),
-        };
-        return Ok(ChainOutcome {
-            reply,
-            ..ChainOutcome::default()
-        });
+        let reply = Reply::Reset { run_id: current.state.info.run_id.clone() };
+        return Ok(ChainOutcome { reply, ..ChainOutcome::default() });
     }
     let run_id = env.ids.run_id(env.now_ns);
-    let new = make(
-        &request,
-        operations,
-        &base,
-        current.as_deref(),
-        &run_id,
-        env,
-    )?;
-    let current =
-        current.and_then(|current| end(current, &base.exec.state, &request, &run_id, env));
-    Ok(ChainOutcome {
-        current,
-        new: Some(Box::new(new)),
-        reply: Reply::Reset { run_id },
-    })
+    let new = make(&request, operations, &base, current.as_deref(), &run_id, env)?;
+    let current = current.and_then(|current| end(current, &base.exec.state, &request, &run_id, env));
+    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply: Reply::Reset { run_id } })
 }
 
 /// Checks the request, and gives what is to be done after the reset.
-fn check(
-    request: &ResetWorkflowExecutionRequest,
-    base: &State,
-) -> Result<Vec<UpdateWorkflowOptions>, Rejection> {
+fn check(request: &ResetWorkflowExecutionRequest, base: &State) -> Result<Vec<UpdateWorkflowOptions>, Rejection> {
     if request.request_id.is_empty() {
         return Err(Rejection::invalid("RequestId is not set on request."));
     }
     let point = request.workflow_task_finish_event_id;
     if point <= 1 || point >= base.next_event_id {
-        return Err(Rejection::invalid(
-            "Workflow task finish ID must be > 1 && <= workflow last event ID.",
-        ));
+        return Err(Rejection::invalid("Workflow task finish ID must be > 1 && <= workflow last event ID."));
     }
-    request
-        .post_reset_operations
-        .iter()
-        .map(operation)
-        .collect()
+    request.post_reset_operations.iter().map(operation).collect()
 }
 
 /// Only options can be changed after a reset.
 fn operation(operation: &PostResetOperation) -> Result<UpdateWorkflowOptions, Rejection> {
     match &operation.variant {
         Some(Variant::UpdateWorkflowOptions(update)) => Ok(update.clone()),
-        Some(Variant::SignalWorkflow(_)) => Err(Rejection::invalid(
-            "unsupported post reset operation: SignalWorkflow",
-        )),
-        None => Err(Rejection::invalid(
-            "unsupported post reset operation: none is set",
-        )),
+        Some(Variant::SignalWorkflow(_)) => Err(Rejection::invalid("unsupported post reset operation: SignalWorkflow")),
+        None => Err(Rejection::invalid("unsupported post reset operation: none is set")),
     }
 }
 
@@ -116,16 +84,15 @@ fn make(
 ) -> Result<NewRun, Rejection> {
     let mut exec = Execution::default();
     let mut draft = Draft::new(&mut exec, env);
-    draft.record(Change::Created(creation(
-        &base.exec.state,
-        run_id,
-        draft.now_ns(),
-    )));
+    draft.record(Change::Created(creation(&base.exec.state, run_id, draft.now_ns())));
     let copied = copy::copy(&mut draft, base, request)?;
     set_expirations(&mut draft);
     remember_request(&mut draft, &request.request_id, copied.failed_event_id);
     reapply::reapply(&mut draft, base, current, request);
     copied.send_again(&mut draft, &base.exec.state);
+    if current.is_none_or(|current| current.state.info.run_id != base.exec.state.info.run_id) {
+        send_was_reset(&mut draft, &base.exec.state, request.workflow_task_finish_event_id);
+    }
     for operation in operations {
         let request = UpdateWorkflowExecutionOptionsRequest {
             workflow_execution_options: operation.workflow_execution_options,
@@ -160,11 +127,7 @@ fn creation(base: &State, run_id: &str, now_ns: i64) -> Creation {
 fn set_expirations(draft: &mut Draft<'_, '_>) {
     let (now_ns, started) = (draft.now_ns(), &draft.state().started);
     let due_ns = |length_ns: i64| {
-        if length_ns > 0 {
-            now_ns.saturating_add(length_ns)
-        } else {
-            0
-        }
+        if length_ns > 0 { now_ns.saturating_add(length_ns) } else { 0 }
     };
     let execution_ns = due_ns(duration_ns(started.workflow_execution_timeout.as_ref()));
     let run_ns = due_ns(duration_ns(started.workflow_run_timeout.as_ref()));
@@ -182,14 +145,8 @@ fn remember_request(draft: &mut Draft<'_, '_>, request_id: &str, failed_event_id
     if draft.state().request_ids.contains_key(request_id) {
         return;
     }
-    let made = RequestId {
-        event_type: EventType::WorkflowTaskFailed.into(),
-        event_id: failed_event_id,
-    };
-    draft.record(Change::RequestSeen(RequestSeen {
-        id: request_id.to_owned(),
-        made,
-    }));
+    let made = RequestId { event_type: EventType::WorkflowTaskFailed.into(), event_id: failed_event_id };
+    draft.record(Change::RequestSeen(RequestSeen { id: request_id.to_owned(), made }));
 }
 
 /// Ends the current run, and lets the run that is reset know its successor. Gives nothing if nothing is written.
@@ -205,50 +162,53 @@ fn end(
     let (is_base, is_running) = (info.run_id == base.info.run_id, draft.state().is_running());
     let of_other_chain = info.first_run_id != base.info.first_run_id;
     if is_base {
-        draft.record(Change::Facts(Facts {
-            reset_run_id: new_run_id.to_owned(),
-            ..Facts::default()
-        }));
-        hand_over_messages(&mut draft, request.workflow_task_finish_event_id);
+        hand_over(&mut draft, new_run_id, request.workflow_task_finish_event_id);
     }
     if is_running {
         let (reason, identity) = (request.reason.clone(), RESETTER_IDENTITY.to_owned());
         close::terminate(
             &mut draft,
-            close::Termination {
-                reason: reason.clone(),
-                identity: identity.clone(),
-                ..close::Termination::default()
-            },
+            close::Termination { reason: reason.clone(), identity: identity.clone(), ..close::Termination::default() },
         );
         if of_other_chain {
             // Its parent waits for a child whose place the new run does not take.
-            let terminated = WorkflowExecutionTerminatedEventAttributes {
-                reason,
-                identity,
-                details: None,
-            };
+            let terminated = WorkflowExecutionTerminatedEventAttributes { reason, identity, details: None };
             child_workflow::report_close(&mut draft, terminated.into());
         }
     }
     (!draft.is_clean()).then(|| draft.finish())
 }
 
-/// What was asked for before the reset point and is not answered is asked again by the new run.
-fn hand_over_messages(draft: &mut Draft<'_, '_>, point: i64) {
+/// Tells a run that is not the current one that it was reset; the current one learns it in the commit of the reset.
+fn send_was_reset(draft: &mut Draft<'_, '_>, base: &State, point: i64) {
+    draft.send(Outgoing {
+        namespace_id: base.info.namespace_id.clone(),
+        workflow_id: base.info.workflow_id.clone(),
+        run_id: base.info.run_id.clone(),
+        message: Some(Message::WasReset(WasReset { point })),
+    });
+}
+
+/// The message of [`send_was_reset`], at the run that was reset.
+pub(super) fn take_was_reset(draft: &mut Draft<'_, '_>, delivery: &Delivery, message: &WasReset) -> DeliveryResult {
+    hand_over(draft, &delivery.source.execution.run_id, message.point);
+    DeliveryResult::Taken
+}
+
+/// Lets a run know the one that it was reset to: news of its children are for that one, and what it asked for before
+/// the reset point, and has no answer to, that one asks again.
+fn hand_over(draft: &mut Draft<'_, '_>, new_run_id: &str, point: i64) {
+    if draft.state().info.reset_run_id == new_run_id {
+        return;
+    }
+    draft.record(Change::Facts(Facts { reset_run_id: new_run_id.to_owned(), ..Facts::default() }));
     let handed_over = |out: &Outgoing| match &out.message {
         Some(Message::StartChild(m)) => m.initiated_event_id < point,
         Some(Message::Signal(m)) => m.initiated_event_id < point,
         Some(Message::Cancel(m)) => m.initiated_event_id < point,
         _ => false,
     };
-    let ids: Vec<_> = draft
-        .state()
-        .outbox
-        .iter()
-        .filter(|(_, out)| handed_over(out))
-        .map(|(id, _)| *id)
-        .collect();
+    let ids: Vec<_> = draft.state().outbox.iter().filter(|(_, out)| handed_over(out)).map(|(id, _)| *id).collect();
     for id in ids {
         draft.record(Change::MessageDone(id));
     }

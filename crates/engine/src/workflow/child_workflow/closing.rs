@@ -4,9 +4,7 @@ use crate::workflow::change::Change;
 use crate::workflow::child_workflow::{close_policy, is_started, to_child, write_started};
 use crate::workflow::close;
 use crate::workflow::draft::{Draft, EventExtra};
-use crate::workflow::outbox::{
-    ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed,
-};
+use crate::workflow::outbox::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
 use crate::workflow::state::{Child, State};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
 use evertide_proto::common::WorkflowExecution;
@@ -15,8 +13,7 @@ use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
     ChildWorkflowExecutionCanceledEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
     ChildWorkflowExecutionFailedEventAttributes, ChildWorkflowExecutionTerminatedEventAttributes,
-    ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent,
-    WorkflowExecutionCancelRequestedEventAttributes,
+    ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent, WorkflowExecutionCancelRequestedEventAttributes,
 };
 
 /// Who terminates a run because it is reset.
@@ -62,10 +59,7 @@ pub(in crate::workflow) fn report_close(draft: &mut Draft<'_, '_>, close_event: 
 }
 
 /// A child's end, at the parent.
-pub(in crate::workflow) fn child_closed(
-    draft: &mut Draft<'_, '_>,
-    message: ChildClosed,
-) -> DeliveryResult {
+pub(in crate::workflow) fn child_closed(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
     if !draft.state().is_running() {
         return forward(draft, message);
     }
@@ -84,15 +78,13 @@ pub(in crate::workflow) fn child_closed(
         // It may be a child of the parent's old run that only shares the number of the event.
         return DeliveryResult::NotFound;
     } else {
+        // The news of its end has overtaken that of its start, which nobody waits for any more.
         write_started(draft, initiated_event_id, &message.first_run_id);
+        take_back_start(draft, initiated_event_id);
     }
-    let execution = WorkflowExecution {
-        workflow_id: message.workflow_id,
-        run_id: message.run_id,
-    };
+    let execution = WorkflowExecution { workflow_id: message.workflow_id, run_id: message.run_id };
     if let Some(child) = draft.state().children.get(&initiated_event_id)
-        && let Some(attributes) =
-            end_of_child(child, initiated_event_id, execution, message.close_event)
+        && let Some(attributes) = end_of_child(child, initiated_event_id, execution, message.close_event)
     {
         draft.arrive(attributes, EventExtra::default());
         workflow_task::schedule(draft);
@@ -110,10 +102,7 @@ fn forward(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
         namespace_id: info.namespace_id.clone(),
         workflow_id: info.workflow_id.clone(),
         run_id: info.reset_run_id.clone(),
-        message: Some(Message::ChildClosed(ChildClosed {
-            forwarded: true,
-            ..message
-        })),
+        message: Some(Message::ChildClosed(ChildClosed { forwarded: true, ..message })),
     };
     draft.send(outgoing);
     DeliveryResult::Taken
@@ -127,74 +116,61 @@ fn end_of_child(
     execution: WorkflowExecution,
     close_event: HistoryEvent,
 ) -> Option<A> {
-    let (namespace, namespace_id) = (
-        child.initiated.namespace.clone(),
-        child.initiated.namespace_id.clone(),
-    );
+    let (namespace, namespace_id) = (child.initiated.namespace.clone(), child.initiated.namespace_id.clone());
     let workflow_type = child.initiated.workflow_type.clone();
     let workflow_execution = Some(execution);
     let started_event_id = child.started_event_id;
     Some(match close_event.attributes? {
-        A::WorkflowExecutionCompletedEventAttributes(a) => {
-            ChildWorkflowExecutionCompletedEventAttributes {
-                result: a.result,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            }
-            .into()
+        A::WorkflowExecutionCompletedEventAttributes(a) => ChildWorkflowExecutionCompletedEventAttributes {
+            result: a.result,
+            namespace,
+            namespace_id,
+            workflow_execution,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
         }
-        A::WorkflowExecutionFailedEventAttributes(a) => {
-            ChildWorkflowExecutionFailedEventAttributes {
-                failure: a.failure,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-                retry_state: a.retry_state,
-            }
-            .into()
+        .into(),
+        A::WorkflowExecutionFailedEventAttributes(a) => ChildWorkflowExecutionFailedEventAttributes {
+            failure: a.failure,
+            namespace,
+            namespace_id,
+            workflow_execution,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
+            retry_state: a.retry_state,
         }
-        A::WorkflowExecutionCanceledEventAttributes(a) => {
-            ChildWorkflowExecutionCanceledEventAttributes {
-                details: a.details,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            }
-            .into()
+        .into(),
+        A::WorkflowExecutionCanceledEventAttributes(a) => ChildWorkflowExecutionCanceledEventAttributes {
+            details: a.details,
+            namespace,
+            namespace_id,
+            workflow_execution,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
         }
-        A::WorkflowExecutionTimedOutEventAttributes(a) => {
-            ChildWorkflowExecutionTimedOutEventAttributes {
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-                retry_state: a.retry_state,
-            }
-            .into()
+        .into(),
+        A::WorkflowExecutionTimedOutEventAttributes(a) => ChildWorkflowExecutionTimedOutEventAttributes {
+            namespace,
+            namespace_id,
+            workflow_execution,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
+            retry_state: a.retry_state,
         }
-        A::WorkflowExecutionTerminatedEventAttributes(_) => {
-            ChildWorkflowExecutionTerminatedEventAttributes {
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            }
-            .into()
+        .into(),
+        A::WorkflowExecutionTerminatedEventAttributes(_) => ChildWorkflowExecutionTerminatedEventAttributes {
+            namespace,
+            namespace_id,
+            workflow_execution,
+            workflow_type,
+            initiated_event_id,
+            started_event_id,
         }
+        .into(),
         _ => return None,
     })
 }
@@ -223,14 +199,12 @@ pub(in crate::workflow) fn apply_parent_close_policy(draft: &mut Draft<'_, '_>) 
 
 /// Whether the child was asked for by the very answer that closes the run, so that nobody has heard of it yet.
 fn is_asked_for_now(state: &State, child: &Child) -> bool {
-    let by_command = matches!(
-        state.info.status(),
-        Status::Completed | Status::Failed | Status::Canceled | Status::ContinuedAsNew
-    );
-    by_command
-        && child.initiated.workflow_task_completed_event_id == state.info.last_completed_event_id
+    let by_command =
+        matches!(state.info.status(), Status::Completed | Status::Failed | Status::Canceled | Status::ContinuedAsNew);
+    by_command && child.initiated.workflow_task_completed_event_id == state.info.last_completed_event_id
 }
 
+/// Takes the message that starts a child out of the outbox.
 fn take_back_start(draft: &mut Draft<'_, '_>, initiated_event_id: i64) {
     let Some(id) = start_message(draft.state(), initiated_event_id) else {
         return;
@@ -242,11 +216,7 @@ fn take_back_start(draft: &mut Draft<'_, '_>, initiated_event_id: i64) {
 /// Number of the message that starts a child, if it is not answered yet.
 pub(in crate::workflow) fn start_message(state: &State, initiated_event_id: i64) -> Option<i64> {
     let is_start = |m: &Message| matches!(m, Message::StartChild(s) if s.initiated_event_id == initiated_event_id);
-    state
-        .outbox
-        .iter()
-        .find(|(_, out)| out.message.as_ref().is_some_and(is_start))
-        .map(|(id, _)| *id)
+    state.outbox.iter().find(|(_, out)| out.message.as_ref().is_some_and(is_start)).map(|(id, _)| *id)
 }
 
 /// Tells a child that its parent has ended. The newest run of the child's chain is meant, whichever that is.
@@ -256,10 +226,7 @@ pub(super) fn send_parent_closed(
     first_run_id: String,
     policy: ParentClosePolicy,
 ) {
-    let message = Message::ParentClosed(ParentClosed {
-        policy: policy.into(),
-        first_run_id,
-    });
+    let message = Message::ParentClosed(ParentClosed { policy: policy.into(), first_run_id });
     draft.send(to_child(child, String::new(), message));
 }
 

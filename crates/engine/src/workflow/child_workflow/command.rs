@@ -15,9 +15,7 @@ use crate::workflow::timer::extra_of;
 use crate::workflow::{search_attributes, start, workflow_task};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, StartChildWorkflowExecutionCommandAttributes};
-use evertide_proto::enums::{
-    ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause as Cause,
-};
+use evertide_proto::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause as Cause};
 use evertide_proto::history::StartChildWorkflowExecutionInitiatedEventAttributes;
 use prost::Message as _;
 use prost_types::Duration;
@@ -43,25 +41,13 @@ pub(in crate::workflow) fn start_command(
     check_names(draft, &a)?;
     normalize(draft, &mut a)?;
     check_sizes(draft, &a)?;
-    let (pending, limit) = (
-        draft.state().children.len(),
-        draft.limits().pending_children,
-    );
-    check_count(
-        "pending child workflow executions",
-        pending,
-        limit,
-        Cause::PendingChildWorkflowsLimitExceeded,
-    )?;
+    let (pending, limit) = (draft.state().children.len(), draft.limits().pending_children);
+    check_count("pending child workflow executions", pending, limit, Cause::PendingChildWorkflowsLimitExceeded)?;
     let user_metadata = extra.user_metadata.clone();
     let initiated = initiated(*a, namespace_id.clone(), completed_id);
     let initiated_event_id = draft.event_with(initiated, extra);
     let request_id = request_id(&draft.state().info.run_id, initiated_event_id);
-    draft.record(Change::ChildRequest(ChildRequest {
-        initiated_event_id,
-        request_id,
-        namespace_id,
-    }));
+    draft.record(Change::ChildRequest(ChildRequest { initiated_event_id, request_id, namespace_id }));
     send_start(draft, initiated_event_id, user_metadata);
     Ok(())
 }
@@ -107,18 +93,10 @@ fn type_name(a: &StartChildWorkflowExecutionCommandAttributes) -> &str {
 
 /// Which child a message is about.
 fn which(a: &StartChildWorkflowExecutionCommandAttributes) -> String {
-    format!(
-        "WorkflowId={} WorkflowType={} Namespace={}",
-        a.workflow_id,
-        type_name(a),
-        a.namespace
-    )
+    format!("WorkflowId={} WorkflowType={} Namespace={}", a.workflow_id, type_name(a), a.namespace)
 }
 
-fn check_names(
-    draft: &Draft<'_, '_>,
-    a: &StartChildWorkflowExecutionCommandAttributes,
-) -> Result<(), BadCommand> {
+fn check_names(draft: &Draft<'_, '_>, a: &StartChildWorkflowExecutionCommandAttributes) -> Result<(), BadCommand> {
     let (id, type_name, namespace) = (&a.workflow_id, type_name(a), &a.namespace);
     let limit = draft.limits().id_length_bytes;
     if id.is_empty() {
@@ -154,33 +132,22 @@ fn normalize(
     a: &mut StartChildWorkflowExecutionCommandAttributes,
 ) -> Result<(), BadCommand> {
     let which = which(a);
-    cap(
-        &mut a.workflow_execution_timeout,
-        "WorkflowExecutionTimeout",
-        &which,
-    )?;
+    cap(&mut a.workflow_execution_timeout, "WorkflowExecutionTimeout", &which)?;
     cap(&mut a.workflow_run_timeout, "WorkflowRunTimeout", &which)?;
     cap(&mut a.workflow_task_timeout, "WorkflowTaskTimeout", &which)?;
     if let Some(policy) = &a.retry_policy {
-        let policy = retry_policy::checked(policy).map_err(|e| {
-            bad(format!(
-                "invalid WorkflowRetryPolicy on {COMMAND}: {e}. {which}"
-            ))
-        })?;
+        let policy = retry_policy::checked(policy)
+            .map_err(|e| bad(format!("invalid WorkflowRetryPolicy on {COMMAND}: {e}. {which}")))?;
         a.retry_policy = Some(policy);
     }
     if cron::check(&a.cron_schedule, draft.now_ns()).is_err() {
-        return Err(bad(format!(
-            "invalid CronSchedule on {COMMAND}: invalid CronSchedule.. {which}"
-        )));
+        return Err(bad(format!("invalid CronSchedule on {COMMAND}: invalid CronSchedule.. {which}")));
     }
     check_search_attributes(draft, a, &which)?;
     start::check_priority(a.priority.as_ref()).map_err(bad)?;
     set_task_queue(draft, a, &which)?;
-    let run_ns = shorter_ns(
-        duration_ns(a.workflow_run_timeout.as_ref()),
-        duration_ns(a.workflow_execution_timeout.as_ref()),
-    );
+    let run_ns =
+        shorter_ns(duration_ns(a.workflow_run_timeout.as_ref()), duration_ns(a.workflow_execution_timeout.as_ref()));
     let asked_ns = duration_ns(a.workflow_task_timeout.as_ref());
     let task_ns = workflow_task::effective_timeout_ns(asked_ns, run_ns, draft.limits());
     a.workflow_run_timeout = Some(duration::from_ns(run_ns));
@@ -195,8 +162,8 @@ fn normalize(
 }
 
 fn cap(value: &mut Option<Duration>, field: &str, which: &str) -> Result<(), BadCommand> {
-    *value = duration::checked(value.as_ref())
-        .map_err(|e| bad(format!("Invalid {field} on {COMMAND}: {e}. {which}")))?;
+    *value =
+        duration::checked(value.as_ref()).map_err(|e| bad(format!("Invalid {field} on {COMMAND}: {e}. {which}")))?;
     Ok(())
 }
 
@@ -208,8 +175,7 @@ fn check_search_attributes(
     let Some(attributes) = &mut a.search_attributes else {
         return Ok(());
     };
-    payload::check_size(attributes, draft.limits())
-        .map_err(|e| BadCommand::terminate(BAD_START, e.message))?;
+    payload::check_size(attributes, draft.limits()).map_err(|e| BadCommand::terminate(BAD_START, e.message))?;
     search_attributes::check(attributes, &a.namespace, draft.env).map_err(|e| {
         // An unknown name is noticed before the command is looked at, so that its message does not tell of it.
         let unknown = e.message.contains("has no mapping defined");
@@ -230,37 +196,19 @@ fn set_task_queue(
     which: &str,
 ) -> Result<(), BadCommand> {
     let own = draft.state().task_queue().to_owned();
-    let name = a
-        .task_queue
-        .take()
-        .map(|q| q.name)
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| own.clone());
-    let queue = QueueRef {
-        name,
-        normal_name: String::new(),
-    }
-    .to_proto();
-    start::check_task_queue(Some(&queue), draft.limits().id_length_bytes).map_err(|e| {
-        bad(format!(
-            "invalid TaskQueue on {COMMAND}: {e}. {which} TaskQueue={}",
-            queue.name
-        ))
-    })?;
+    let name = a.task_queue.take().map(|q| q.name).filter(|name| !name.is_empty()).unwrap_or_else(|| own.clone());
+    let queue = QueueRef { name, normal_name: String::new() }.to_proto();
+    start::check_task_queue(Some(&queue), draft.limits().id_length_bytes)
+        .map_err(|e| bad(format!("invalid TaskQueue on {COMMAND}: {e}. {which} TaskQueue={}", queue.name)))?;
     if a.inherit_build_id && queue.name != own {
-        return Err(bad(
-            "StartChildWorkflowExecution with UseCompatibleVersion cannot run on different task queue.",
-        ));
+        return Err(bad("StartChildWorkflowExecution with UseCompatibleVersion cannot run on different task queue."));
     }
     a.task_queue = Some(queue);
     Ok(())
 }
 
 /// What is too large to be written at all ends the workflow: no other attempt would be smaller.
-fn check_sizes(
-    draft: &Draft<'_, '_>,
-    a: &StartChildWorkflowExecutionCommandAttributes,
-) -> Result<(), BadCommand> {
+fn check_sizes(draft: &Draft<'_, '_>, a: &StartChildWorkflowExecutionCommandAttributes) -> Result<(), BadCommand> {
     if a.input.as_ref().map_or(0, |i| i.encoded_len()) > draft.limits().blob_size_bytes {
         let text = "StartChildWorkflowExecutionCommandAttributes. Input exceeds size limit.";
         return Err(BadCommand::terminate(BAD_START, text));

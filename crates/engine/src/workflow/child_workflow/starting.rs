@@ -54,18 +54,11 @@ pub(in crate::workflow) fn start_child(
     let new = start::new_run(seed, env, |_| {});
     let run_id = new.exec.state.info.run_id.clone();
     let reply = Reply::Delivered(DeliveryResult::ChildStarted { run_id });
-    Ok(ChainOutcome {
-        current,
-        new: Some(Box::new(new)),
-        reply,
-    })
+    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
 }
 
 fn answer(result: DeliveryResult) -> ChainOutcome {
-    ChainOutcome {
-        reply: Reply::Delivered(result),
-        ..ChainOutcome::default()
-    }
+    ChainOutcome { reply: Reply::Delivered(result), ..ChainOutcome::default() }
 }
 
 /// Whether the newest run of the workflow id was made by this very message, or follows the run that was.
@@ -77,8 +70,7 @@ fn is_this_child(state: &State, delivery: &Delivery, child: &ChildStart) -> bool
     let Message::StartChild(message) = &delivery.message else {
         return false;
     };
-    let of_this_parent = started.parent_workflow_execution.as_ref()
-        == Some(&delivery.source.execution)
+    let of_this_parent = started.parent_workflow_execution.as_ref() == Some(&delivery.source.execution)
         && started.parent_workflow_namespace_id == delivery.source.namespace_id
         && started.parent_initiated_event_id == message.initiated_event_id;
     let of_this_request = state
@@ -124,12 +116,8 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
         ..StartWorkflowExecutionRequest::default()
     };
     let mut seed = start::seed_of(request, env);
-    seed.started
-        .parent_workflow_namespace
-        .clone_from(&delivery.source.namespace);
-    seed.started
-        .parent_workflow_namespace_id
-        .clone_from(&delivery.source.namespace_id);
+    seed.started.parent_workflow_namespace.clone_from(&delivery.source.namespace);
+    seed.started.parent_workflow_namespace_id.clone_from(&delivery.source.namespace_id);
     seed.started.parent_workflow_execution = Some(delivery.source.execution.clone());
     seed.started.parent_initiated_event_id = initiated_event_id;
     seed.started.root_workflow_execution = Some(child.root.clone());
@@ -137,11 +125,7 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
 }
 
 /// The child's answer, at the parent.
-pub(in crate::workflow) fn start_answered(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    result: &DeliveryResult,
-) {
+pub(in crate::workflow) fn start_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64, result: &DeliveryResult) {
     let Some(child) = draft.state().children.get(&initiated_event_id).cloned() else {
         return;
     };
@@ -156,15 +140,11 @@ pub(in crate::workflow) fn start_answered(
             write_started(draft, initiated_event_id, run_id);
             send_begin(draft, &child, run_id);
         }
-        DeliveryResult::NamespaceNotFound => {
-            write_failed(draft, initiated_event_id, Cause::NamespaceNotFound)
-        }
+        DeliveryResult::NamespaceNotFound => write_failed(draft, initiated_event_id, Cause::NamespaceNotFound),
         DeliveryResult::ChildExists
         | DeliveryResult::Taken
         | DeliveryResult::NotFound
-        | DeliveryResult::SignalLimit => {
-            write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists)
-        }
+        | DeliveryResult::SignalLimit => write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists),
     }
     workflow_task::schedule(draft);
 }
@@ -185,11 +165,7 @@ fn answered_too_late(draft: &mut Draft<'_, '_>, child: &Child, result: &Delivery
 }
 
 /// Writes that a pending child has started.
-pub(in crate::workflow) fn write_started(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    run_id: &str,
-) {
+pub(in crate::workflow) fn write_started(draft: &mut Draft<'_, '_>, initiated_event_id: i64, run_id: &str) {
     let Some(child) = draft.state().children.get(&initiated_event_id) else {
         return;
     };
@@ -209,11 +185,7 @@ pub(in crate::workflow) fn write_started(
 }
 
 /// Writes that a pending child could not be started.
-pub(in crate::workflow) fn write_failed(
-    draft: &mut Draft<'_, '_>,
-    initiated_event_id: i64,
-    cause: Cause,
-) {
+pub(in crate::workflow) fn write_failed(draft: &mut Draft<'_, '_>, initiated_event_id: i64, cause: Cause) {
     let Some(child) = draft.state().children.get(&initiated_event_id) else {
         return;
     };

@@ -17,11 +17,7 @@ pub(in crate::workflow) fn take_signal(
     if is_refused(draft, delivery, command.child_workflow_only) || !draft.state().is_running() {
         return DeliveryResult::NotFound;
     }
-    if draft
-        .state()
-        .signal_request_ids
-        .contains_key(&message.request_id)
-    {
+    if draft.state().signal_request_ids.contains_key(&message.request_id) {
         return DeliveryResult::Taken;
     }
     if draft.state().info.signal_count >= draft.limits().signals {
@@ -68,8 +64,7 @@ pub(in crate::workflow) fn take_cancel(
 fn is_refused(draft: &Draft<'_, '_>, delivery: &Delivery, child_workflow_only: bool) -> bool {
     let info = &draft.state().info;
     let source = &delivery.source;
-    let is_self = info.namespace_id == source.namespace_id
-        && info.workflow_id == source.execution.workflow_id;
+    let is_self = info.namespace_id == source.namespace_id && info.workflow_id == source.execution.workflow_id;
     is_self || (child_workflow_only && !is_sent_by_parent(draft, delivery))
 }
 

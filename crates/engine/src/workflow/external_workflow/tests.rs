@@ -1,8 +1,7 @@
 use crate::workflow::outbox::world::{World, attributes, command, complete, execution, story};
 use evertide_proto::command::{
     Command, RequestCancelExternalWorkflowExecutionCommandAttributes as CancelCommand,
-    SignalExternalWorkflowExecutionCommandAttributes as SignalCommand,
-    StartChildWorkflowExecutionCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes as SignalCommand, StartChildWorkflowExecutionCommandAttributes,
 };
 use evertide_proto::common::WorkflowType;
 use evertide_proto::enums::SignalExternalWorkflowExecutionFailedCause as SignalFailure;
@@ -26,11 +25,7 @@ fn signal(id: &str) -> Command {
 }
 
 fn cancel_with(id: &str, change: impl FnOnce(&mut CancelCommand)) -> Command {
-    let mut a = CancelCommand {
-        workflow_id: id.to_owned(),
-        reason: "why".to_owned(),
-        ..CancelCommand::default()
-    };
+    let mut a = CancelCommand { workflow_id: id.to_owned(), reason: "why".to_owned(), ..CancelCommand::default() };
     change(&mut a);
     command(a)
 }
@@ -42,9 +37,7 @@ fn cancel(id: &str) -> Command {
 fn child(id: &str) -> Command {
     command(StartChildWorkflowExecutionCommandAttributes {
         workflow_id: id.to_owned(),
-        workflow_type: Some(WorkflowType {
-            name: "child".to_owned(),
-        }),
+        workflow_type: Some(WorkflowType { name: "child".to_owned() }),
         ..StartChildWorkflowExecutionCommandAttributes::default()
     })
 }
@@ -81,32 +74,14 @@ fn a_signal_is_delivered_once_and_answered() {
 fn the_events_of_a_signal_tell_of_both_sides() {
     let mut world = two();
     world.act("w", vec![signal("x")]);
-    let A::WorkflowExecutionSignaledEventAttributes(a) = attributes(world.run("x"), 3) else {
-        panic!()
-    };
+    let A::WorkflowExecutionSignaledEventAttributes(a) = attributes(world.run("x"), 3) else { panic!() };
     let sender = execution("w", &world.state("w").info.run_id);
-    assert_eq!(
-        (a.external_workflow_execution, a.identity.as_str()),
-        (Some(sender), "history-service")
-    );
+    assert_eq!((a.external_workflow_execution, a.identity.as_str()), (Some(sender), "history-service"));
     assert!(!a.request_id.is_empty());
-    let A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a) =
-        attributes(world.run("w"), 5)
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (a.namespace.as_str(), a.workflow_task_completed_event_id),
-        ("", 4)
-    );
-    let A::ExternalWorkflowExecutionSignaledEventAttributes(a) = attributes(world.run("w"), 6)
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (a.namespace.as_str(), a.control.as_str()),
-        ("default", "ctl")
-    );
+    let A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a) = attributes(world.run("w"), 5) else { panic!() };
+    assert_eq!((a.namespace.as_str(), a.workflow_task_completed_event_id), ("", 4));
+    let A::ExternalWorkflowExecutionSignaledEventAttributes(a) = attributes(world.run("w"), 6) else { panic!() };
+    assert_eq!((a.namespace.as_str(), a.control.as_str()), ("default", "ctl"));
     assert_eq!(a.workflow_execution, Some(execution("x", "")));
 }
 
@@ -135,14 +110,8 @@ fn what_is_not_found() {
             _ => None,
         })
         .collect();
-    assert_eq!(
-        failed,
-        vec![SignalFailure::ExternalWorkflowExecutionNotFound; count]
-    );
-    assert!(
-        !world.story("x").contains("Signaled")
-            && !world.story("w").contains("WorkflowExecutionSignaled")
-    );
+    assert_eq!(failed, vec![SignalFailure::ExternalWorkflowExecutionNotFound; count]);
+    assert!(!world.story("x").contains("Signaled") && !world.story("w").contains("WorkflowExecutionSignaled"));
 }
 
 #[test]
@@ -151,25 +120,10 @@ fn a_cancel_request_reaches_a_run_once() {
     world.repeats = true;
     world.act("w", vec![cancel("x")]);
     world.act("w", vec![cancel("x")]);
-    assert_eq!(
-        story(&world.run("x").events),
-        "1 WorkflowExecutionStarted, 3 WorkflowExecutionCancelRequested"
-    );
-    assert_eq!(
-        world
-            .story("w")
-            .matches("ExternalWorkflowExecutionCancelRequested")
-            .count(),
-        2
-    );
-    let A::WorkflowExecutionCancelRequestedEventAttributes(a) = attributes(world.run("x"), 3)
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (a.cause.as_str(), a.external_initiated_event_id),
-        ("why", 5)
-    );
+    assert_eq!(story(&world.run("x").events), "1 WorkflowExecutionStarted, 3 WorkflowExecutionCancelRequested");
+    assert_eq!(world.story("w").matches("ExternalWorkflowExecutionCancelRequested").count(), 2);
+    let A::WorkflowExecutionCancelRequestedEventAttributes(a) = attributes(world.run("x"), 3) else { panic!() };
+    assert_eq!((a.cause.as_str(), a.external_initiated_event_id), ("why", 5));
 }
 
 #[test]
@@ -178,48 +132,20 @@ fn cancelling_a_closed_workflow_succeeds() {
     world.act("x", vec![complete()]);
     world.act("w", vec![cancel("x"), cancel("w"), cancel("nobody")]);
     let story = world.story("w");
-    assert_eq!(
-        story
-            .matches("ExternalWorkflowExecutionCancelRequested")
-            .count(),
-        1,
-        "{story}"
-    );
-    assert_eq!(
-        story
-            .matches("RequestCancelExternalWorkflowExecutionFailed")
-            .count(),
-        2,
-        "{story}"
-    );
-    assert_eq!(
-        world.story("x"),
-        "1 WorkflowExecutionStarted, 5 WorkflowExecutionCompleted"
-    );
+    assert_eq!(story.matches("ExternalWorkflowExecutionCancelRequested").count(), 1, "{story}");
+    assert_eq!(story.matches("RequestCancelExternalWorkflowExecutionFailed").count(), 2, "{story}");
+    assert_eq!(world.story("x"), "1 WorkflowExecutionStarted, 5 WorkflowExecutionCompleted");
 }
 
 #[test]
 fn only_its_own_child() {
     let mut world = two();
     world.act("w", vec![child("c")]);
-    world.act(
-        "w",
-        vec![signal_with("c", |a| a.child_workflow_only = true)],
-    );
-    world.act(
-        "w",
-        vec![cancel_with("c", |a| a.child_workflow_only = true)],
-    );
-    world.act(
-        "x",
-        vec![cancel_with("c", |a| a.child_workflow_only = true)],
-    );
+    world.act("w", vec![signal_with("c", |a| a.child_workflow_only = true)]);
+    world.act("w", vec![cancel_with("c", |a| a.child_workflow_only = true)]);
+    world.act("x", vec![cancel_with("c", |a| a.child_workflow_only = true)]);
     assert!(world.story("c").contains("Signaled") && world.state("c").info.cancel_requested);
-    assert!(
-        world
-            .story("x")
-            .contains("RequestCancelExternalWorkflowExecutionFailed")
-    );
+    assert!(world.story("x").contains("RequestCancelExternalWorkflowExecutionFailed"));
 }
 
 #[test]
@@ -230,15 +156,10 @@ fn an_answer_waits_behind_a_started_task() {
     world.signal("w", "hold");
     let token = world.take_task("w");
     world.settle();
-    assert!(
-        world.state("w").external_signals.is_empty(),
-        "the answer has taken effect"
-    );
+    assert!(world.state("w").external_signals.is_empty(), "the answer has taken effect");
     world.answer("w", token, vec![signal("nobody")]).unwrap();
     assert!(
-        world.story("w").ends_with(
-            "10 SignalExternalWorkflowExecutionInitiated, 11 ExternalWorkflowExecutionSignaled"
-        ),
+        world.story("w").ends_with("10 SignalExternalWorkflowExecutionInitiated, 11 ExternalWorkflowExecutionSignaled"),
         "{}",
         world.story("w")
     );
@@ -247,19 +168,13 @@ fn an_answer_waits_behind_a_started_task() {
 #[test]
 fn a_signal_does_not_end_a_start_delay() {
     let mut world = World::new();
-    let delay = prost_types::Duration {
-        seconds: 600,
-        nanos: 0,
-    };
+    let delay = prost_types::Duration { seconds: 600, nanos: 0 };
     world.start_with("x", |r| r.workflow_start_delay = Some(delay));
     world.start("w");
     world.act("w", vec![signal("x")]);
     assert!(world.run("x").exec.task().is_none());
     world.act("w", vec![cancel("x")]);
-    assert!(
-        world.run("x").exec.task().is_some(),
-        "a cancel request does"
-    );
+    assert!(world.run("x").exec.task().is_some(), "a cancel request does");
 }
 
 #[test]
@@ -267,10 +182,7 @@ fn a_target_takes_only_so_many_signals() {
     let mut world = two();
     world.limits.signals = 1;
     world.act("w", vec![signal("x"), signal("x")]);
-    let A::SignalExternalWorkflowExecutionFailedEventAttributes(a) = attributes(world.run("w"), 9)
-    else {
-        panic!()
-    };
+    let A::SignalExternalWorkflowExecutionFailedEventAttributes(a) = attributes(world.run("w"), 9) else { panic!() };
     assert_eq!(a.cause(), SignalFailure::SignalCountLimitExceeded);
 }
 
@@ -300,10 +212,7 @@ fn bad_commands_are_refused_with_their_reason() {
             "BadRequestCancelExternalWorkflowExecutionAttributes: Start and RequestCancel for child workflow is not \
              allowed in same workflow task. WorkflowId=c RunId= Namespace=",
         ),
-        (
-            cancel_with("x", |a| a.namespace = "nowhere".to_owned()),
-            "Namespace nowhere is not found.",
-        ),
+        (cancel_with("x", |a| a.namespace = "nowhere".to_owned()), "Namespace nowhere is not found."),
     ];
     for (bad, expected) in cases {
         let mut world = two();

@@ -15,8 +15,7 @@ use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{Failure, ResetWorkflowFailureInfo};
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
-    ActivityTaskFailedEventAttributes, HistoryEvent,
-    RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+    ActivityTaskFailedEventAttributes, HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
     SignalExternalWorkflowExecutionInitiatedEventAttributes, WorkflowTaskFailedEventAttributes,
     WorkflowTaskStartedEventAttributes,
 };
@@ -64,9 +63,7 @@ pub(super) fn copy(
         )));
     }
     let previous_started_event_id = copied.previous_started_event_id;
-    workflow_task::set_counters(draft, |c| {
-        c.previous_started_event_id = previous_started_event_id
-    });
+    workflow_task::set_counters(draft, |c| c.previous_started_event_id = previous_started_event_id);
     copied.fail_task(draft, &base.exec.state.info.run_id, &request.reason);
     copied.begin_activities_anew(draft, &request.reason);
     attach_children(draft, &base.exec.state);
@@ -84,18 +81,14 @@ impl Copied {
                 self.previous_started_event_id = a.started_event_id;
                 command::remember_build(draft, a.worker_version.as_ref(), &a.binary_checksum, id);
             }
-            Some(
-                A::WorkflowTaskFailedEventAttributes(_) | A::WorkflowTaskTimedOutEventAttributes(_),
-            ) => {
+            Some(A::WorkflowTaskFailedEventAttributes(_) | A::WorkflowTaskTimedOutEventAttributes(_)) => {
                 self.task = (0, 0);
             }
             Some(A::ActivityTaskStartedEventAttributes(a)) => {
-                self.started_activities
-                    .insert(a.scheduled_event_id, (id, a.identity.clone()));
+                self.started_activities.insert(a.scheduled_event_id, (id, a.identity.clone()));
             }
             Some(A::StartChildWorkflowExecutionInitiatedEventAttributes(_)) => {
-                self.child_metadata
-                    .extend(event.user_metadata.clone().map(|metadata| (id, metadata)));
+                self.child_metadata.extend(event.user_metadata.clone().map(|metadata| (id, metadata)));
             }
             Some(A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a)) => {
                 self.signals.insert(id, (**a).clone());
@@ -114,7 +107,7 @@ impl Copied {
             let started = WorkflowTaskStartedEventAttributes {
                 scheduled_event_id,
                 identity: SERVER_IDENTITY.to_owned(),
-                request_id: draft.env.ids.uuid(),
+                request_id: "emptyUuid".to_owned(), // Nobody polled: what the reference has here.
                 history_size_bytes: draft.state().info.history_size_bytes,
                 ..WorkflowTaskStartedEventAttributes::default()
             };
@@ -137,9 +130,7 @@ impl Copied {
     fn begin_activities_anew(&self, draft: &mut Draft<'_, '_>, reason: &str) {
         let now_ns = draft.now_ns();
         for (scheduled_event_id, activity) in draft.state().activities.clone() {
-            if let Some((started_event_id, identity)) =
-                self.started_activities.get(&scheduled_event_id)
-            {
+            if let Some((started_event_id, identity)) = self.started_activities.get(&scheduled_event_id) {
                 draft.event(ActivityTaskFailedEventAttributes {
                     failure: Some(failure(reason)),
                     scheduled_event_id,
@@ -149,15 +140,8 @@ impl Copied {
                     ..ActivityTaskFailedEventAttributes::default()
                 });
             } else {
-                let run = ActivityRun {
-                    first_scheduled_time_ns: now_ns,
-                    scheduled_time_ns: now_ns,
-                    ..activity.run
-                };
-                draft.record(Change::Activity(ActivityChange {
-                    scheduled_event_id,
-                    run,
-                }));
+                let run = ActivityRun { first_scheduled_time_ns: now_ns, scheduled_time_ns: now_ns, ..activity.run };
+                draft.record(Change::Activity(ActivityChange { scheduled_event_id, run }));
             }
         }
     }
@@ -165,48 +149,21 @@ impl Copied {
     /// Sends again what was asked for before the reset point and has no answer. The request ids are those of old, if
     /// the run that is reset still waits for the answer too.
     pub(super) fn send_again(mut self, draft: &mut Draft<'_, '_>, base: &State) {
-        let unstarted = draft
-            .state()
-            .children
-            .iter()
-            .filter(|(_, child)| child.run_id.is_empty());
+        let unstarted = draft.state().children.iter().filter(|(_, child)| child.run_id.is_empty());
         for initiated_event_id in unstarted.map(|(id, _)| *id).collect::<Vec<_>>() {
             let metadata = self.child_metadata.remove(&initiated_event_id);
             child_workflow::send_start(draft, initiated_event_id, metadata);
         }
         for (initiated_event_id, initiated) in self.signals {
-            if draft
-                .state()
-                .external_signals
-                .contains_key(&initiated_event_id)
-            {
-                let request_id = signal_request_id(base, initiated_event_id)
-                    .unwrap_or_else(|| draft.env.ids.uuid());
-                send_signal(
-                    draft,
-                    SignalMessage {
-                        initiated_event_id,
-                        request_id,
-                        initiated,
-                    },
-                );
+            if draft.state().external_signals.contains_key(&initiated_event_id) {
+                let request_id = signal_request_id(base, initiated_event_id).unwrap_or_else(|| draft.env.ids.uuid());
+                send_signal(draft, SignalMessage { initiated_event_id, request_id, initiated });
             }
         }
         for (initiated_event_id, initiated) in self.cancels {
-            if draft
-                .state()
-                .external_cancels
-                .contains_key(&initiated_event_id)
-            {
+            if draft.state().external_cancels.contains_key(&initiated_event_id) {
                 let request_id = draft.env.ids.uuid();
-                send_cancel(
-                    draft,
-                    CancelMessage {
-                        initiated_event_id,
-                        request_id,
-                        initiated,
-                    },
-                );
+                send_cancel(draft, CancelMessage { initiated_event_id, request_id, initiated });
             }
         }
     }
@@ -214,9 +171,7 @@ impl Copied {
 
 fn signal_request_id(base: &State, initiated_event_id: i64) -> Option<String> {
     base.outbox.values().find_map(|out| match &out.message {
-        Some(Message::Signal(m)) if m.initiated_event_id == initiated_event_id => {
-            Some(m.request_id.clone())
-        }
+        Some(Message::Signal(m)) if m.initiated_event_id == initiated_event_id => Some(m.request_id.clone()),
         _ => None,
     })
 }
@@ -224,27 +179,17 @@ fn signal_request_id(base: &State, initiated_event_id: i64) -> Option<String> {
 /// Children are known by the request ids with which the run that is reset asks for them.
 fn attach_children(draft: &mut Draft<'_, '_>, base: &State) {
     for (initiated_event_id, child) in draft.state().children.clone() {
-        let known = base
-            .children
-            .get(&initiated_event_id)
-            .map(|c| c.request_id.clone());
-        let request_id = known
-            .unwrap_or_else(|| child_workflow::request_id(&base.info.run_id, initiated_event_id));
+        let known = base.children.get(&initiated_event_id).map(|c| c.request_id.clone());
+        let request_id = known.unwrap_or_else(|| child_workflow::request_id(&base.info.run_id, initiated_event_id));
         let namespace_id = child.initiated.namespace_id;
-        draft.record(Change::ChildRequest(ChildRequest {
-            initiated_event_id,
-            request_id,
-            namespace_id,
-        }));
+        draft.record(Change::ChildRequest(ChildRequest { initiated_event_id, request_id, namespace_id }));
     }
 }
 
 fn failure(reason: &str) -> Failure {
     Failure {
         message: reason.to_owned(),
-        failure_info: Some(FailureInfo::ResetWorkflowFailureInfo(
-            ResetWorkflowFailureInfo::default(),
-        )),
+        failure_info: Some(FailureInfo::ResetWorkflowFailureInfo(ResetWorkflowFailureInfo::default())),
         ..Failure::default()
     }
 }

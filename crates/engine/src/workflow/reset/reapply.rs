@@ -30,14 +30,10 @@ impl Excluded {
         let only = request.reset_reapply_type();
         let listed: Vec<_> = request.reset_reapply_exclude_types().collect();
         let signals = listed.contains(&Exclude::Signal) || only == ResetReapplyType::None;
-        let updates = listed.contains(&Exclude::Update)
-            || matches!(only, ResetReapplyType::None | ResetReapplyType::Signal);
+        let updates =
+            listed.contains(&Exclude::Update) || matches!(only, ResetReapplyType::None | ResetReapplyType::Signal);
         let rest = listed.contains(&Exclude::Nexus) && listed.contains(&Exclude::CancelRequest);
-        Self {
-            signals,
-            updates,
-            everything: signals && updates && rest,
-        }
+        Self { signals, updates, everything: signals && updates && rest }
     }
 }
 
@@ -71,11 +67,7 @@ pub(super) fn reapply(
     // What waits behind a started workflow task is not in the history yet.
     if let Some(current) = current.filter(|c| c.state.info.run_id == last_run_id) {
         let is_base = base.exec.state.info.run_id == last_run_id;
-        let (ends, others): (Vec<_>, Vec<_>) = current
-            .state
-            .buffered
-            .iter()
-            .partition(|e| is_end_of_started_work(e));
+        let (ends, others): (Vec<_>, Vec<_>) = current.state.buffered.iter().partition(|e| is_end_of_started_work(e));
         for event in others.into_iter().chain(ends) {
             again(draft, event, excluded);
             if is_base {
@@ -107,15 +99,9 @@ fn again(draft: &mut Draft<'_, '_>, event: &HistoryEvent, excluded: Excluded) {
             admit(draft, a.accepted_request.as_ref(), Origin::Reapply.into());
         }
         Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(a))
-            if !draft
-                .state()
-                .request_ids
-                .contains_key(&a.attached_request_id) =>
+            if !draft.state().request_ids.contains_key(&a.attached_request_id) =>
         {
-            let extra = EventExtra {
-                worker_may_ignore: true,
-                ..links_of(event)
-            };
+            let extra = EventExtra { worker_may_ignore: true, ..links_of(event) };
             draft.arrive(*a.clone(), extra);
         }
         _ => {}
@@ -123,10 +109,7 @@ fn again(draft: &mut Draft<'_, '_>, event: &HistoryEvent, excluded: Excluded) {
 }
 
 fn links_of(event: &HistoryEvent) -> EventExtra {
-    EventExtra {
-        links: event.links.clone(),
-        ..EventExtra::default()
-    }
+    EventExtra { links: event.links.clone(), ..EventExtra::default() }
 }
 
 /// Brings an update back, which a worker then handles anew.
@@ -136,10 +119,7 @@ fn admit(draft: &mut Draft<'_, '_>, request: Option<&update::Request>, origin: i
     if draft.state().updates.contains_key(update_id) {
         return; // Runs of one chain may have used the same id; one run cannot.
     }
-    let attributes = WorkflowExecutionUpdateAdmittedEventAttributes {
-        request: Some(request.clone()),
-        origin,
-    };
+    let attributes = WorkflowExecutionUpdateAdmittedEventAttributes { request: Some(request.clone()), origin };
     draft.arrive(attributes, EventExtra::default());
 }
 
@@ -150,38 +130,22 @@ fn answer_again(draft: &mut Draft<'_, '_>, event: &HistoryEvent) {
     };
     match attributes {
         A::ExternalWorkflowExecutionSignaledEventAttributes(a) => {
-            if draft
-                .state()
-                .external_signals
-                .contains_key(&a.initiated_event_id)
-            {
+            if draft.state().external_signals.contains_key(&a.initiated_event_id) {
                 draft.arrive(*a, EventExtra::default());
             }
         }
         A::SignalExternalWorkflowExecutionFailedEventAttributes(a) => {
-            if draft
-                .state()
-                .external_signals
-                .contains_key(&a.initiated_event_id)
-            {
+            if draft.state().external_signals.contains_key(&a.initiated_event_id) {
                 draft.arrive(*a, EventExtra::default());
             }
         }
         A::ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => {
-            if draft
-                .state()
-                .external_cancels
-                .contains_key(&a.initiated_event_id)
-            {
+            if draft.state().external_cancels.contains_key(&a.initiated_event_id) {
                 draft.arrive(*a, EventExtra::default());
             }
         }
         A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(a) => {
-            if draft
-                .state()
-                .external_cancels
-                .contains_key(&a.initiated_event_id)
-            {
+            if draft.state().external_cancels.contains_key(&a.initiated_event_id) {
                 draft.arrive(*a, EventExtra::default());
             }
         }
@@ -202,21 +166,11 @@ fn answer_again(draft: &mut Draft<'_, '_>, event: &HistoryEvent) {
 /// The end of a child names the child's started event, which may be another one in this run.
 fn end_child_again(draft: &mut Draft<'_, '_>, mut attributes: A) {
     let (initiated, started) = match &mut attributes {
-        A::ChildWorkflowExecutionCompletedEventAttributes(a) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        A::ChildWorkflowExecutionFailedEventAttributes(a) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        A::ChildWorkflowExecutionCanceledEventAttributes(a) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        A::ChildWorkflowExecutionTimedOutEventAttributes(a) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        A::ChildWorkflowExecutionTerminatedEventAttributes(a) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
+        A::ChildWorkflowExecutionCompletedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionFailedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionCanceledEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionTimedOutEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionTerminatedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
         _ => return,
     };
     let Some(child) = draft.state().children.get(&initiated) else {

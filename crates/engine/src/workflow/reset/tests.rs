@@ -9,46 +9,30 @@ use evertide_proto::command::{
 };
 use evertide_proto::common::{ActivityType, WorkflowType};
 use evertide_proto::enums::{
-    ResetReapplyExcludeType, ResetReapplyType, WorkflowExecutionStatus as Status,
+    ParentClosePolicy, ResetReapplyExcludeType, ResetReapplyType, WorkflowExecutionStatus as Status,
 };
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::taskqueue::TaskQueue;
-use evertide_proto::workflowservice::{
-    ResetWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
-};
+use evertide_proto::workflowservice::{ResetWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest};
 use prost_types::Duration;
 
 fn timer(id: &str) -> Command {
     command(StartTimerCommandAttributes {
         timer_id: id.to_owned(),
-        start_to_fire_timeout: Some(Duration {
-            seconds: 60,
-            nanos: 0,
-        }),
+        start_to_fire_timeout: Some(Duration { seconds: 60, nanos: 0 }),
     })
 }
 
 fn marker(name: &str) -> Command {
-    command(RecordMarkerCommandAttributes {
-        marker_name: name.to_owned(),
-        ..RecordMarkerCommandAttributes::default()
-    })
+    command(RecordMarkerCommandAttributes { marker_name: name.to_owned(), ..RecordMarkerCommandAttributes::default() })
 }
 
 fn activity(id: &str) -> Command {
     command(ScheduleActivityTaskCommandAttributes {
         activity_id: id.to_owned(),
-        activity_type: Some(ActivityType {
-            name: "act".to_owned(),
-        }),
-        task_queue: Some(TaskQueue {
-            name: "q".to_owned(),
-            ..TaskQueue::default()
-        }),
-        start_to_close_timeout: Some(Duration {
-            seconds: 10,
-            nanos: 0,
-        }),
+        activity_type: Some(ActivityType { name: "act".to_owned() }),
+        task_queue: Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() }),
+        start_to_close_timeout: Some(Duration { seconds: 10, nanos: 0 }),
         ..ScheduleActivityTaskCommandAttributes::default()
     })
 }
@@ -56,11 +40,19 @@ fn activity(id: &str) -> Command {
 fn child(id: &str) -> Command {
     command(StartChildWorkflowExecutionCommandAttributes {
         workflow_id: id.to_owned(),
-        workflow_type: Some(WorkflowType {
-            name: "child".to_owned(),
-        }),
+        workflow_type: Some(WorkflowType { name: "child".to_owned() }),
         ..StartChildWorkflowExecutionCommandAttributes::default()
     })
+}
+
+fn abandoned(id: &str) -> Command {
+    let mut a = StartChildWorkflowExecutionCommandAttributes {
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "child".to_owned() }),
+        ..StartChildWorkflowExecutionCommandAttributes::default()
+    };
+    a.set_parent_close_policy(ParentClosePolicy::Abandon);
+    command(a)
 }
 
 fn signal(id: &str) -> Command {
@@ -117,27 +109,14 @@ fn to_a_completed_task() {
     let run_id = reset(&mut world, "w", 4);
     let (old, new) = (&world.runs["w"][0], world.run("w"));
     assert_eq!(new.exec.state.info.run_id, run_id);
-    assert_eq!(
-        story(&new.events),
-        "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed"
-    );
-    let A::WorkflowTaskFailedEventAttributes(a) = attributes(new, 4) else {
-        panic!()
-    };
+    assert_eq!(story(&new.events), "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed");
+    let A::WorkflowTaskFailedEventAttributes(a) = attributes(new, 4) else { panic!() };
     assert_eq!((a.scheduled_event_id, a.started_event_id), (2, 3));
-    assert_eq!(
-        (a.base_run_id.as_str(), &a.new_run_id),
-        (old.exec.state.info.run_id.as_str(), &run_id)
-    );
+    assert_eq!((a.base_run_id.as_str(), &a.new_run_id), (old.exec.state.info.run_id.as_str(), &run_id));
     assert_eq!(old.exec.state.info.reset_run_id, run_id);
     assert_eq!(old.exec.state.info.status(), Status::Terminated);
-    let A::WorkflowExecutionTerminatedEventAttributes(a) = attributes(old, 6) else {
-        panic!()
-    };
-    assert_eq!(
-        (a.reason.as_str(), a.identity.as_str()),
-        ("why", "history-resetter")
-    );
+    let A::WorkflowExecutionTerminatedEventAttributes(a) = attributes(old, 6) else { panic!() };
+    assert_eq!((a.reason.as_str(), a.identity.as_str()), ("why", "history-resetter"));
     assert!(new.exec.state.timers.is_empty() && new.exec.state.info.auto_reset_points.is_none());
     world.act("w", vec![complete()]);
     assert_eq!(world.state("w").info.status(), Status::Completed);
@@ -147,43 +126,20 @@ fn to_a_completed_task() {
 fn to_a_task_that_nobody_started() {
     let mut world = idle();
     reset(&mut world, "w", 3);
-    let A::WorkflowTaskStartedEventAttributes(a) = attributes(world.run("w"), 3) else {
-        panic!()
-    };
-    assert_eq!(
-        (a.scheduled_event_id, a.identity.as_str()),
-        (2, "history-service")
-    );
-    assert_eq!(
-        world.story("w"),
-        "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed"
-    );
+    let A::WorkflowTaskStartedEventAttributes(a) = attributes(world.run("w"), 3) else { panic!() };
+    assert_eq!((a.scheduled_event_id, a.identity.as_str()), (2, "history-service"));
+    assert_eq!(world.story("w"), "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed");
 }
 
 #[test]
 fn points_that_are_no_workflow_task_are_refused() {
     let mut world = idle();
     for (point, expected) in [
-        (
-            0,
-            "Workflow task finish ID must be > 1 && <= workflow last event ID.",
-        ),
-        (
-            1,
-            "Workflow task finish ID must be > 1 && <= workflow last event ID.",
-        ),
-        (
-            2,
-            "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: 2",
-        ),
-        (
-            5,
-            "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: 5",
-        ),
-        (
-            6,
-            "Workflow task finish ID must be > 1 && <= workflow last event ID.",
-        ),
+        (0, "Workflow task finish ID must be > 1 && <= workflow last event ID."),
+        (1, "Workflow task finish ID must be > 1 && <= workflow last event ID."),
+        (2, "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: 2"),
+        (5, "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: 5"),
+        (6, "Workflow task finish ID must be > 1 && <= workflow last event ID."),
     ] {
         let refused = reset_run(&mut world, "w", 0, point, |_| {}).unwrap_err();
         assert_eq!(refused.message, expected);
@@ -191,11 +147,7 @@ fn points_that_are_no_workflow_task_are_refused() {
     let refused = reset_run(&mut world, "w", 0, 4, |r| r.request_id.clear()).unwrap_err();
     assert_eq!(refused.message, "RequestId is not set on request.");
     assert_eq!(world.runs["w"].len(), 1);
-    assert_eq!(
-        world.state("w").info.status(),
-        Status::Running,
-        "a refused reset changes nothing"
-    );
+    assert_eq!(world.state("w").info.status(), Status::Running, "a refused reset changes nothing");
 }
 
 #[test]
@@ -204,10 +156,7 @@ fn a_repeat_answers_the_same_run() {
     let first = reset(&mut world, "w", 4);
     assert_eq!(reset_run(&mut world, "w", 0, 4, |_| {}).unwrap(), first);
     assert_eq!(world.runs["w"].len(), 2);
-    let other = reset_run(&mut world, "w", 1, 4, |r| {
-        r.request_id = "another".to_owned()
-    })
-    .unwrap();
+    let other = reset_run(&mut world, "w", 1, 4, |r| r.request_id = "another".to_owned()).unwrap();
     assert_ne!(other, first);
     assert_eq!(world.runs["w"][1].exec.state.info.reset_run_id, other);
 }
@@ -215,17 +164,10 @@ fn a_repeat_answers_the_same_run() {
 #[test]
 fn the_start_request_id_stays_the_starts() {
     let mut world = idle();
-    let run_id = reset_run(&mut world, "w", 0, 4, |r| {
-        r.request_id = "start-w".to_owned()
-    })
-    .unwrap();
+    let run_id = reset_run(&mut world, "w", 0, 4, |r| r.request_id = "start-w".to_owned()).unwrap();
     assert_eq!(world.state("w").info.create_request_id, "start-w");
     world.start("w");
-    assert_eq!(
-        world.state("w").info.run_id,
-        run_id,
-        "a retried start finds the run"
-    );
+    assert_eq!(world.state("w").info.run_id, run_id, "a retried start finds the run");
 }
 
 #[test]
@@ -237,8 +179,7 @@ fn signals_after_the_point_come_again_unless_excluded() {
         world.signal("w", "two");
         reset_run(&mut world, "w", 0, 4, |r| {
             if excluded {
-                r.reset_reapply_exclude_types
-                    .push(ResetReapplyExcludeType::Signal.into());
+                r.reset_reapply_exclude_types.push(ResetReapplyExcludeType::Signal.into());
             }
         })
         .unwrap();
@@ -248,53 +189,27 @@ fn signals_after_the_point_come_again_unless_excluded() {
             "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed"
         };
         assert_eq!(world.story("w"), expected);
-        assert!(
-            world.answer("w", token, vec![]).is_err(),
-            "the old run's task is void"
-        );
+        assert!(world.answer("w", token, vec![]).is_err(), "the old run's task is void");
     }
 }
 
 #[test]
 fn a_cancel_request_after_the_point_is_not_repeated_and_options_are() {
     let mut world = idle();
-    world
-        .decide("w", "", Request::RequestCancel(Box::default()))
-        .unwrap();
+    world.decide("w", "", Request::RequestCancel(Box::default())).unwrap();
     let options = UpdateWorkflowExecutionOptionsRequest {
         workflow_execution_options: Some(evertide_proto::workflow::WorkflowExecutionOptions {
-            priority: Some(evertide_proto::common::Priority {
-                priority_key: 4,
-                ..Default::default()
-            }),
+            priority: Some(evertide_proto::common::Priority { priority_key: 4, ..Default::default() }),
             ..Default::default()
         }),
-        update_mask: Some(prost_types::FieldMask {
-            paths: vec!["priority".to_owned()],
-        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["priority".to_owned()] }),
         ..UpdateWorkflowExecutionOptionsRequest::default()
     };
-    world
-        .decide("w", "", Request::UpdateOptions(Box::new(options)))
-        .unwrap();
-    reset_run(&mut world, "w", 0, 4, |r| {
-        r.set_reset_reapply_type(ResetReapplyType::None)
-    })
-    .unwrap();
-    assert_eq!(
-        world.story("w"),
-        "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed, 5 WorkflowExecutionOptionsUpdated"
-    );
+    world.decide("w", "", Request::UpdateOptions(Box::new(options))).unwrap();
+    reset_run(&mut world, "w", 0, 4, |r| r.set_reset_reapply_type(ResetReapplyType::None)).unwrap();
+    assert_eq!(world.story("w"), "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed, 5 WorkflowExecutionOptionsUpdated");
     assert!(!world.state("w").info.cancel_requested);
-    assert_eq!(
-        world
-            .state("w")
-            .info
-            .priority
-            .as_ref()
-            .map(|p| p.priority_key),
-        Some(4)
-    );
+    assert_eq!(world.state("w").info.priority.as_ref().map(|p| p.priority_key), Some(4));
 }
 
 #[test]
@@ -305,10 +220,7 @@ fn later_runs_count_across_continue_as_new() {
     world.act("w", vec![next]);
     world.signal("w", "two");
     reset_run(&mut world, "w", 0, 4, |_| {}).unwrap();
-    assert_eq!(
-        world.runs["w"][1].exec.state.info.status(),
-        Status::Terminated
-    );
+    assert_eq!(world.runs["w"][1].exec.state.info.status(), Status::Terminated);
     assert_eq!(
         world.story("w"),
         "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed, 5 WorkflowExecutionSignaled, 6 WorkflowExecutionSignaled"
@@ -323,14 +235,8 @@ fn a_run_of_another_start_is_not_looked_at() {
     world.start_with("w", |r| r.request_id = "second".to_owned());
     world.signal("w", "lost");
     reset_run(&mut world, "w", 0, 4, |_| {}).unwrap();
-    assert_eq!(
-        world.runs["w"][1].exec.state.info.status(),
-        Status::Terminated
-    );
-    assert_eq!(
-        world.story("w"),
-        "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed"
-    );
+    assert_eq!(world.runs["w"][1].exec.state.info.status(), Status::Terminated);
+    assert_eq!(world.story("w"), "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed");
 }
 
 #[test]
@@ -344,23 +250,12 @@ fn what_is_pending_at_the_point_goes_on() {
     reset(&mut world, "w", 10);
     let state = world.state("w");
     assert_eq!(state.timers["t"].due_ns, due_ns, "a timer keeps its time");
-    assert_eq!(
-        state.activities[&6].run.scheduled_time_ns, world.now_ns,
-        "an activity begins anew"
-    );
+    assert_eq!(state.activities[&6].run.scheduled_time_ns, world.now_ns, "an activity begins anew");
     assert_eq!(state.info.previous_started_event_id, 3);
-    let points = state
-        .info
-        .auto_reset_points
-        .as_ref()
-        .expect("a task was completed before the point");
+    let points = state.info.auto_reset_points.as_ref().expect("a task was completed before the point");
     assert_eq!(points.points[0].run_id, state.info.run_id);
     world.wake_after("w", 100);
-    assert!(
-        world.story("w").contains("TimerFired"),
-        "{}",
-        world.story("w")
-    );
+    assert!(world.story("w").contains("TimerFired"), "{}", world.story("w"));
 }
 
 #[test]
@@ -372,27 +267,13 @@ fn the_activity_is_handed_out_again() {
     world.act("w", vec![]);
     reset(&mut world, "w", 9);
     let queued = crate::workflow::activity::queued_tasks(world.state("w"));
-    assert!(
-        matches!(
-            queued.as_slice(),
-            [Dispatch::Activity {
-                scheduled_event_id: 5,
-                ..
-            }]
-        ),
-        "{queued:?}"
-    );
+    assert!(matches!(queued.as_slice(), [Dispatch::Activity { scheduled_event_id: 5, .. }]), "{queued:?}");
 }
 
 #[test]
 fn timeouts_are_measured_from_the_reset() {
     let mut world = World::new();
-    world.start_with("w", |r| {
-        r.workflow_execution_timeout = Some(Duration {
-            seconds: 100,
-            nanos: 0,
-        })
-    });
+    world.start_with("w", |r| r.workflow_execution_timeout = Some(Duration { seconds: 100, nanos: 0 }));
     world.act("w", vec![timer("t")]);
     world.now_ns += 50_000_000_000;
     reset(&mut world, "w", 4);
@@ -412,26 +293,10 @@ fn a_started_child_stays_attached() {
     world.act("w", vec![marker("m")]);
     reset(&mut world, "w", 13);
     world.settle();
-    assert_eq!(
-        world.state("c").info.status(),
-        Status::Running,
-        "the close policy is for parents that end"
-    );
+    assert_eq!(world.state("c").info.status(), Status::Running, "the close policy is for parents that end");
     world.act("c", vec![complete()]);
-    assert!(
-        world
-            .story("w")
-            .ends_with("ChildWorkflowExecutionCompleted"),
-        "{}",
-        world.story("w")
-    );
-    assert!(
-        world
-            .runs
-            .values()
-            .flatten()
-            .all(|r| r.exec.state.outbox.is_empty())
-    );
+    assert!(world.story("w").ends_with("ChildWorkflowExecutionCompleted"), "{}", world.story("w"));
+    assert!(world.runs.values().flatten().all(|r| r.exec.state.outbox.is_empty()));
 }
 
 #[test]
@@ -442,13 +307,7 @@ fn the_end_of_a_child_after_the_point_comes_again() {
     world.act("c", vec![complete()]);
     world.act("w", vec![]);
     // To the task that knew only of the request: start and end come again.
-    let point = world
-        .run("w")
-        .events
-        .iter()
-        .find(|e| e.event_id == 8)
-        .map(|e| e.event_id)
-        .unwrap();
+    let point = world.run("w").events.iter().find(|e| e.event_id == 8).map(|e| e.event_id).unwrap();
     reset(&mut world, "w", point);
     world.settle();
     assert_eq!(
@@ -478,17 +337,10 @@ fn a_start_under_way_is_handed_over() {
         .find(|e| matches!(e.attributes, Some(A::WorkflowTaskStartedEventAttributes(_))));
     let point = started.map(|e| e.event_id + 1).unwrap();
     reset(&mut world, "w", point);
-    assert!(
-        world.runs["w"][0].exec.state.outbox.is_empty(),
-        "the new run asks in place of the old one"
-    );
+    assert!(world.runs["w"][0].exec.state.outbox.is_empty(), "the new run asks in place of the old one");
     world.settle();
     assert_eq!(world.runs["c"].len(), 1);
-    assert!(
-        world.story("w").contains("ChildWorkflowExecutionStarted"),
-        "{}",
-        world.story("w")
-    );
+    assert!(world.story("w").contains("ChildWorkflowExecutionStarted"), "{}", world.story("w"));
     assert!(world.run("c").exec.task().is_some());
 }
 
@@ -501,10 +353,7 @@ fn a_child_asked_for_after_the_point_is_left_to_its_policy() {
     reset(&mut world, "w", 4);
     world.settle();
     assert_eq!(world.state("c").info.status(), Status::Terminated);
-    assert_eq!(
-        world.story("w"),
-        "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed"
-    );
+    assert_eq!(world.story("w"), "1 WorkflowExecutionStarted, 4 WorkflowTaskFailed");
 }
 
 #[test]
@@ -517,28 +366,14 @@ fn a_signal_under_way_is_not_delivered_twice() {
     world.answer("w", token, vec![signal("x")]).unwrap();
     let id = *world.state("w").outbox.keys().next().unwrap();
     let delivery = world.run("w").exec.delivery(id).unwrap();
-    world
-        .decide("x", "", Request::Deliver(Box::new(delivery)))
-        .unwrap();
+    world.decide("x", "", Request::Deliver(Box::new(delivery))).unwrap();
     world.signal("w", "go");
     let token = world.take_task("w");
     world.answer("w", token, vec![]).unwrap();
     reset(&mut world, "w", 9);
     world.settle();
-    assert_eq!(
-        world
-            .story("x")
-            .matches("WorkflowExecutionSignaled")
-            .count(),
-        1
-    );
-    assert!(
-        world
-            .story("w")
-            .ends_with("ExternalWorkflowExecutionSignaled"),
-        "{}",
-        world.story("w")
-    );
+    assert_eq!(world.story("x").matches("WorkflowExecutionSignaled").count(), 1);
+    assert!(world.story("w").ends_with("ExternalWorkflowExecutionSignaled"), "{}", world.story("w"));
 }
 
 #[test]
@@ -554,20 +389,8 @@ fn an_answer_after_the_point_comes_again() {
     world.answer("w", token, vec![]).unwrap();
     reset(&mut world, "w", 9);
     world.settle();
-    assert_eq!(
-        world
-            .story("x")
-            .matches("WorkflowExecutionSignaled")
-            .count(),
-        1
-    );
-    assert!(
-        world
-            .story("w")
-            .ends_with("10 ExternalWorkflowExecutionSignaled"),
-        "{}",
-        world.story("w")
-    );
+    assert_eq!(world.story("x").matches("WorkflowExecutionSignaled").count(), 1);
+    assert!(world.story("w").ends_with("10 ExternalWorkflowExecutionSignaled"), "{}", world.story("w"));
 }
 
 #[test]
@@ -577,20 +400,31 @@ fn a_closed_run_keeps_its_status() {
     world.act("w", vec![complete()]);
     let run_id = reset(&mut world, "w", 4);
     let old = &world.runs["w"][0].exec.state.info;
-    assert_eq!(
-        (old.status(), &old.reset_run_id),
-        (Status::Completed, &run_id)
-    );
+    assert_eq!((old.status(), &old.reset_run_id), (Status::Completed, &run_id));
     assert!(world.run("w").exec.task().is_some());
+}
+
+#[test]
+fn an_older_run_learns_that_it_was_reset() {
+    let mut world = World::new();
+    world.repeats = true;
+    world.start("w");
+    world.act("w", vec![abandoned("c")]);
+    world.act("w", vec![complete()]);
+    world.start_with("w", |r| r.request_id = "second".to_owned());
+    let run_id = reset_run(&mut world, "w", 0, 8, |_| {}).unwrap();
+    world.settle();
+    assert_eq!(world.runs["w"][0].exec.state.info.reset_run_id, run_id);
+    assert_eq!(world.runs["w"][1].exec.state.info.reset_run_id, "");
+    world.act("c", vec![complete()]);
+    assert!(world.story("w").ends_with("ChildWorkflowExecutionCompleted"), "{}", world.story("w"));
 }
 
 #[test]
 fn only_options_may_follow_a_reset() {
     use evertide_proto::workflow::PostResetOperation;
     let mut world = idle();
-    let refused = reset_run(&mut world, "w", 0, 4, |r| {
-        r.post_reset_operations.push(PostResetOperation::default())
-    });
+    let refused = reset_run(&mut world, "w", 0, 4, |r| r.post_reset_operations.push(PostResetOperation::default()));
     assert!(refused.is_err());
     assert_eq!(world.runs["w"].len(), 1);
 }
