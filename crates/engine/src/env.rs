@@ -44,11 +44,7 @@ impl Ids {
 
     /// A number in `0..bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 {
-            0
-        } else {
-            self.next_u64() % bound
-        }
+        if bound == 0 { 0 } else { self.next_u64() % bound }
     }
 
     /// A run id: a UUID of version 7, so that runs sort by their start.
@@ -56,17 +52,13 @@ impl Ids {
         let millis = u64::try_from(now_ns / 1_000_000).unwrap_or(0);
         let (a, b) = (self.next_u64().to_be_bytes(), self.next_u64().to_be_bytes());
         let random = [a[0], a[1], b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]];
-        Builder::from_unix_timestamp_millis(millis, &random)
-            .into_uuid()
-            .to_string()
+        Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
     }
 
     /// A UUID of version 4, for request ids and the like.
     pub fn uuid(&mut self) -> String {
         let random = (u128::from(self.next_u64()) << 64) | u128::from(self.next_u64());
-        Builder::from_random_bytes(random.to_be_bytes())
-            .into_uuid()
-            .to_string()
+        Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string()
     }
 }
 
@@ -79,10 +71,7 @@ pub fn is_uuid(text: &str) -> bool {
 /// Nanoseconds since the epoch as the protocol's timestamp.
 #[must_use]
 pub fn timestamp(ns: i64) -> Timestamp {
-    Timestamp {
-        seconds: ns.div_euclid(1_000_000_000),
-        nanos: i32::try_from(ns.rem_euclid(1_000_000_000)).unwrap_or(0),
-    }
+    Timestamp { seconds: ns.div_euclid(1_000_000_000), nanos: i32::try_from(ns.rem_euclid(1_000_000_000)).unwrap_or(0) }
 }
 
 /// As [`timestamp`], with 0 (never) as none.
@@ -94,9 +83,7 @@ pub fn timestamp_opt(ns: i64) -> Option<Timestamp> {
 /// The protocol's timestamp as nanoseconds since the epoch, saturating.
 #[must_use]
 pub fn timestamp_ns(t: &Timestamp) -> i64 {
-    t.seconds
-        .saturating_mul(1_000_000_000)
-        .saturating_add(i64::from(t.nanos))
+    t.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(t.nanos))
 }
 
 /// The smaller of two lengths of time where 0 means "without limit".

@@ -193,10 +193,7 @@ impl Limits {
                 put!(workflow_time_skipping, switch);
             }
             "frontend.workflowtimeskippingmaxskippersession" => {
-                put!(
-                    time_skipping_max_per_session,
-                    number.and_then(|n| i32::try_from(n).ok())
-                );
+                put!(time_skipping_max_per_session, number.and_then(|n| i32::try_from(n).ok()));
             }
             _ => return false,
         }
@@ -229,9 +226,6 @@ mod tests {
         assert!(limits.set("limit.maxIDLength", "255"));
         assert!(limits.set("history.longPollExpirationInterval", "\"2s\""));
         assert!(!limits.set("some.unknownKey", "1"));
-        assert_eq!(
-            (limits.id_length_bytes, limits.long_poll_ns),
-            (255, 2_000_000_000)
-        );
+        assert_eq!((limits.id_length_bytes, limits.long_poll_ns), (255, 2_000_000_000));
     }
 }

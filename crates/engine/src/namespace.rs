@@ -24,8 +24,7 @@ impl Namespace {
     #[must_use]
     pub fn attributes(&self) -> Attributes {
         let typed = self.search_attributes.iter();
-        let custom = typed
-            .filter_map(|(name, number)| Some((name.clone(), AttributeType::from_proto(*number)?)));
+        let custom = typed.filter_map(|(name, number)| Some((name.clone(), AttributeType::from_proto(*number)?)));
         Attributes::new(custom.collect())
     }
 }
@@ -56,8 +55,7 @@ impl Namespaces {
 
     /// Adds or replaces a namespace.
     pub fn put(&mut self, namespace: Namespace) {
-        self.by_name
-            .insert(namespace.name.clone(), Arc::new(namespace));
+        self.by_name.insert(namespace.name.clone(), Arc::new(namespace));
     }
 
     /// Takes a namespace out.

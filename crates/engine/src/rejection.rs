@@ -101,11 +101,7 @@ const SCOPE_NAMESPACE: i32 = 1;
 impl Rejection {
     /// A refusal with any code and no detail.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            detail: Detail::None,
-        }
+        Self { code, message: message.into(), detail: Detail::None }
     }
 
     /// The request itself is wrong: repeating it cannot help.
@@ -115,11 +111,7 @@ impl Rejection {
 
     /// What the request names is not there (any more).
     pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code: Code::NotFound,
-            message: message.into(),
-            detail: Detail::NotFound,
-        }
+        Self { code: Code::NotFound, message: message.into(), detail: Detail::NotFound }
     }
 
     /// The state of the system does not allow it now.
@@ -139,37 +131,19 @@ impl Rejection {
 
     /// The workflow cannot answer yet (`WorkflowNotReadyFailure`).
     pub fn not_ready(message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code: Code::FailedPrecondition,
-            message: message.into(),
-            detail: Detail::WorkflowNotReady,
-        }
+        Self { code: Code::FailedPrecondition, message: message.into(), detail: Detail::WorkflowNotReady }
     }
 
     /// The workflow is too busy or closing; clients retry.
     pub fn busy(message: impl Into<Cow<'static, str>>) -> Self {
-        let detail = Detail::ResourceExhausted {
-            cause: CAUSE_BUSY_WORKFLOW,
-            scope: SCOPE_NAMESPACE,
-        };
-        Self {
-            code: Code::ResourceExhausted,
-            message: message.into(),
-            detail,
-        }
+        let detail = Detail::ResourceExhausted { cause: CAUSE_BUSY_WORKFLOW, scope: SCOPE_NAMESPACE };
+        Self { code: Code::ResourceExhausted, message: message.into(), detail }
     }
 
     /// Too many of a kind at once.
     pub fn concurrent_limit(message: impl Into<Cow<'static, str>>) -> Self {
-        let detail = Detail::ResourceExhausted {
-            cause: CAUSE_CONCURRENT_LIMIT,
-            scope: SCOPE_NAMESPACE,
-        };
-        Self {
-            code: Code::ResourceExhausted,
-            message: message.into(),
-            detail,
-        }
+        let detail = Detail::ResourceExhausted { cause: CAUSE_CONCURRENT_LIMIT, scope: SCOPE_NAMESPACE };
+        Self { code: Code::ResourceExhausted, message: message.into(), detail }
     }
 
     /// The namespace does not exist.
@@ -178,9 +152,7 @@ impl Rejection {
         Self {
             code: Code::NotFound,
             message: format!("Namespace {namespace} is not found.").into(),
-            detail: Detail::NamespaceNotFound {
-                namespace: namespace.to_owned(),
-            },
+            detail: Detail::NamespaceNotFound { namespace: namespace.to_owned() },
         }
     }
 

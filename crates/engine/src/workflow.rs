@@ -44,8 +44,8 @@ pub use decide::{Request, decide};
 pub use draft::{Decided, Dispatch, Draft, Effects, Reply, UpdateSignal, Written};
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
 pub use state::{
-    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky,
-    Timer, UpdateInfo, WorkflowTask,
+    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
+    WorkflowTask,
 };
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
 pub use workflow_task::{StartTask, StartedTask};

@@ -125,10 +125,7 @@ impl Activity {
     /// Name of its type.
     #[must_use]
     pub fn type_name(&self) -> &str {
-        self.scheduled
-            .activity_type
-            .as_ref()
-            .map_or("", |t| &t.name)
+        self.scheduled.activity_type.as_ref().map_or("", |t| &t.name)
     }
 
     /// The timeouts in force.
@@ -142,15 +139,9 @@ impl Activity {
     /// The retry policy in force. An operator cannot change which failures are final.
     fn retry_policy(&self) -> RetryPolicy {
         let original = self.scheduled.retry_policy.as_ref();
-        let current = self
-            .run
-            .options
-            .as_ref()
-            .and_then(|o| o.retry_policy.as_ref())
-            .or(original);
+        let current = self.run.options.as_ref().and_then(|o| o.retry_policy.as_ref()).or(original);
         RetryPolicy {
-            non_retryable_error_types: original
-                .map_or_else(Vec::new, |p| p.non_retryable_error_types.clone()),
+            non_retryable_error_types: original.map_or_else(Vec::new, |p| p.non_retryable_error_types.clone()),
             ..current.cloned().unwrap_or_default()
         }
     }
@@ -165,27 +156,17 @@ impl Activity {
 
     /// When it must have ended, over all attempts; 0 if it may take for ever.
     fn expiration_ns(&self) -> i64 {
-        due_ns(
-            self.run.first_scheduled_time_ns,
-            self.timeouts().schedule_to_close_ns,
-        )
+        due_ns(self.run.first_scheduled_time_ns, self.timeouts().schedule_to_close_ns)
     }
 }
 
 /// The end of a length of time from a point in time; 0 if the length is without limit.
 fn due_ns(from_ns: i64, length_ns: i64) -> i64 {
-    if length_ns == 0 {
-        0
-    } else {
-        from_ns.saturating_add(length_ns)
-    }
+    if length_ns == 0 { 0 } else { from_ns.saturating_add(length_ns) }
 }
 
 /// Priority field by field: the more particular one counts where it says something.
-pub(super) fn merged_priority(
-    general: Option<&Priority>,
-    particular: Option<&Priority>,
-) -> Option<Priority> {
+pub(super) fn merged_priority(general: Option<&Priority>, particular: Option<&Priority>) -> Option<Priority> {
     match (general, particular) {
         (general, None) => general.cloned(),
         (None, particular) => particular.cloned(),
@@ -211,10 +192,7 @@ pub fn queued_tasks(state: &State) -> Vec<Dispatch> {
     if !takes_tasks(state) {
         return Vec::new();
     }
-    let queued = state
-        .activities
-        .values()
-        .filter(|a| a.stage() == Stage::Queued);
+    let queued = state.activities.values().filter(|a| a.stage() == Stage::Queued);
     queued.map(|a| task_of(state, a)).collect()
 }
 
@@ -252,10 +230,7 @@ pub(super) fn dispatch_all(draft: &mut Draft<'_, '_>) {
 
 /// Sets how far an activity has come.
 fn set_run(draft: &mut Draft<'_, '_>, scheduled_event_id: i64, run: ActivityRun) {
-    draft.record(Change::Activity(ActivityChange {
-        scheduled_event_id,
-        run,
-    }));
+    draft.record(Change::Activity(ActivityChange { scheduled_event_id, run }));
 }
 
 /// Writes the started event of the attempt, with the time at which it was started. Returns its id; 0 if it was not
@@ -273,10 +248,7 @@ fn write_started(draft: &mut Draft<'_, '_>, activity: &Activity) -> i64 {
         last_failure: run.last_failure.clone(),
         ..ActivityTaskStartedEventAttributes::default()
     };
-    let extra = EventExtra {
-        time_ns: run.started_time_ns,
-        ..EventExtra::default()
-    };
+    let extra = EventExtra { time_ns: run.started_time_ns, ..EventExtra::default() };
     draft.arrive(attributes, extra).unwrap_or(0)
 }
 

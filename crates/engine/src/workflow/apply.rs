@@ -10,8 +10,7 @@ use crate::workflow::state::{Activity, ActivityRun, Child, RequestId, State, Tim
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
-    HistoryEvent, WorkflowExecutionOptionsUpdatedEventAttributes,
-    WorkflowExecutionStartedEventAttributes,
+    HistoryEvent, WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
 use prost::Message;
 
@@ -88,8 +87,7 @@ impl State {
         info.run_id.clone_from(&creation.run_id);
         info.create_request_id.clone_from(&creation.request_id);
         info.original_start_time_ns = creation.original_start_time_ns;
-        info.reset_from_run_id
-            .clone_from(&creation.reset_from_run_id);
+        info.reset_from_run_id.clone_from(&creation.reset_from_run_id);
         info.start_time_ns = creation.start_time_ns;
         info.next_task_attempt = 1;
         info.next_message_id = 1;
@@ -111,12 +109,9 @@ impl State {
                 }
             }
             Some(A::WorkflowExecutionSignaledEventAttributes(a)) if !a.request_id.is_empty() => {
-                self.signal_request_ids
-                    .insert(a.request_id.clone(), event.event_id);
+                self.signal_request_ids.insert(a.request_id.clone(), event.event_id);
             }
-            Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => {
-                self.note_attached(event.event_id, a)
-            }
+            Some(A::WorkflowExecutionOptionsUpdatedEventAttributes(a)) => self.note_attached(event.event_id, a),
             _ => {}
         }
     }
@@ -139,9 +134,7 @@ impl State {
             search_attributes::merge(&mut self.info.search_attributes, attributes);
         }
         if facts.auto_reset_points.is_some() {
-            self.info
-                .auto_reset_points
-                .clone_from(&facts.auto_reset_points);
+            self.info.auto_reset_points.clone_from(&facts.auto_reset_points);
         }
         if !facts.reset_run_id.is_empty() {
             self.info.reset_run_id.clone_from(&facts.reset_run_id);
@@ -182,11 +175,7 @@ impl State {
                     scheduled_time_ns: time_ns,
                     ..ActivityRun::default()
                 };
-                let activity = Activity {
-                    scheduled: (**a).clone(),
-                    scheduled_event_id: id,
-                    run,
-                };
+                let activity = Activity { scheduled: (**a).clone(), scheduled_event_id: id, run };
                 self.activities.insert(id, activity);
             }
             A::ActivityTaskCancelRequestedEventAttributes(a) => {
@@ -200,13 +189,7 @@ impl State {
             A::ActivityTaskCanceledEventAttributes(a) => self.end_activity(a.scheduled_event_id),
             A::TimerStartedEventAttributes(a) => {
                 let due_ns = time_ns.saturating_add(duration_ns(a.start_to_fire_timeout.as_ref()));
-                self.timers.insert(
-                    a.timer_id.clone(),
-                    Timer {
-                        started_event_id: id,
-                        due_ns,
-                    },
-                );
+                self.timers.insert(a.timer_id.clone(), Timer { started_event_id: id, due_ns });
             }
             A::TimerFiredEventAttributes(a) => {
                 self.timers.remove(&a.timer_id);
@@ -220,9 +203,7 @@ impl State {
                     self.signal_request_ids.insert(a.request_id.clone(), id);
                 }
             }
-            A::WorkflowExecutionCancelRequestedEventAttributes(_) => {
-                self.info.cancel_requested = true
-            }
+            A::WorkflowExecutionCancelRequestedEventAttributes(_) => self.info.cancel_requested = true,
             A::WorkflowExecutionOptionsUpdatedEventAttributes(a) => self.update_options(id, a),
             A::UpsertWorkflowSearchAttributesEventAttributes(a) => {
                 if let Some(attributes) = &a.search_attributes {
@@ -242,45 +223,21 @@ impl State {
     fn take_effect_elsewhere(&mut self, id: i64, attributes: &A, time_ns: i64) {
         match attributes {
             A::StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
-                self.children.insert(
-                    id,
-                    Child {
-                        initiated: (**a).clone(),
-                        ..Child::default()
-                    },
-                );
+                self.children.insert(id, Child { initiated: (**a).clone(), ..Child::default() });
             }
-            A::StartChildWorkflowExecutionFailedEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
+            A::StartChildWorkflowExecutionFailedEventAttributes(a) => self.end_child(a.initiated_event_id),
             A::ChildWorkflowExecutionStartedEventAttributes(a) => {
                 if let Some(child) = self.children.get_mut(&a.initiated_event_id) {
                     child.started_event_id = id;
-                    child.run_id = a
-                        .workflow_execution
-                        .as_ref()
-                        .map_or_else(String::new, |e| e.run_id.clone());
-                    child.workflow_type = a
-                        .workflow_type
-                        .as_ref()
-                        .map_or_else(String::new, |t| t.name.clone());
+                    child.run_id = a.workflow_execution.as_ref().map_or_else(String::new, |e| e.run_id.clone());
+                    child.workflow_type = a.workflow_type.as_ref().map_or_else(String::new, |t| t.name.clone());
                 }
             }
-            A::ChildWorkflowExecutionCompletedEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
-            A::ChildWorkflowExecutionFailedEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
-            A::ChildWorkflowExecutionCanceledEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
-            A::ChildWorkflowExecutionTimedOutEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
-            A::ChildWorkflowExecutionTerminatedEventAttributes(a) => {
-                self.end_child(a.initiated_event_id)
-            }
+            A::ChildWorkflowExecutionCompletedEventAttributes(a) => self.end_child(a.initiated_event_id),
+            A::ChildWorkflowExecutionFailedEventAttributes(a) => self.end_child(a.initiated_event_id),
+            A::ChildWorkflowExecutionCanceledEventAttributes(a) => self.end_child(a.initiated_event_id),
+            A::ChildWorkflowExecutionTimedOutEventAttributes(a) => self.end_child(a.initiated_event_id),
+            A::ChildWorkflowExecutionTerminatedEventAttributes(a) => self.end_child(a.initiated_event_id),
             A::SignalExternalWorkflowExecutionInitiatedEventAttributes(a) => {
                 let external = crate::workflow::external_workflow::of_signal(a);
                 self.external_signals.insert(id, external);
@@ -303,23 +260,13 @@ impl State {
             }
             A::WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
                 let Some(request) = &a.request else { return };
-                let update_id = request
-                    .meta
-                    .as_ref()
-                    .map_or("", |m| &m.update_id)
-                    .to_owned();
-                let info = UpdateInfo {
-                    admitted_event_id: id,
-                    request: Some(request.clone()),
-                    ..UpdateInfo::default()
-                };
+                let update_id = request.meta.as_ref().map_or("", |m| &m.update_id).to_owned();
+                let info =
+                    UpdateInfo { admitted_event_id: id, request: Some(request.clone()), ..UpdateInfo::default() };
                 self.updates.insert(update_id, info);
             }
             A::WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
-                let info = self
-                    .updates
-                    .entry(a.protocol_instance_id.clone())
-                    .or_default();
+                let info = self.updates.entry(a.protocol_instance_id.clone()).or_default();
                 info.accepted_event_id = id;
                 info.request = None;
                 self.info.update_count += 1;
@@ -344,22 +291,13 @@ impl State {
             A::WorkflowExecutionContinuedAsNewEventAttributes(a) => {
                 self.close(id, time_ns, Status::ContinuedAsNew, &a.new_execution_run_id);
             }
-            A::WorkflowExecutionCanceledEventAttributes(_) => {
-                self.close(id, time_ns, Status::Canceled, "")
-            }
-            A::WorkflowExecutionTerminatedEventAttributes(_) => {
-                self.close(id, time_ns, Status::Terminated, "")
-            }
+            A::WorkflowExecutionCanceledEventAttributes(_) => self.close(id, time_ns, Status::Canceled, ""),
+            A::WorkflowExecutionTerminatedEventAttributes(_) => self.close(id, time_ns, Status::Terminated, ""),
             _ => {}
         }
     }
 
-    fn start(
-        &mut self,
-        event: &HistoryEvent,
-        a: &WorkflowExecutionStartedEventAttributes,
-        time_ns: i64,
-    ) {
+    fn start(&mut self, event: &HistoryEvent, a: &WorkflowExecutionStartedEventAttributes, time_ns: i64) {
         self.started = a.clone();
         let info = &mut self.info;
         if info.start_time_ns == 0 {
@@ -372,21 +310,10 @@ impl State {
         }
         info.first_run_id.clone_from(&a.first_execution_run_id);
         info.execution_time_ns = start_ns.saturating_add(backoff_ns);
-        info.first_task_due_ns = if backoff_ns > 0 {
-            info.execution_time_ns
-        } else {
-            0
-        };
-        info.execution_expiration_ns = a
-            .workflow_execution_expiration_time
-            .as_ref()
-            .map_or(0, timestamp_ns);
+        info.first_task_due_ns = if backoff_ns > 0 { info.execution_time_ns } else { 0 };
+        info.execution_expiration_ns = a.workflow_execution_expiration_time.as_ref().map_or(0, timestamp_ns);
         let run_ns = duration_ns(a.workflow_run_timeout.as_ref());
-        let run_due_ns = if run_ns > 0 {
-            info.execution_time_ns.saturating_add(run_ns)
-        } else {
-            0
-        };
+        let run_due_ns = if run_ns > 0 { info.execution_time_ns.saturating_add(run_ns) } else { 0 };
         info.run_expiration_ns = shorter_ns(run_due_ns, info.execution_expiration_ns);
         info.memo.clone_from(&a.memo);
         info.search_attributes.clone_from(&a.search_attributes);
@@ -396,12 +323,8 @@ impl State {
         info.callbacks.clone_from(&a.completion_callbacks);
         info.auto_reset_points.clone_from(&a.prev_auto_reset_points);
         if !info.create_request_id.is_empty() {
-            let made = RequestId {
-                event_type: EventType::WorkflowExecutionStarted.into(),
-                event_id: event.event_id,
-            };
-            self.request_ids
-                .insert(info.create_request_id.clone(), made);
+            let made = RequestId { event_type: EventType::WorkflowExecutionStarted.into(), event_id: event.event_id };
+            self.request_ids.insert(info.create_request_id.clone(), made);
         }
     }
 
@@ -413,15 +336,9 @@ impl State {
         self.children.remove(&initiated_event_id);
     }
 
-    fn update_options(
-        &mut self,
-        event_id: i64,
-        a: &WorkflowExecutionOptionsUpdatedEventAttributes,
-    ) {
+    fn update_options(&mut self, event_id: i64, a: &WorkflowExecutionOptionsUpdatedEventAttributes) {
         if a.versioning_override.is_some() {
-            self.info
-                .versioning_override
-                .clone_from(&a.versioning_override);
+            self.info.versioning_override.clone_from(&a.versioning_override);
         }
         if a.unset_versioning_override {
             self.info.versioning_override = None;
@@ -429,22 +346,14 @@ impl State {
         if a.priority.is_some() {
             self.info.priority.clone_from(&a.priority);
         }
-        self.info
-            .callbacks
-            .extend(a.attached_completion_callbacks.iter().cloned());
+        self.info.callbacks.extend(a.attached_completion_callbacks.iter().cloned());
         self.note_attached(event_id, a);
     }
 
     fn note_attached(&mut self, event_id: i64, a: &WorkflowExecutionOptionsUpdatedEventAttributes) {
         if !a.attached_request_id.is_empty() {
             let event_type = EventType::WorkflowExecutionOptionsUpdated.into();
-            self.request_ids.insert(
-                a.attached_request_id.clone(),
-                RequestId {
-                    event_type,
-                    event_id,
-                },
-            );
+            self.request_ids.insert(a.attached_request_id.clone(), RequestId { event_type, event_id });
         }
     }
 
@@ -455,6 +364,5 @@ impl State {
         info.close_event_id = event_id;
         new_run_id.clone_into(&mut info.new_run_id);
         info.first_task_due_ns = 0;
-        self.workflow_task = None;
     }
 }

@@ -9,8 +9,8 @@ use crate::workflow::state::Execution;
 use crate::workflow::{child_workflow, reset, start, update};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::{
-    ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest,
-    StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+    ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
 };
 
 /// A request that may make a run.
@@ -21,10 +21,7 @@ pub enum ChainRequest {
     /// SignalWithStartWorkflowExecution.
     SignalWithStart(Box<SignalWithStartWorkflowExecutionRequest>),
     /// ExecuteMultiOperation: start and update in one.
-    UpdateWithStart(
-        Box<StartWorkflowExecutionRequest>,
-        Box<UpdateWorkflowExecutionRequest>,
-    ),
+    UpdateWithStart(Box<StartWorkflowExecutionRequest>, Box<UpdateWorkflowExecutionRequest>),
     /// A parent's message: start a child ([`crate::workflow::Message::StartChild`]).
     StartChild(Box<Delivery>),
     /// ResetWorkflowExecution of a run whose events are given, all of them.

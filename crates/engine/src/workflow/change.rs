@@ -17,10 +17,7 @@ pub struct Record {
 #[derive(Clone, PartialEq, Message)]
 pub struct ChangeEntry {
     /// The change.
-    #[prost(
-        oneof = "Change",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
-    )]
+    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
     pub change: Option<Change>,
 }
 
@@ -220,12 +217,7 @@ impl Record {
     /// A record of these changes.
     #[must_use]
     pub fn new(changes: Vec<Change>) -> Self {
-        Self {
-            changes: changes
-                .into_iter()
-                .map(|c| ChangeEntry { change: Some(c) })
-                .collect(),
-        }
+        Self { changes: changes.into_iter().map(|c| ChangeEntry { change: Some(c) }).collect() }
     }
 
     /// Its changes.

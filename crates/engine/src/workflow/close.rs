@@ -19,26 +19,25 @@ use evertide_proto::history::{
     WorkflowExecutionCompletedEventAttributes, WorkflowExecutionFailedEventAttributes,
     WorkflowExecutionTerminatedEventAttributes, WorkflowExecutionTimedOutEventAttributes,
 };
-use evertide_proto::workflowservice::{
-    RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-};
+use evertide_proto::workflowservice::{RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest};
 use prost::Message;
 
 /// Writes the close event and does all that follows from it.
-pub(super) fn close(
-    draft: &mut Draft<'_, '_>,
-    attributes: impl Into<EventAttributes>,
-    extra: EventExtra,
-) {
+pub(super) fn close(draft: &mut Draft<'_, '_>, attributes: impl Into<EventAttributes>, extra: EventExtra) {
     let attributes = attributes.into();
+    // A worker's answer that closes the run may still answer its queries and reject its updates: those who wait are
+    // told at the end of it.
+    let by_answer = draft.exec.task_started();
     draft.event_with(attributes.clone(), extra);
     let has_successor = !draft.state().info.new_run_id.is_empty();
     child_workflow::apply_parent_close_policy(draft);
     if !has_successor {
         child_workflow::tell_parent(draft, attributes);
     }
-    update::on_close(draft, has_successor);
-    query::on_close(draft);
+    if !by_answer {
+        update::on_close(draft);
+        query::on_close(draft);
+    }
     draft.effects.visibility = true;
 }
 
@@ -52,12 +51,9 @@ pub(super) fn complete_command(
     let Some(A::CompleteWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
-    check_size(
-        draft,
-        a.result.as_ref(),
-        Cause::BadCompleteWorkflowExecutionAttributes,
-        || "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned(),
-    )?;
+    check_size(draft, a.result.as_ref(), Cause::BadCompleteWorkflowExecutionAttributes, || {
+        "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned()
+    })?;
     let next = continue_as_new::next_of_cron(draft, &Ending::Completed(a.result.clone()));
     let attributes = WorkflowExecutionCompletedEventAttributes {
         result: a.result,
@@ -70,28 +66,18 @@ pub(super) fn complete_command(
 }
 
 /// FailWorkflowExecution.
-pub(super) fn fail_command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
     let Some(A::FailWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
     let Some(failure) = a.failure else {
         let text = "Failure is not set on FailWorkflowExecutionCommand.";
-        return Err(BadCommand::task(
-            Cause::BadFailWorkflowExecutionAttributes,
-            text,
-        ));
+        return Err(BadCommand::task(Cause::BadFailWorkflowExecutionAttributes, text));
     };
-    check_size(
-        draft,
-        Some(&failure),
-        Cause::BadFailWorkflowExecutionAttributes,
-        || "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.".to_owned(),
-    )?;
+    check_size(draft, Some(&failure), Cause::BadFailWorkflowExecutionAttributes, || {
+        "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.".to_owned()
+    })?;
     let (retry_state, next) = continue_as_new::next_after_failure(draft, &failure);
     let attributes = WorkflowExecutionFailedEventAttributes {
         failure: Some(failure),
@@ -105,19 +91,13 @@ pub(super) fn fail_command(
 }
 
 /// CancelWorkflowExecution: ends the chain, whatever its schedule or retry policy.
-pub(super) fn cancel_command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
     let Some(A::CancelWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
-    let attributes = WorkflowExecutionCanceledEventAttributes {
-        workflow_task_completed_event_id: completed_id,
-        details: a.details,
-    };
+    let attributes =
+        WorkflowExecutionCanceledEventAttributes { workflow_task_completed_event_id: completed_id, details: a.details };
     close(draft, attributes, extra);
     Ok(())
 }
@@ -145,20 +125,14 @@ pub(super) struct Termination {
 }
 
 /// TerminateWorkflowExecution.
-pub(super) fn terminate_by_user(
-    draft: &mut Draft<'_, '_>,
-    request: TerminateWorkflowExecutionRequest,
-) -> Decided {
+pub(super) fn terminate_by_user(draft: &mut Draft<'_, '_>, request: TerminateWorkflowExecutionRequest) -> Decided {
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
+    check_chain(draft, &request.first_execution_run_id)?;
     crate::workflow::start::check_links(&request.links, draft.env)?;
     let or = |text: String, default: &str| {
-        if text.is_empty() {
-            default.to_owned()
-        } else {
-            text
-        }
+        if text.is_empty() { default.to_owned() } else { text }
     };
     terminate(
         draft,
@@ -172,6 +146,14 @@ pub(super) fn terminate_by_user(
     Ok(Reply::Done)
 }
 
+/// A guard by first run id must name the chain of the run.
+fn check_chain(draft: &Draft<'_, '_>, first_run_id: &str) -> Result<(), Rejection> {
+    if first_run_id.is_empty() || first_run_id == draft.state().info.first_run_id {
+        return Ok(());
+    }
+    Err(Rejection::chain_mismatch())
+}
+
 /// Terminates an open run; a started task is failed first and what waited behind it is written.
 pub(super) fn terminate(draft: &mut Draft<'_, '_>, termination: Termination) {
     if !draft.state().is_running() {
@@ -183,35 +165,21 @@ pub(super) fn terminate(draft: &mut Draft<'_, '_>, termination: Termination) {
         details: termination.details,
         identity: termination.identity,
     };
-    close(
-        draft,
-        attributes,
-        EventExtra {
-            links: termination.links,
-            ..EventExtra::default()
-        },
-    );
+    close(draft, attributes, EventExtra { links: termination.links, ..EventExtra::default() });
 }
 
 /// The server terminates a run that cannot go on.
 pub(super) fn terminate_by_server(draft: &mut Draft<'_, '_>, reason: &str) {
     let identity = SERVER_IDENTITY.to_owned();
-    terminate(
-        draft,
-        Termination {
-            reason: reason.to_owned(),
-            identity,
-            ..Termination::default()
-        },
-    );
+    terminate(draft, Termination { reason: reason.to_owned(), identity, ..Termination::default() });
 }
 
 /// RequestCancelWorkflowExecution: of a closed run or a second time it is a success that changes nothing.
-pub(super) fn request_cancel(
-    draft: &mut Draft<'_, '_>,
-    request: &RequestCancelWorkflowExecutionRequest,
-) -> Decided {
+pub(super) fn request_cancel(draft: &mut Draft<'_, '_>, request: &RequestCancelWorkflowExecutionRequest) -> Decided {
     crate::workflow::start::check_links(&request.links, draft.env)?;
+    if draft.state().is_running() {
+        check_chain(draft, &request.first_execution_run_id)?;
+    }
     if !draft.state().is_running() || draft.state().info.cancel_requested {
         return Ok(Reply::Done);
     }
@@ -230,13 +198,7 @@ pub(super) fn write_cancel_request(
     attributes: WorkflowExecutionCancelRequestedEventAttributes,
     links: Vec<Link>,
 ) {
-    draft.arrive(
-        attributes,
-        EventExtra {
-            links,
-            ..EventExtra::default()
-        },
-    );
+    draft.arrive(attributes, EventExtra { links, ..EventExtra::default() });
     workflow_task::schedule_now(draft);
 }
 
@@ -252,13 +214,9 @@ pub(super) fn time_out(draft: &mut Draft<'_, '_>) {
         ..Failure::default()
     };
     let info = &draft.state().info;
-    let chain_over =
-        info.execution_expiration_ns != 0 && info.execution_expiration_ns <= draft.now_ns();
-    let (retry_state, next) = if chain_over {
-        (RetryState::Timeout, None)
-    } else {
-        continue_as_new::next_after_failure(draft, &failure)
-    };
+    let chain_over = info.execution_expiration_ns != 0 && info.execution_expiration_ns <= draft.now_ns();
+    let (retry_state, next) =
+        if chain_over { (RetryState::Timeout, None) } else { continue_as_new::next_after_failure(draft, &failure) };
     workflow_task::end_by_force(draft);
     let attributes = WorkflowExecutionTimedOutEventAttributes {
         retry_state: retry_state.into(),

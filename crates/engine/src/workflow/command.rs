@@ -8,8 +8,7 @@ use crate::workflow::draft::{Decided, Draft};
 use crate::workflow::state::WorkflowTask;
 use crate::workflow::workflow_task::{self, Report, camel};
 use crate::workflow::{
-    activity, child_workflow, close, continue_as_new, external_workflow, search_attributes, timer,
-    update,
+    activity, child_workflow, close, continue_as_new, external_workflow, search_attributes, timer, update,
 };
 use evertide_proto::command::Command;
 use evertide_proto::enums::{CommandType, WorkflowTaskFailedCause as Cause};
@@ -69,9 +68,7 @@ pub(super) fn complete_task(
         return Err(Rejection::not_found("workflow task heartbeat timeout"));
     }
     if draft.state().info.pause.is_some() && request.force_create_new_workflow_task {
-        return Err(Rejection::precondition(
-            "Workflow is paused and force create new workflow task is not allowed.",
-        ));
+        return Err(Rejection::precondition("Workflow is paused and force create new workflow task is not allowed."));
     }
     if update::leaves_nothing(draft, &task, &request) {
         return completing::discard(draft, request);
@@ -88,9 +85,7 @@ pub(super) fn complete_task(
 }
 
 fn is_heartbeat(request: &RespondWorkflowTaskCompletedRequest) -> bool {
-    request.force_create_new_workflow_task
-        && request.commands.is_empty()
-        && request.messages.is_empty()
+    request.force_create_new_workflow_task && request.commands.is_empty() && request.messages.is_empty()
 }
 
 fn heartbeat_expired(draft: &Draft<'_, '_>, task: &WorkflowTask) -> bool {
@@ -99,12 +94,7 @@ fn heartbeat_expired(draft: &Draft<'_, '_>, task: &WorkflowTask) -> bool {
 }
 
 /// A bad answer: says so in the history, if this is the task's first attempt, and to the worker.
-fn refuse(
-    draft: &mut Draft<'_, '_>,
-    task: &WorkflowTask,
-    bad: BadCommand,
-    identity: String,
-) -> Rejection {
+fn refuse(draft: &mut Draft<'_, '_>, task: &WorkflowTask, bad: BadCommand, identity: String) -> Rejection {
     match bad {
         BadCommand::Call(rejection) => rejection,
         BadCommand::Task(cause, message) => {
@@ -136,22 +126,13 @@ fn report(cause: Cause, text: &str, identity: String) -> Report {
         failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo::default())),
         ..Failure::default()
     };
-    Report {
-        cause,
-        failure: Some(failure),
-        identity,
-        ..Report::default()
-    }
+    Report { cause, failure: Some(failure), identity, ..Report::default() }
 }
 
 /// `<Cause>: <message>`, as clients and the history read it.
 pub(super) fn describe(cause: Cause, message: &str) -> String {
     let name = camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_");
-    if message.is_empty() {
-        name
-    } else {
-        format!("{name}: {message}")
-    }
+    if message.is_empty() { name } else { format!("{name}: {message}") }
 }
 
 /// Nothing may follow a command that closes the workflow, and every command must be known.
@@ -202,6 +183,8 @@ fn is_closing(kind: CommandType) -> bool {
 pub(super) struct Completion {
     /// Id of the WorkflowTaskCompleted event, which every event of a command names.
     pub completed_id: i64,
+    /// Who answers.
+    pub identity: String,
     /// Events were waiting behind the task: the workflow must not close over them.
     pub unhandled_events: bool,
     /// Messages of the answer that no command has taken yet.
@@ -209,20 +192,12 @@ pub(super) struct Completion {
 }
 
 /// Carries out one command.
-fn carry_out(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completion: &mut Completion,
-) -> Result<(), BadCommand> {
+fn carry_out(draft: &mut Draft<'_, '_>, command: Command, completion: &mut Completion) -> Result<(), BadCommand> {
     let kind = CommandType::try_from(command.command_type).unwrap_or(CommandType::Unspecified);
     if is_closing(kind) && completion.unhandled_events {
         return Err(BadCommand::task(Cause::UnhandledCommand, ""));
     }
-    if command
-        .attributes
-        .as_ref()
-        .is_none_or(|a| a.command_type() != kind)
-    {
+    if command.attributes.as_ref().is_none_or(|a| a.command_type() != kind) {
         return Err(missing_attributes(kind));
     }
     let id = completion.completed_id;
@@ -230,37 +205,22 @@ fn carry_out(
         CommandType::ScheduleActivityTask => activity::schedule_command(draft, command, id),
         CommandType::RequestCancelActivityTask => activity::cancel_command(draft, command, id),
         CommandType::StartTimer => timer::start_command(draft, command, id),
-        CommandType::CancelTimer => timer::cancel_command(draft, command, id),
+        CommandType::CancelTimer => timer::cancel_command(draft, command, id, &completion.identity),
         CommandType::RecordMarker => timer::marker_command(draft, command, id),
         CommandType::CompleteWorkflowExecution => close::complete_command(draft, command, id),
         CommandType::FailWorkflowExecution => close::fail_command(draft, command, id),
         CommandType::CancelWorkflowExecution => close::cancel_command(draft, command, id),
         CommandType::ContinueAsNewWorkflowExecution => continue_as_new::command(draft, command, id),
-        CommandType::StartChildWorkflowExecution => {
-            child_workflow::start_command(draft, command, id)
-        }
-        CommandType::SignalExternalWorkflowExecution => {
-            external_workflow::signal_command(draft, command, id)
-        }
-        CommandType::RequestCancelExternalWorkflowExecution => {
-            external_workflow::cancel_command(draft, command, id)
-        }
-        CommandType::UpsertWorkflowSearchAttributes => {
-            search_attributes::upsert_command(draft, command, id)
-        }
-        CommandType::ModifyWorkflowProperties => {
-            search_attributes::modify_properties_command(draft, command, id)
-        }
+        CommandType::StartChildWorkflowExecution => child_workflow::start_command(draft, command, id),
+        CommandType::SignalExternalWorkflowExecution => external_workflow::signal_command(draft, command, id),
+        CommandType::RequestCancelExternalWorkflowExecution => external_workflow::cancel_command(draft, command, id),
+        CommandType::UpsertWorkflowSearchAttributes => search_attributes::upsert_command(draft, command, id),
+        CommandType::ModifyWorkflowProperties => search_attributes::modify_properties_command(draft, command, id),
         CommandType::ProtocolMessage => update::message_command(draft, command, completion),
         CommandType::ScheduleNexusOperation | CommandType::RequestCancelNexusOperation => {
-            Err(BadCommand::task(
-                Cause::FeatureDisabled,
-                "Nexus operations are not available on this server.",
-            ))
+            Err(BadCommand::task(Cause::FeatureDisabled, "Nexus operations are not available on this server."))
         }
-        CommandType::Unspecified => Err(BadCommand::rpc(Rejection::invalid(
-            "unknown command type: Unspecified",
-        ))),
+        CommandType::Unspecified => Err(BadCommand::rpc(Rejection::invalid("unknown command type: Unspecified"))),
     }
 }
 
@@ -279,9 +239,7 @@ fn missing_attributes(kind: CommandType) -> BadCommand {
         C::ContinueAsNewWorkflowExecution => Cause::BadContinueAsNewAttributes,
         C::StartChildWorkflowExecution => Cause::BadStartChildExecutionAttributes,
         C::SignalExternalWorkflowExecution => Cause::BadSignalWorkflowExecutionAttributes,
-        C::RequestCancelExternalWorkflowExecution => {
-            Cause::BadRequestCancelExternalWorkflowExecutionAttributes
-        }
+        C::RequestCancelExternalWorkflowExecution => Cause::BadRequestCancelExternalWorkflowExecutionAttributes,
         C::UpsertWorkflowSearchAttributes => Cause::BadSearchAttributes,
         C::ModifyWorkflowProperties => Cause::BadModifyWorkflowPropertiesAttributes,
         C::ProtocolMessage => Cause::BadUpdateWorkflowExecutionMessage,
@@ -298,8 +256,5 @@ fn missing_attributes(kind: CommandType) -> BadCommand {
         }
     };
     let name = camel(kind.as_str_name(), "COMMAND_TYPE_");
-    BadCommand::task(
-        cause,
-        format!("{name}CommandAttributes is not set on {name}Command."),
-    )
+    BadCommand::task(cause, format!("{name}CommandAttributes is not set on {name}Command."))
 }

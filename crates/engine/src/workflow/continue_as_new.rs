@@ -7,7 +7,7 @@ use crate::cron;
 use crate::duration;
 use crate::env::{duration_ns, shorter_ns, timestamp};
 use crate::retry_policy::{self, Attempt, Retried, Retry};
-use crate::workflow::change::Creation;
+use crate::workflow::change::{Change, Creation, Facts};
 use crate::workflow::close::{self, check_size};
 use crate::workflow::command::BadCommand;
 use crate::workflow::draft::{Draft, EventExtra};
@@ -18,14 +18,11 @@ use crate::workflow::workflow_task;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
 use evertide_proto::common::Payloads;
-use evertide_proto::enums::{
-    ContinueAsNewInitiator as Initiator, RetryState, WorkflowTaskFailedCause as Cause,
-};
+use evertide_proto::enums::{ContinueAsNewInitiator as Initiator, RetryState, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::Failure;
 use evertide_proto::history::{
     WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionStartedEventAttributes,
 };
-use evertide_proto::workflow::ResetPoints;
 use prost_types::Duration;
 
 /// How a run ended that a schedule may follow.
@@ -50,10 +47,7 @@ pub(super) fn begin(draft: &mut Draft<'_, '_>, next: Option<RunSeed>) {
 }
 
 /// What follows a failure: a retry, else the next time of the schedule, else nothing.
-pub(super) fn next_after_failure(
-    draft: &mut Draft<'_, '_>,
-    failure: &Failure,
-) -> (RetryState, Option<RunSeed>) {
+pub(super) fn next_after_failure(draft: &mut Draft<'_, '_>, failure: &Failure) -> (RetryState, Option<RunSeed>) {
     let state = draft.state();
     let expiration_ns = state.info.execution_expiration_ns;
     let attempt = Attempt {
@@ -73,10 +67,7 @@ pub(super) fn next_after_failure(
             }
             (RetryState::InProgress, Some(seed))
         }
-        Retry::No(retry_state) => (
-            retry_state,
-            next_of_cron(draft, &Ending::Failed(failure.clone())),
-        ),
+        Retry::No(retry_state) => (retry_state, next_of_cron(draft, &Ending::Failed(failure.clone()))),
     }
 }
 
@@ -111,6 +102,7 @@ fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -
     let now_ns = draft.now_ns();
     let run_id = draft.env.ids.run_id(now_ns);
     let creation = creation(draft, &run_id);
+    limit_reset_points(draft);
     let info = &draft.state().info;
     let started = WorkflowExecutionStartedEventAttributes {
         continued_execution_run_id: info.run_id.clone(),
@@ -120,20 +112,13 @@ fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -
         identity: String::new(),
         first_workflow_task_backoff: Some(duration::from_ns(backoff_ns)),
         workflow_execution_expiration_time: crate::env::timestamp_opt(info.execution_expiration_ns),
-        prev_auto_reset_points: reset_points(draft),
+        prev_auto_reset_points: info.auto_reset_points.clone(),
         priority: info.priority.clone(),
         eager_execution_accepted: false,
         ..draft.state().started.clone()
     };
-    let extra = EventExtra {
-        user_metadata: info.user_metadata.clone(),
-        ..EventExtra::default()
-    };
-    RunSeed {
-        creation,
-        started,
-        extra,
-    }
+    let extra = EventExtra { user_metadata: info.user_metadata.clone(), ..EventExtra::default() };
+    RunSeed { creation, started, extra }
 }
 
 fn creation(draft: &mut Draft<'_, '_>, run_id: &str) -> Creation {
@@ -150,36 +135,27 @@ fn creation(draft: &mut Draft<'_, '_>, run_id: &str) -> Creation {
     }
 }
 
-/// The reset points of the chain so far; they are good for as long as their runs are kept.
-fn reset_points(draft: &Draft<'_, '_>) -> Option<ResetPoints> {
+/// The reset points of the run that closes are good for as long as it is kept.
+fn limit_reset_points(draft: &mut Draft<'_, '_>) {
     let info = &draft.state().info;
-    let mut points = info.auto_reset_points.clone()?;
-    let retention_ns = draft
-        .env
-        .namespaces
-        .named(&info.namespace)
-        .map_or(0, |n| n.retention_ns);
+    let Some(mut points) = info.auto_reset_points.clone() else { return };
+    let retention_ns = draft.env.namespaces.named(&info.namespace).map_or(0, |n| n.retention_ns);
+    let expire_time = Some(timestamp(draft.now_ns().saturating_add(retention_ns)));
     for point in points.points.iter_mut().filter(|p| p.run_id == info.run_id) {
-        point.expire_time = Some(timestamp(draft.now_ns().saturating_add(retention_ns)));
+        point.expire_time = expire_time;
     }
-    Some(points)
+    draft.record(Change::Facts(Facts { auto_reset_points: Some(points), ..Facts::default() }));
 }
 
 /// ContinueAsNewWorkflowExecution.
-pub(super) fn command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
     let Some(A::ContinueAsNewWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
     let a = checked(draft, *a)?;
     let mut seed = continued(draft, &a);
-    seed.extra
-        .user_metadata
-        .clone_from(&draft.state().info.user_metadata);
+    seed.extra.user_metadata.clone_from(&draft.state().info.user_metadata);
     let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
         new_execution_run_id: seed.creation.run_id.clone(),
         workflow_type: a.workflow_type,
@@ -203,17 +179,10 @@ pub(super) fn command(
     Ok(())
 }
 
-fn continued(
-    draft: &mut Draft<'_, '_>,
-    a: &ContinueAsNewWorkflowExecutionCommandAttributes,
-) -> RunSeed {
+fn continued(draft: &mut Draft<'_, '_>, a: &ContinueAsNewWorkflowExecutionCommandAttributes) -> RunSeed {
     let backoff_ns = min_backoff_ns(draft, duration_ns(a.backoff_start_interval.as_ref()));
     let retries = a.initiator() == Initiator::Retry;
-    let initiator = if a.initiator() == Initiator::Unspecified {
-        Initiator::Workflow
-    } else {
-        a.initiator()
-    };
+    let initiator = if a.initiator() == Initiator::Unspecified { Initiator::Workflow } else { a.initiator() };
     let mut seed = successor(draft, initiator, backoff_ns);
     let s = &mut seed.started;
     s.workflow_type.clone_from(&a.workflow_type);
@@ -227,8 +196,7 @@ fn continued(
     s.memo.clone_from(&a.memo);
     s.search_attributes.clone_from(&a.search_attributes);
     s.continued_failure.clone_from(&a.failure);
-    s.last_completion_result
-        .clone_from(&a.last_completion_result);
+    s.last_completion_result.clone_from(&a.last_completion_result);
     s.attempt = if retries { s.attempt + 1 } else { 1 };
     s.first_workflow_task_backoff = (backoff_ns > 0).then(|| duration::from_ns(backoff_ns));
     seed
@@ -238,11 +206,7 @@ fn continued(
 fn min_backoff_ns(draft: &Draft<'_, '_>, backoff_ns: i64) -> i64 {
     let lifetime_ns = draft.now_ns() - draft.state().info.start_time_ns;
     let least_ns = draft.limits().workflow_id_reuse_min_interval_ns;
-    if lifetime_ns.saturating_add(backoff_ns) >= least_ns {
-        backoff_ns
-    } else {
-        least_ns - lifetime_ns
-    }
+    if lifetime_ns.saturating_add(backoff_ns) >= least_ns { backoff_ns } else { least_ns - lifetime_ns }
 }
 
 /// The command with what it leaves out taken from the run, or what is wrong with it.
@@ -269,14 +233,9 @@ fn checked(
     crate::workflow::start::check_task_queue(a.task_queue.as_ref(), limit)
         .map_err(|r| bad(format!("{} WorkflowType={type_name}", r.message)))?;
     let queue_name = a.task_queue.as_ref().map_or("", |q| &q.name).to_owned();
-    let queue = crate::workflow::QueueRef {
-        name: queue_name.clone(),
-        normal_name: String::new(),
-    };
+    let queue = crate::workflow::QueueRef { name: queue_name.clone(), normal_name: String::new() };
     a.task_queue = Some(queue.to_proto());
-    let context = format!(
-        "WorkflowType={type_name} TaskQueue=name:\"{queue_name}\"  kind:TASK_QUEUE_KIND_NORMAL"
-    );
+    let context = format!("WorkflowType={type_name} TaskQueue=name:\"{queue_name}\"  kind:TASK_QUEUE_KIND_NORMAL");
     check_durations(&a, &context)?;
     if let Some(policy) = &a.retry_policy {
         let policy = retry_policy::checked(policy).map_err(|e| {
@@ -294,14 +253,10 @@ fn checked(
     Ok(a)
 }
 
-fn check_durations(
-    a: &ContinueAsNewWorkflowExecutionCommandAttributes,
-    context: &str,
-) -> Result<(), BadCommand> {
+fn check_durations(a: &ContinueAsNewWorkflowExecutionCommandAttributes, context: &str) -> Result<(), BadCommand> {
     let check = |value: &Option<Duration>, field: &str| {
         duration::checked_ns(value.as_ref()).map_err(|e| {
-            let text =
-                format!("Invalid {field} on ContinueAsNewWorkflowExecutionCommand: {e}. {context}");
+            let text = format!("Invalid {field} on ContinueAsNewWorkflowExecutionCommand: {e}. {context}");
             BadCommand::task(Cause::BadContinueAsNewAttributes, text)
         })
     };
@@ -338,10 +293,7 @@ fn set_timeouts(draft: &Draft<'_, '_>, a: &mut ContinueAsNewWorkflowExecutionCom
         asked_ns => asked_ns,
     };
     let execution_ns = duration_ns(started.workflow_execution_timeout.as_ref());
-    let run_ns = shorter_ns(
-        or(&a.workflow_run_timeout, &started.workflow_run_timeout),
-        execution_ns,
-    );
+    let run_ns = shorter_ns(or(&a.workflow_run_timeout, &started.workflow_run_timeout), execution_ns);
     let task_ns = or(&a.workflow_task_timeout, &started.workflow_task_timeout);
     a.workflow_run_timeout = Some(duration::from_ns(run_ns));
     let task_ns = workflow_task::effective_timeout_ns(task_ns, run_ns, draft.limits());

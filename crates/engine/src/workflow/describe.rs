@@ -7,8 +7,8 @@ use evertide_proto::common::{Memo, SearchAttributes, WorkflowExecution, Workflow
 use evertide_proto::enums::{EventType, PendingWorkflowTaskState};
 use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflow::{
-    PendingWorkflowTaskInfo, RequestIdInfo, ResetPoints, WorkflowExecutionConfig,
-    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionVersioningInfo,
+    PendingWorkflowTaskInfo, RequestIdInfo, ResetPoints, WorkflowExecutionConfig, WorkflowExecutionExtendedInfo,
+    WorkflowExecutionInfo, WorkflowExecutionVersioningInfo,
 };
 use evertide_proto::workflowservice::DescribeWorkflowExecutionResponse;
 
@@ -18,17 +18,9 @@ pub(super) fn describe(exec: &Execution, env: &Env<'_>) -> DescribeWorkflowExecu
     DescribeWorkflowExecutionResponse {
         execution_config: Some(config(state)),
         workflow_execution_info: Some(state.execution_info()),
-        pending_activities: state
-            .activities
-            .values()
-            .map(|a| activity::pending_info(a, env.now_ns, state))
-            .collect(),
-        pending_children: state
-            .children
-            .iter()
-            .map(|(id, c)| child_workflow::pending_info(c, *id))
-            .collect(),
-        pending_workflow_task: exec.task().filter(|_| state.is_running()).map(pending_task),
+        pending_activities: state.activities.values().map(|a| activity::pending_info(a, env.now_ns, state)).collect(),
+        pending_children: state.children.iter().map(|(id, c)| child_workflow::pending_info(c, *id)).collect(),
+        pending_workflow_task: exec.task().map(pending_task),
         workflow_extended_info: Some(extended(state)),
         ..DescribeWorkflowExecutionResponse::default()
     }
@@ -36,11 +28,7 @@ pub(super) fn describe(exec: &Execution, env: &Env<'_>) -> DescribeWorkflowExecu
 
 fn config(state: &State) -> WorkflowExecutionConfig {
     WorkflowExecutionConfig {
-        task_queue: Some(TaskQueue {
-            kind: 1,
-            name: state.task_queue().to_owned(),
-            ..TaskQueue::default()
-        }),
+        task_queue: Some(TaskQueue { kind: 1, name: state.task_queue().to_owned(), ..TaskQueue::default() }),
         workflow_execution_timeout: state.started.workflow_execution_timeout,
         workflow_run_timeout: state.started.workflow_run_timeout,
         default_workflow_task_timeout: state.started.workflow_task_timeout,
@@ -49,11 +37,7 @@ fn config(state: &State) -> WorkflowExecutionConfig {
 }
 
 fn pending_task(task: &WorkflowTask) -> PendingWorkflowTaskInfo {
-    let kind = if task.is_started() {
-        PendingWorkflowTaskState::Started
-    } else {
-        PendingWorkflowTaskState::Scheduled
-    };
+    let kind = if task.is_started() { PendingWorkflowTaskState::Started } else { PendingWorkflowTaskState::Scheduled };
     PendingWorkflowTaskInfo {
         state: kind.into(),
         scheduled_time: timestamp_opt(task.scheduled_time_ns),
@@ -71,11 +55,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         execution_expiration_time: timestamp_opt(info.execution_expiration_ns),
         run_expiration_time: timestamp_opt(info.run_expiration_ns),
         cancel_requested: info.cancel_requested,
-        last_reset_time: if reset {
-            Some(timestamp(info.start_time_ns))
-        } else {
-            None
-        },
+        last_reset_time: if reset { Some(timestamp(info.start_time_ns)) } else { None },
         original_start_time: timestamp_opt(info.original_start_time_ns),
         reset_run_id: info.reset_run_id.clone(),
         request_id_infos: request_ids(state),
@@ -87,25 +67,12 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
 /// Request ids and the events that they made; an id of a start and a signal shows as the signal's.
 fn request_ids(state: &State) -> std::collections::BTreeMap<String, RequestIdInfo> {
     let resets = i32::from(EventType::WorkflowTaskFailed); // Kept for retried resets only, not to be linked to.
-    let known = state
-        .request_ids
-        .iter()
-        .filter(|(_, made)| made.event_type != resets);
+    let known = state.request_ids.iter().filter(|(_, made)| made.event_type != resets);
     let kinds = known.map(|(id, made)| (id, made.event_type, made.event_id));
     let signaled = i32::from(EventType::WorkflowExecutionSignaled);
-    let signals = state
-        .signal_request_ids
-        .iter()
-        .map(|(id, event_id)| (id, signaled, *event_id));
+    let signals = state.signal_request_ids.iter().map(|(id, event_id)| (id, signaled, *event_id));
     let infos = kinds.chain(signals).map(|(id, event_type, event_id)| {
-        (
-            id.clone(),
-            RequestIdInfo {
-                event_type,
-                event_id,
-                buffered: event_id == 0,
-            },
-        )
+        (id.clone(), RequestIdInfo { event_type, event_id, buffered: event_id == 0 })
     });
     infos.collect()
 }
@@ -116,17 +83,13 @@ impl State {
     pub fn execution_info(&self) -> WorkflowExecutionInfo {
         let (info, started) = (&self.info, &self.started);
         let closed = info.close_time_ns != 0;
-        let versioning = info.versioning_override.clone().map(|versioning_override| {
-            WorkflowExecutionVersioningInfo {
-                versioning_override: Some(versioning_override),
-                ..WorkflowExecutionVersioningInfo::default()
-            }
+        let versioning = info.versioning_override.clone().map(|versioning_override| WorkflowExecutionVersioningInfo {
+            versioning_override: Some(versioning_override),
+            ..WorkflowExecutionVersioningInfo::default()
         });
         WorkflowExecutionInfo {
             execution: Some(self.execution()),
-            r#type: Some(WorkflowType {
-                name: self.workflow_type().to_owned(),
-            }),
+            r#type: Some(WorkflowType { name: self.workflow_type().to_owned() }),
             start_time: timestamp_opt(info.start_time_ns),
             close_time: timestamp_opt(info.close_time_ns),
             status: info.status,
@@ -135,21 +98,12 @@ impl State {
             parent_execution: started.parent_workflow_execution.clone(),
             execution_time: timestamp_opt(info.execution_time_ns),
             memo: Some(info.memo.clone().unwrap_or_else(Memo::default)),
-            search_attributes: Some(
-                info.search_attributes
-                    .clone()
-                    .unwrap_or_else(SearchAttributes::default),
-            ),
-            auto_reset_points: Some(
-                info.auto_reset_points
-                    .clone()
-                    .unwrap_or_else(ResetPoints::default),
-            ),
+            search_attributes: Some(info.search_attributes.clone().unwrap_or_else(SearchAttributes::default)),
+            auto_reset_points: Some(info.auto_reset_points.clone().unwrap_or_else(ResetPoints::default)),
             task_queue: self.task_queue().to_owned(),
             state_transition_count: info.transition_count,
             history_size_bytes: info.history_size_bytes,
-            execution_duration: closed
-                .then(|| duration(info.close_time_ns - info.execution_time_ns)),
+            execution_duration: closed.then(|| duration(info.close_time_ns - info.execution_time_ns)),
             root_execution: Some(self.root_execution()),
             first_run_id: info.first_run_id.clone(),
             priority: info.priority.clone(),
@@ -162,9 +116,6 @@ impl State {
     /// The root of the tree of parents and children that the run belongs to: itself if it has no parent.
     #[must_use]
     pub fn root_execution(&self) -> WorkflowExecution {
-        self.started
-            .root_workflow_execution
-            .clone()
-            .unwrap_or_else(|| self.execution())
+        self.started.root_workflow_execution.clone().unwrap_or_else(|| self.execution())
     }
 }

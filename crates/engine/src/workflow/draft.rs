@@ -124,12 +124,7 @@ pub struct EventExtra {
 impl<'a, 'e> Draft<'a, 'e> {
     /// Begins a decision over a run.
     pub fn new(exec: &'a mut Execution, env: &'a mut Env<'e>) -> Self {
-        Self {
-            exec,
-            env,
-            changes: Vec::new(),
-            effects: Effects::default(),
-        }
+        Self { exec, env, changes: Vec::new(), effects: Effects::default() }
     }
 
     /// The durable state as it is now.
@@ -196,11 +191,7 @@ impl<'a, 'e> Draft<'a, 'e> {
     }
 
     fn build(&self, attributes: Attributes, extra: EventExtra) -> HistoryEvent {
-        let time_ns = if extra.time_ns == 0 {
-            self.env.now_ns
-        } else {
-            extra.time_ns
-        };
+        let time_ns = if extra.time_ns == 0 { self.env.now_ns } else { extra.time_ns };
         HistoryEvent {
             event_id: 0,
             event_time: Some(timestamp(time_ns)),
@@ -219,13 +210,8 @@ impl<'a, 'e> Draft<'a, 'e> {
         if self.exec.state.buffered.is_empty() {
             return;
         }
-        let (ends, mut events): (Vec<_>, Vec<_>) = self
-            .exec
-            .state
-            .buffered
-            .clone()
-            .into_iter()
-            .partition(change::is_end_of_started_work);
+        let (ends, mut events): (Vec<_>, Vec<_>) =
+            self.exec.state.buffered.clone().into_iter().partition(change::is_end_of_started_work);
         events.extend(ends);
         self.record(Change::BufferCleared(Nothing {}));
         let mut started = BTreeMap::new();
@@ -251,24 +237,25 @@ impl<'a, 'e> Draft<'a, 'e> {
         self.effects.messages.push(id);
     }
 
+    /// The waiters of an update are told how far it is: of one decision they hear the last only.
+    pub(super) fn tell_update(&mut self, id: impl Into<String>, signal: UpdateSignal) {
+        let id = id.into();
+        self.effects.updates.retain(|(told, _)| *told != id);
+        self.effects.updates.push((id, signal));
+    }
+
     /// Ends the decision.
     #[must_use]
     pub fn finish(self) -> Written {
         if !self.changes.is_empty() {
             self.exec.state.count_transition();
         }
-        Written {
-            changes: self.changes,
-            effects: self.effects,
-        }
+        Written { changes: self.changes, effects: self.effects }
     }
 
     /// A copy of everything, to come back to with [`Self::restore`] when commands turn out to be wrong halfway.
     pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            exec: self.exec.clone(),
-            changes: self.changes.len(),
-        }
+        Checkpoint { exec: self.exec.clone(), changes: self.changes.len() }
     }
 
     /// Takes back everything recorded and every effect since the checkpoint.
@@ -292,33 +279,15 @@ fn point_at_started_event(event: &mut HistoryEvent, started: &mut BTreeMap<i64, 
             started.insert(a.initiated_event_id, event.event_id);
             return;
         }
-        Some(A::ActivityTaskCompletedEventAttributes(a)) => {
-            (a.scheduled_event_id, &mut a.started_event_id)
-        }
-        Some(A::ActivityTaskFailedEventAttributes(a)) => {
-            (a.scheduled_event_id, &mut a.started_event_id)
-        }
-        Some(A::ActivityTaskTimedOutEventAttributes(a)) => {
-            (a.scheduled_event_id, &mut a.started_event_id)
-        }
-        Some(A::ActivityTaskCanceledEventAttributes(a)) => {
-            (a.scheduled_event_id, &mut a.started_event_id)
-        }
-        Some(A::ChildWorkflowExecutionCompletedEventAttributes(a)) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        Some(A::ChildWorkflowExecutionFailedEventAttributes(a)) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        Some(A::ChildWorkflowExecutionTimedOutEventAttributes(a)) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        Some(A::ChildWorkflowExecutionCanceledEventAttributes(a)) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
-        Some(A::ChildWorkflowExecutionTerminatedEventAttributes(a)) => {
-            (a.initiated_event_id, &mut a.started_event_id)
-        }
+        Some(A::ActivityTaskCompletedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+        Some(A::ActivityTaskFailedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+        Some(A::ActivityTaskTimedOutEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+        Some(A::ActivityTaskCanceledEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+        Some(A::ChildWorkflowExecutionCompletedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
+        Some(A::ChildWorkflowExecutionFailedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
+        Some(A::ChildWorkflowExecutionTimedOutEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
+        Some(A::ChildWorkflowExecutionCanceledEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
+        Some(A::ChildWorkflowExecutionTerminatedEventAttributes(a)) => (a.initiated_event_id, &mut a.started_event_id),
         _ => return,
     };
     if let Some(id) = started.get(&begun).filter(|_| *place == 0) {

@@ -5,8 +5,7 @@ use crate::workflow::draft::Reply;
 use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
 use evertide_proto::command::Command;
 use evertide_proto::command::{
-    CancelTimerCommandAttributes, CompleteWorkflowExecutionCommandAttributes,
-    StartTimerCommandAttributes,
+    CancelTimerCommandAttributes, CompleteWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
 };
 use evertide_proto::enums::WorkflowTaskFailedCause as Cause;
 use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
@@ -21,15 +20,11 @@ fn timer(id: &str, seconds: i64) -> Command {
 }
 
 fn cancel_timer(id: &str) -> Command {
-    command(CancelTimerCommandAttributes {
-        timer_id: id.to_owned(),
-    })
+    command(CancelTimerCommandAttributes { timer_id: id.to_owned() })
 }
 
 fn done() -> Command {
-    command(CompleteWorkflowExecutionCommandAttributes {
-        result: Some(json("1")),
-    })
+    command(CompleteWorkflowExecutionCommandAttributes { result: Some(json("1")) })
 }
 
 fn fail_task(world: &mut World, token: &bytes::Bytes) {
@@ -39,23 +34,14 @@ fn fail_task(world: &mut World, token: &bytes::Bytes) {
         ..ws::RespondWorkflowTaskFailedRequest::default()
     };
     let token = crate::token::TaskToken::from_bytes(token).expect("a token of ours");
-    world
-        .step(Request::FailWorkflowTask(Box::new(request), token))
-        .expect("the task is the worker's");
+    world.step(Request::FailWorkflowTask(Box::new(request), token)).expect("the task is the worker's");
 }
 
 #[test]
 fn a_workflow_that_completes_in_its_first_task() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
-    assert_eq!(
-        (
-            task.history_from,
-            task.history_until,
-            task.response.started_event_id
-        ),
-        (1, 4, 3)
-    );
+    assert_eq!((task.history_from, task.history_until, task.response.started_event_id), (1, 4, 3));
     w.complete(&task, vec![done()]).expect("a good answer");
     w.expect_history(
         "1 WorkflowExecutionStarted
@@ -64,18 +50,14 @@ fn a_workflow_that_completes_in_its_first_task() {
          4 WorkflowTaskCompleted
          5 WorkflowExecutionCompleted",
     );
-    assert!(
-        w.complete(&task, vec![done()]).is_err(),
-        "a task is answered once"
-    );
+    assert!(w.complete(&task, vec![done()]).is_err(), "a task is answered once");
 }
 
 #[test]
 fn a_timer_fires_and_wakes_the_workflow() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
-    w.complete(&task, vec![timer("t", 30)])
-        .expect("a good answer");
+    w.complete(&task, vec![timer("t", 30)]).expect("a good answer");
     w.advance(29 * SECOND_NS);
     assert!(w.poll().is_none(), "nothing is due yet");
     w.advance(SECOND_NS);
@@ -100,8 +82,7 @@ fn a_signal_behind_a_started_task_is_written_after_the_tasks_own_events() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
     w.signal("s").expect("taken");
-    w.complete(&task, vec![timer("t", 30)])
-        .expect("a good answer");
+    w.complete(&task, vec![timer("t", 30)]).expect("a good answer");
     w.expect_history(
         "1 WorkflowExecutionStarted
          2 WorkflowTaskScheduled
@@ -134,13 +115,11 @@ fn a_workflow_cannot_close_over_a_signal_it_has_not_seen() {
 fn canceling_a_timer_that_fired_unseen_takes_the_firing_back() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
-    w.complete(&task, vec![timer("t", 1)])
-        .expect("a good answer");
+    w.complete(&task, vec![timer("t", 1)]).expect("a good answer");
     w.signal("s").expect("taken");
     let task = w.poll().expect("a task");
     w.advance(SECOND_NS);
-    w.complete(&task, vec![cancel_timer("t")])
-        .expect("a good answer");
+    w.complete(&task, vec![cancel_timer("t")]).expect("a good answer");
     assert!(w.history().ends_with("10 TimerCanceled"), "{}", w.history());
 }
 
@@ -190,10 +169,7 @@ fn a_sticky_task_that_nobody_takes_goes_to_the_normal_queue() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
     let sticky = StickyExecutionAttributes {
-        worker_task_queue: Some(TaskQueue {
-            name: "mine".to_owned(),
-            ..TaskQueue::default()
-        }),
+        worker_task_queue: Some(TaskQueue { name: "mine".to_owned(), ..TaskQueue::default() }),
         schedule_to_start_timeout: Some(crate::duration::from_ns(5 * SECOND_NS)),
     };
     w.complete_with(ws::RespondWorkflowTaskCompletedRequest {
@@ -206,11 +182,14 @@ fn a_sticky_task_that_nobody_takes_goes_to_the_normal_queue() {
     w.signal("s").expect("taken");
     w.advance(5 * SECOND_NS);
     let task = w.poll().expect("a task");
-    assert_eq!(
-        task.history_from, 1,
-        "another worker needs the whole history"
+    assert_eq!(task.history_from, 1, "another worker needs the whole history");
+    assert!(
+        w.history().ends_with(
+            "7 WorkflowTaskScheduled\n8 WorkflowTaskTimedOut\n9 WorkflowTaskScheduled\n10 WorkflowTaskStarted"
+        ),
+        "{}",
+        w.history()
     );
-    assert!(w.history().ends_with("7 WorkflowTaskScheduled\n8 WorkflowTaskTimedOut\n9 WorkflowTaskScheduled\n10 WorkflowTaskStarted"), "{}", w.history());
 }
 
 #[test]
@@ -218,8 +197,7 @@ fn termination_fails_the_task_in_flight_and_writes_what_waited() {
     let mut w = World::new();
     w.poll().expect("a task");
     w.signal("s").expect("taken");
-    w.step(Request::Terminate(Box::default()))
-        .expect("an open run");
+    w.step(Request::Terminate(Box::default())).expect("an open run");
     w.expect_history(
         "1 WorkflowExecutionStarted
          2 WorkflowTaskScheduled
@@ -237,37 +215,21 @@ fn a_start_delay_holds_the_first_task_back_but_not_a_cancel_request() {
     request.workflow_start_delay = Some(crate::duration::from_ns(60 * SECOND_NS));
     let mut w = World::start(request);
     w.signal("s").expect("taken");
-    assert_eq!(
-        w.history(),
-        "1 WorkflowExecutionStarted\n2 WorkflowExecutionSignaled"
-    );
-    w.step(Request::RequestCancel(Box::default()))
-        .expect("taken");
-    assert!(
-        w.history()
-            .ends_with("3 WorkflowExecutionCancelRequested\n4 WorkflowTaskScheduled"),
-        "{}",
-        w.history()
-    );
+    assert_eq!(w.history(), "1 WorkflowExecutionStarted\n2 WorkflowExecutionSignaled");
+    w.step(Request::RequestCancel(Box::default())).expect("taken");
+    assert!(w.history().ends_with("3 WorkflowExecutionCancelRequested\n4 WorkflowTaskScheduled"), "{}", w.history());
 }
 
 #[test]
 fn an_update_that_is_rejected_leaves_no_trace() {
     let mut w = World::new();
     let task = w.poll().expect("a task");
-    w.complete(&task, vec![timer("t", 3600)])
-        .expect("a good answer");
+    w.complete(&task, vec![timer("t", 3600)]).expect("a good answer");
     let (before, events) = (w.exec.state.clone(), w.events.len());
     let update = ws::UpdateWorkflowExecutionRequest {
         request: Some(evertide_proto::update::Request {
-            meta: Some(Meta {
-                update_id: "u".to_owned(),
-                ..Meta::default()
-            }),
-            input: Some(Input {
-                name: "n".to_owned(),
-                ..Input::default()
-            }),
+            meta: Some(Meta { update_id: "u".to_owned(), ..Meta::default() }),
+            input: Some(Input { name: "n".to_owned(), ..Input::default() }),
             ..evertide_proto::update::Request::default()
         }),
         ..ws::UpdateWorkflowExecutionRequest::default()
@@ -283,13 +245,6 @@ fn an_update_that_is_rejected_leaves_no_trace() {
         ..ws::RespondWorkflowTaskCompletedRequest::default()
     };
     let reply = w.complete_with(answer).expect("an answer that ignores the update");
-    assert_eq!(
-        reply,
-        Reply::TaskCompleted {
-            reset_history_event_id: 3,
-            activity_tasks: Vec::new(),
-            new_task: None
-        }
-    );
+    assert_eq!(reply, Reply::TaskCompleted { reset_history_event_id: 3, activity_tasks: Vec::new(), new_task: None });
     assert_eq!((before, events), (w.exec.state.clone(), w.events.len()));
 }

@@ -13,15 +13,11 @@ use evertide_proto::history::{
 };
 use evertide_proto::workflow::{WorkflowExecutionOptions, WorkflowExecutionPauseInfo};
 use evertide_proto::workflowservice::{
-    PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest,
-    UpdateWorkflowExecutionOptionsRequest,
+    PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
 };
 
 /// UpdateWorkflowExecutionOptions.
-pub(super) fn update_options(
-    draft: &mut Draft<'_, '_>,
-    request: UpdateWorkflowExecutionOptionsRequest,
-) -> Decided {
+pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowExecutionOptionsRequest) -> Decided {
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
@@ -57,31 +53,21 @@ fn merge(
 ) -> Result<(), &'static str> {
     let camel: Vec<String> = paths.iter().map(|p| camel_path(p)).collect();
     let has = |name: &str| camel.iter().any(|p| p == name);
-    let deployment =
-        has("versioningOverride.deployment") || has("versioningOverride.pinnedVersion");
+    let deployment = has("versioningOverride.deployment") || has("versioningOverride.pinnedVersion");
     if has("versioningOverride.behavior") != deployment {
         return Err("versioning_override fields must be updated together");
     }
     for path in &camel {
         match path.as_str() {
-            "versioningOverride" => into
-                .versioning_override
-                .clone_from(&from.versioning_override),
-            "versioningOverride.behavior"
-            | "versioningOverride.deployment"
-            | "versioningOverride.pinnedVersion" => {
-                into.versioning_override
-                    .clone_from(&from.versioning_override);
+            "versioningOverride" => into.versioning_override.clone_from(&from.versioning_override),
+            "versioningOverride.behavior" | "versioningOverride.deployment" | "versioningOverride.pinnedVersion" => {
+                into.versioning_override.clone_from(&from.versioning_override);
             }
             "priority" => into.priority.clone_from(&from.priority),
             other if other.starts_with("versioningOverride.") => {
                 return Err("versioning_override doesn't support partial updates");
             }
-            other => merge_priority(
-                into.priority.get_or_insert_default(),
-                from.priority.as_ref(),
-                other,
-            ),
+            other => merge_priority(into.priority.get_or_insert_default(), from.priority.as_ref(), other),
         }
     }
     if into.priority == Some(Priority::default()) {
@@ -126,21 +112,11 @@ fn write(
     let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
         versioning_override: after.versioning_override.clone(),
         unset_versioning_override: after.versioning_override.is_none(),
-        priority: if before.priority == after.priority {
-            None
-        } else {
-            after.priority.clone()
-        },
+        priority: if before.priority == after.priority { None } else { after.priority.clone() },
         identity,
         ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
     };
-    draft.arrive(
-        attributes,
-        EventExtra {
-            worker_may_ignore: true,
-            ..EventExtra::default()
-        },
-    );
+    draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });
     draft.effects.visibility = true;
 }
 
@@ -148,9 +124,7 @@ fn write(
 pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRequest) -> Decided {
     if !draft.limits().workflow_pause {
         let namespace = &draft.state().info.namespace;
-        return Err(Rejection::unimplemented(format!(
-            "workflow pause is not enabled for namespace: {namespace}"
-        )));
+        return Err(Rejection::unimplemented(format!("workflow pause is not enabled for namespace: {namespace}")));
     }
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
@@ -169,10 +143,7 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
         request_id: request.request_id,
     };
     draft.arrive(attributes, EventExtra::default());
-    draft.record(Change::Facts(Facts {
-        pause: Some(pause),
-        ..Facts::default()
-    }));
+    draft.record(Change::Facts(Facts { pause: Some(pause), ..Facts::default() }));
     if draft.exec.task().is_some_and(|t| !t.is_started()) {
         workflow_task::clear(draft);
     }
@@ -182,10 +153,7 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
 }
 
 /// UnpauseWorkflowExecution.
-pub(super) fn unpause(
-    draft: &mut Draft<'_, '_>,
-    request: UnpauseWorkflowExecutionRequest,
-) -> Decided {
+pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecutionRequest) -> Decided {
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
@@ -198,10 +166,7 @@ pub(super) fn unpause(
         request_id: request.request_id,
     };
     draft.arrive(attributes, EventExtra::default());
-    draft.record(Change::Facts(Facts {
-        unpaused: true,
-        ..Facts::default()
-    }));
+    draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
     activity::refresh_pause_info(draft);
     activity::dispatch_all(draft);
     workflow_task::schedule(draft);

@@ -30,12 +30,7 @@ enum Step {
     Query,
     Update(u8),
     PollTask,
-    CompleteTask {
-        commands: Vec<Do>,
-        force_next: bool,
-        sticky: bool,
-        inline: bool,
-    },
+    CompleteTask { commands: Vec<Do>, force_next: bool, sticky: bool, inline: bool },
     FailTask,
     PollActivity,
     AnswerActivity(u8),
@@ -96,69 +91,49 @@ fn a_step() -> impl Strategy<Value = Step> {
 }
 
 fn queue() -> Option<TaskQueue> {
-    Some(TaskQueue {
-        name: "q".to_owned(),
-        ..TaskQueue::default()
-    })
+    Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() })
 }
 
 fn command_of(what: &Do) -> Command {
     let seconds = |n: u8| Some(crate::duration::from_ns(i64::from(n) * 3 * SECOND_NS));
     match what {
-        Do::Timer(n) => command(StartTimerCommandAttributes {
-            timer_id: format!("t{n}"),
-            start_to_fire_timeout: seconds(*n),
-        }),
-        Do::CancelTimer(n) => command(CancelTimerCommandAttributes {
-            timer_id: format!("t{n}"),
-        }),
+        Do::Timer(n) => {
+            command(StartTimerCommandAttributes { timer_id: format!("t{n}"), start_to_fire_timeout: seconds(*n) })
+        }
+        Do::CancelTimer(n) => command(CancelTimerCommandAttributes { timer_id: format!("t{n}") }),
         Do::Activity(n) => command(ScheduleActivityTaskCommandAttributes {
             activity_id: format!("a{n}"),
-            activity_type: Some(ActivityType {
-                name: "act".to_owned(),
-            }),
+            activity_type: Some(ActivityType { name: "act".to_owned() }),
             task_queue: queue(),
             start_to_close_timeout: seconds(n + 1),
             heartbeat_timeout: seconds(*n),
             ..ScheduleActivityTaskCommandAttributes::default()
         }),
-        Do::CancelActivity(n) => command(RequestCancelActivityTaskCommandAttributes {
-            scheduled_event_id: i64::from(*n),
-        }),
+        Do::CancelActivity(n) => {
+            command(RequestCancelActivityTaskCommandAttributes { scheduled_event_id: i64::from(*n) })
+        }
         Do::Marker => command(RecordMarkerCommandAttributes {
             marker_name: "m".to_owned(),
             ..RecordMarkerCommandAttributes::default()
         }),
         Do::Memo => command(ModifyWorkflowPropertiesCommandAttributes {
-            upserted_memo: Some(Memo {
-                fields: [("k".to_owned(), json("1").payloads.remove(0))].into(),
-            }),
+            upserted_memo: Some(Memo { fields: [("k".to_owned(), json("1").payloads.remove(0))].into() }),
         }),
         Do::Child(n) => command(StartChildWorkflowExecutionCommandAttributes {
             workflow_id: format!("c{n}"),
-            workflow_type: Some(WorkflowType {
-                name: "child".to_owned(),
-            }),
+            workflow_type: Some(WorkflowType { name: "child".to_owned() }),
             task_queue: queue(),
             ..StartChildWorkflowExecutionCommandAttributes::default()
         }),
         Do::SignalOther => command(SignalExternalWorkflowExecutionCommandAttributes {
-            execution: Some(WorkflowExecution {
-                workflow_id: "other".to_owned(),
-                ..WorkflowExecution::default()
-            }),
+            execution: Some(WorkflowExecution { workflow_id: "other".to_owned(), ..WorkflowExecution::default() }),
             signal_name: "s".to_owned(),
             ..SignalExternalWorkflowExecutionCommandAttributes::default()
         }),
         Do::Complete => command(CompleteWorkflowExecutionCommandAttributes::default()),
-        Do::Fail => command(FailWorkflowExecutionCommandAttributes {
-            failure: Some(Failure::default()),
-        }),
+        Do::Fail => command(FailWorkflowExecutionCommandAttributes { failure: Some(Failure::default()) }),
         Do::ContinueAsNew => command(ContinueAsNewWorkflowExecutionCommandAttributes::default()),
-        Do::Nonsense => Command {
-            command_type: 1,
-            ..Command::default()
-        },
+        Do::Nonsense => Command { command_type: 1, ..Command::default() },
     }
 }
 
@@ -171,60 +146,39 @@ struct Workers {
 
 fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
     match step {
-        Step::Signal(n) => drop(w.step(Request::Signal(Box::new(
-            ws::SignalWorkflowExecutionRequest {
-                signal_name: "s".to_owned(),
-                request_id: format!("r{n}"),
-                ..ws::SignalWorkflowExecutionRequest::default()
-            },
-        )))),
+        Step::Signal(n) => drop(w.step(Request::Signal(Box::new(ws::SignalWorkflowExecutionRequest {
+            signal_name: "s".to_owned(),
+            request_id: format!("r{n}"),
+            ..ws::SignalWorkflowExecutionRequest::default()
+        })))),
         Step::Cancel => drop(w.step(Request::RequestCancel(Box::default()))),
         Step::Terminate => drop(w.step(Request::Terminate(Box::default()))),
         Step::Query => drop(w.step(Request::Query(Box::new(Query {
             request: ws::QueryWorkflowRequest {
-                query: Some(WorkflowQuery {
-                    query_type: "q".to_owned(),
-                    ..WorkflowQuery::default()
-                }),
+                query: Some(WorkflowQuery { query_type: "q".to_owned(), ..WorkflowQuery::default() }),
                 ..ws::QueryWorkflowRequest::default()
             },
             deadline_ns: 0,
         })))),
-        Step::Update(n) => drop(w.step(Request::Update(Box::new(
-            ws::UpdateWorkflowExecutionRequest {
-                request: Some(evertide_proto::update::Request {
-                    meta: Some(Meta {
-                        update_id: format!("u{n}"),
-                        ..Meta::default()
-                    }),
-                    input: Some(Input {
-                        name: "n".to_owned(),
-                        ..Input::default()
-                    }),
-                    ..evertide_proto::update::Request::default()
-                }),
-                ..ws::UpdateWorkflowExecutionRequest::default()
-            },
-        )))),
+        Step::Update(n) => drop(w.step(Request::Update(Box::new(ws::UpdateWorkflowExecutionRequest {
+            request: Some(evertide_proto::update::Request {
+                meta: Some(Meta { update_id: format!("u{n}"), ..Meta::default() }),
+                input: Some(Input { name: "n".to_owned(), ..Input::default() }),
+                ..evertide_proto::update::Request::default()
+            }),
+            ..ws::UpdateWorkflowExecutionRequest::default()
+        })))),
         Step::PollTask => {
             if let Some(task) = w.poll() {
                 workers.task = Some(task);
             }
         }
-        Step::CompleteTask {
-            commands,
-            force_next,
-            sticky,
-            inline,
-        } => {
+        Step::CompleteTask { commands, force_next, sticky, inline } => {
             let Some(task) = workers.task.take() else {
                 return;
             };
             let attributes = StickyExecutionAttributes {
-                worker_task_queue: Some(TaskQueue {
-                    name: "mine".to_owned(),
-                    ..TaskQueue::default()
-                }),
+                worker_task_queue: Some(TaskQueue { name: "mine".to_owned(), ..TaskQueue::default() }),
                 schedule_to_start_timeout: Some(crate::duration::from_ns(5 * SECOND_NS)),
             };
             let answer = w.complete_with(ws::RespondWorkflowTaskCompletedRequest {
@@ -243,8 +197,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
             let Some(task) = workers.task.take() else {
                 return;
             };
-            let token = crate::token::TaskToken::from_bytes(&task.response.task_token)
-                .expect("a token of ours");
+            let token = crate::token::TaskToken::from_bytes(&task.response.task_token).expect("a token of ours");
             drop(w.step(Request::FailWorkflowTask(Box::default(), token)));
         }
         Step::PollActivity => {
@@ -262,9 +215,7 @@ fn answer_activity(w: &mut World, workers: &mut Workers, n: u8) {
     if workers.activities.is_empty() {
         return;
     }
-    let token = workers
-        .activities
-        .remove(usize::from(n) % workers.activities.len());
+    let token = workers.activities.remove(usize::from(n) % workers.activities.len());
     let outcome = match n {
         0 => Outcome::Completed(None),
         1 => Outcome::Failed(None, None),
@@ -275,11 +226,7 @@ fn answer_activity(w: &mut World, workers: &mut Workers, n: u8) {
         }
     };
     let which = Which::Token(crate::token::TaskToken::from_bytes(&token).expect("a token of ours"));
-    drop(w.step(Request::Activity(Answer {
-        which,
-        identity: "worker".to_owned(),
-        outcome,
-    })));
+    drop(w.step(Request::Activity(Answer { which, identity: "worker".to_owned(), outcome })));
 }
 
 proptest! {

@@ -9,9 +9,7 @@ use crate::workflow::draft::{Decided, Draft, Reply};
 use crate::workflow::state::{QueueRef, State};
 use crate::workflow::volatile::{LiveQuery, QueryAnswer};
 use evertide_proto::common::WorkflowType;
-use evertide_proto::enums::{
-    QueryRejectCondition as Reject, QueryResultType, WorkflowExecutionStatus as Status,
-};
+use evertide_proto::enums::{QueryRejectCondition as Reject, QueryResultType, WorkflowExecutionStatus as Status};
 use evertide_proto::query::{WorkflowQuery, WorkflowQueryResult};
 use evertide_proto::workflowservice as ws;
 use prost::Message;
@@ -55,42 +53,27 @@ pub enum QueryPlan {
 
 /// QueryWorkflow.
 pub(super) fn query(draft: &mut Draft<'_, '_>, query: Query) -> Decided {
-    let Query {
-        request,
-        deadline_ns,
-    } = query;
+    let Query { request, deadline_ns } = query;
     let asked = checked(draft, request.query)?;
     let reject = Reject::try_from(request.query_reject_condition).unwrap_or(Reject::Unspecified);
     let state = draft.state();
     let status = state.info.status();
     if state.info.pause.is_some() {
-        return Ok(Reply::Query(QueryPlan::Rejected {
-            status: Status::Paused.into(),
-        }));
+        return Ok(Reply::Query(QueryPlan::Rejected { status: Status::Paused.into() }));
     }
     if rejects(reject, status) {
-        return Ok(Reply::Query(QueryPlan::Rejected {
-            status: status.into(),
-        }));
+        return Ok(Reply::Query(QueryPlan::Rejected { status: status.into() }));
     }
     let seen_by_worker = state.info.previous_started_event_id > 0;
     if !state.is_running() && !seen_by_worker {
-        return Err(Rejection::not_ready(
-            "Workflow execution closed before WorkflowTaskStarted event",
-        ));
+        return Err(Rejection::not_ready("Workflow execution closed before WorkflowTaskStarted event"));
     }
-    if state.is_running()
-        && !seen_by_worker
-        && deadline_ns != 0
-        && state.info.first_task_due_ns > deadline_ns
-    {
+    if state.is_running() && !seen_by_worker && deadline_ns != 0 && state.info.first_task_due_ns > deadline_ns {
         return Err(Rejection::not_ready("Workflow task is not scheduled yet."));
     }
     let attempt = draft.exec.task().map_or(0, |t| t.attempt);
     if state.is_running() && attempt >= FAILING_TASK_ATTEMPT {
-        return Err(Rejection::not_ready(
-            "Unable to query workflow due to Workflow Task in failed state.",
-        ));
+        return Err(Rejection::not_ready("Unable to query workflow due to Workflow Task in failed state."));
     }
     if seen_by_worker && (!state.is_running() || draft.exec.task().is_none()) {
         return Ok(Reply::Query(direct(state)));
@@ -98,10 +81,7 @@ pub(super) fn query(draft: &mut Draft<'_, '_>, query: Query) -> Decided {
     buffer(draft, asked)
 }
 
-fn checked(
-    draft: &Draft<'_, '_>,
-    query: Option<WorkflowQuery>,
-) -> Result<WorkflowQuery, Rejection> {
+fn checked(draft: &Draft<'_, '_>, query: Option<WorkflowQuery>) -> Result<WorkflowQuery, Rejection> {
     let Some(query) = query else {
         return Err(Rejection::invalid("WorkflowQuery is not set on request."));
     };
@@ -133,47 +113,26 @@ fn buffer(draft: &mut Draft<'_, '_>, query: WorkflowQuery) -> Decided {
         ));
     }
     let id = draft.env.ids.uuid();
-    draft
-        .exec
-        .volatile
-        .queries
-        .insert(id.clone(), LiveQuery { query, sent: false });
+    draft.exec.volatile.queries.insert(id.clone(), LiveQuery { query, sent: false });
     Ok(Reply::Query(QueryPlan::Buffered { id }))
 }
 
 /// The query task of an idle or closed run.
 fn direct(state: &State) -> QueryPlan {
-    let normal = QueueRef {
-        name: state.task_queue().to_owned(),
-        normal_name: String::new(),
-    };
-    let sticky = state
-        .info
-        .sticky
-        .as_ref()
-        .filter(|_| state.is_running())
-        .map(|sticky| {
-            let queue = QueueRef {
-                name: sticky.queue.clone(),
-                normal_name: normal.name.clone(),
-            };
-            (queue, sticky.schedule_to_start_ns)
-        });
+    let normal = QueueRef { name: state.task_queue().to_owned(), normal_name: String::new() };
+    let sticky = state.info.sticky.as_ref().filter(|_| state.is_running()).map(|sticky| {
+        let queue = QueueRef { name: sticky.queue.clone(), normal_name: normal.name.clone() };
+        (queue, sticky.schedule_to_start_ns)
+    });
     let task = ws::PollWorkflowTaskQueueResponse {
         workflow_execution: Some(state.execution()),
-        workflow_type: Some(WorkflowType {
-            name: state.workflow_type().to_owned(),
-        }),
+        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
         previous_started_event_id: state.info.previous_started_event_id,
         attempt: 1,
         workflow_execution_task_queue: Some(normal.to_proto()),
         ..ws::PollWorkflowTaskQueueResponse::default()
     };
-    QueryPlan::Direct {
-        sticky,
-        normal,
-        task: Box::new(task),
-    }
+    QueryPlan::Direct { sticky, normal, task: Box::new(task) }
 }
 
 /// The client of a buffered query has gone away.
@@ -184,12 +143,7 @@ pub(super) fn forget(draft: &mut Draft<'_, '_>, id: &str) -> Decided {
 
 /// The queries that ride on the task being started; from now on a worker has them.
 pub(super) fn queries_for_task(draft: &mut Draft<'_, '_>) -> BTreeMap<String, WorkflowQuery> {
-    let waiting = draft
-        .exec
-        .volatile
-        .queries
-        .iter_mut()
-        .filter(|(_, q)| !q.sent);
+    let waiting = draft.exec.volatile.queries.iter_mut().filter(|(_, q)| !q.sent);
     waiting
         .map(|(id, q)| {
             q.sent = true;
@@ -206,10 +160,7 @@ pub(super) fn on_task_lost(draft: &mut Draft<'_, '_>) {
 }
 
 /// The worker's answers to the queries of its task. Answers to others are nobody's.
-pub(super) fn take_results(
-    draft: &mut Draft<'_, '_>,
-    results: &BTreeMap<String, WorkflowQueryResult>,
-) {
+pub(super) fn take_results(draft: &mut Draft<'_, '_>, results: &BTreeMap<String, WorkflowQueryResult>) {
     for (id, result) in results {
         if draft.exec.volatile.queries.remove(id).is_some() {
             let answer = answer_of(result, draft.limits().blob_size_bytes);
@@ -223,11 +174,7 @@ pub(super) fn take_results(
 pub fn answer_of(result: &WorkflowQueryResult, largest_bytes: usize) -> QueryAnswer {
     let failed = |message: String, failure: Option<evertide_proto::failure::Failure>| {
         let detail = Detail::QueryFailed(failure.map(Box::new));
-        QueryAnswer::Failed(Rejection {
-            code: Code::InvalidArgument,
-            message: message.into(),
-            detail,
-        })
+        QueryAnswer::Failed(Rejection { code: Code::InvalidArgument, message: message.into(), detail })
     };
     if result.answer.as_ref().map_or(0, Message::encoded_len) > largest_bytes {
         return failed("Blob data size exceeds limit.".to_owned(), None);
@@ -235,10 +182,7 @@ pub fn answer_of(result: &WorkflowQueryResult, largest_bytes: usize) -> QueryAns
     match result.result_type() {
         QueryResultType::Answered => QueryAnswer::Answered(result.answer.clone()),
         QueryResultType::Failed => failed(result.error_message.clone(), result.failure.clone()),
-        QueryResultType::Unspecified => failed(
-            "The worker sent a query result without a type.".to_owned(),
-            None,
-        ),
+        QueryResultType::Unspecified => failed("The worker sent a query result without a type.".to_owned(), None),
     }
 }
 
@@ -255,20 +199,14 @@ pub(super) fn after_task(draft: &mut Draft<'_, '_>) {
     }
 }
 
-/// The run has closed: queries that waited are asked of the closed run, if a worker ever saw it. A task that closes the
-/// run answers its own queries first.
+/// The run has closed: queries that waited are asked of the closed run, if a worker ever saw it.
 pub(super) fn on_close(draft: &mut Draft<'_, '_>) {
-    if draft.exec.task_started() {
-        return; // The closing task's answer is being taken; see `after_task`.
-    }
     let seen_by_worker = draft.state().info.previous_started_event_id > 0;
     for (id, _) in std::mem::take(&mut draft.exec.volatile.queries) {
         let answer = if seen_by_worker {
             QueryAnswer::AskDirectly
         } else {
-            QueryAnswer::Failed(Rejection::not_ready(
-                "Workflow execution closed before WorkflowTaskStarted event",
-            ))
+            QueryAnswer::Failed(Rejection::not_ready("Workflow execution closed before WorkflowTaskStarted event"))
         };
         draft.effects.queries.push((id, answer));
     }

@@ -49,20 +49,14 @@ fn merge_fields<'a>(
 
 /// Search attributes of a namespace; none if it is unknown.
 fn attributes_of(namespace: &str, env: &Env<'_>) -> Attributes {
-    env.namespaces
-        .named(namespace)
-        .map_or_else(Attributes::default, |n| n.attributes())
+    env.namespaces.named(namespace).map_or_else(Attributes::default, |n| n.attributes())
 }
 
 /// Checks search attributes of a client, and gives each value the type that the namespace has for it.
 ///
 /// # Errors
 /// Unknown or reserved names, values of the wrong type, too many or too large ones.
-pub(super) fn check(
-    attributes: &mut SearchAttributes,
-    namespace: &str,
-    env: &Env<'_>,
-) -> Result<(), Rejection> {
+pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Rejection> {
     if attributes.indexed_fields.is_empty() {
         return Ok(());
     }
@@ -74,9 +68,7 @@ pub(super) fn check(
 
 /// Takes out what unsets nothing at a start.
 pub(super) fn drop_nulls(attributes: &mut SearchAttributes) {
-    attributes
-        .indexed_fields
-        .retain(|_, value| !payload::is_unset(value));
+    attributes.indexed_fields.retain(|_, value| !payload::is_unset(value));
 }
 
 /// As [`drop_nulls`], for a memo.
@@ -85,26 +77,17 @@ pub(super) fn drop_null_fields(memo: &mut Memo) {
 }
 
 /// UpsertWorkflowSearchAttributes.
-pub(super) fn upsert_command(
-    draft: &mut Draft<'_, '_>,
-    command: Command,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
     let extra = extra_of(&command);
     let Some(A::UpsertWorkflowSearchAttributesCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
-    let bad =
-        |text: std::borrow::Cow<'static, str>| BadCommand::task(Cause::BadSearchAttributes, text);
+    let bad = |text: std::borrow::Cow<'static, str>| BadCommand::task(Cause::BadSearchAttributes, text);
     let Some(mut attributes) = a.search_attributes else {
-        return Err(bad(
-            "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.".into(),
-        ));
+        return Err(bad("SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.".into()));
     };
     if attributes.indexed_fields.is_empty() {
-        return Err(bad(
-            "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into(),
-        ));
+        return Err(bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into()));
     }
     let namespace = draft.state().info.namespace.clone();
     check(&mut attributes, &namespace, draft.env).map_err(|r| bad(r.message))?;
@@ -134,16 +117,10 @@ pub(super) fn modify_properties_command(
     };
     let cause = Cause::BadModifyWorkflowPropertiesAttributes;
     let Some(memo) = a.upserted_memo else {
-        return Err(BadCommand::task(
-            cause,
-            "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.",
-        ));
+        return Err(BadCommand::task(cause, "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand."));
     };
     if memo.fields.is_empty() {
-        return Err(BadCommand::task(
-            cause,
-            "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.",
-        ));
+        return Err(BadCommand::task(cause, "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand."));
     }
     let mut merged = draft.state().info.memo.clone();
     merge_memo(&mut merged, &memo);
@@ -172,13 +149,8 @@ pub(super) fn set_by_server(draft: &mut Draft<'_, '_>, name: &str, values: &[Str
     if draft.state().search_attribute(name) == Some(&value) {
         return;
     }
-    let attributes = SearchAttributes {
-        indexed_fields: [(name.to_owned(), value)].into(),
-    };
-    draft.record(Change::Facts(Facts {
-        search_attributes: Some(attributes),
-        ..Facts::default()
-    }));
+    let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };
+    draft.record(Change::Facts(Facts { search_attributes: Some(attributes), ..Facts::default() }));
     draft.effects.visibility = true;
 }
 

@@ -33,10 +33,7 @@ pub(super) enum Wake {
 }
 
 /// SignalWorkflowExecution.
-pub(super) fn signal(
-    draft: &mut Draft<'_, '_>,
-    request: SignalWorkflowExecutionRequest,
-) -> Decided {
+pub(super) fn signal(draft: &mut Draft<'_, '_>, request: SignalWorkflowExecutionRequest) -> Decided {
     let limit = draft.limits().id_length_bytes;
     if request.signal_name.is_empty() {
         return Err(Rejection::invalid("SignalName is not set on request."));
@@ -59,41 +56,28 @@ pub(super) fn signal(
         external: None,
     };
     take(draft, signal, Wake::UnlessDelayed)?;
-    let link = request_id_link(
-        draft.state(),
-        &request_id,
-        EventType::WorkflowExecutionSignaled,
-    );
+    let link = request_id_link(draft.state(), &request_id, EventType::WorkflowExecutionSignaled);
     Ok(Reply::Signaled { link: Some(link) })
 }
 
 /// Takes a signal unless it has been taken before.
 pub(super) fn take(draft: &mut Draft<'_, '_>, signal: Signal, wake: Wake) -> Result<(), Rejection> {
-    if !signal.request_id.is_empty()
-        && draft
-            .state()
-            .signal_request_ids
-            .contains_key(&signal.request_id)
-    {
+    if !signal.request_id.is_empty() && draft.state().signal_request_ids.contains_key(&signal.request_id) {
         return Ok(());
     }
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
     if draft.state().info.close_attempted && draft.exec.task_started() {
-        return Err(Rejection::busy(
-            "workflow operation can not be applied because workflow is closing",
-        ));
+        return Err(Rejection::busy("workflow operation can not be applied because workflow is closing"));
     }
-    let size = signal.input.as_ref().map_or(0, Message::encoded_len)
-        + signal.header.as_ref().map_or(0, Message::encoded_len);
+    let size =
+        signal.input.as_ref().map_or(0, Message::encoded_len) + signal.header.as_ref().map_or(0, Message::encoded_len);
     if size > draft.limits().blob_size_bytes {
         return Err(Rejection::invalid("Blob data size exceeds limit."));
     }
     if draft.state().info.signal_count >= draft.limits().signals {
-        return Err(Rejection::invalid(
-            "exceeded workflow execution limit for signal events",
-        ));
+        return Err(Rejection::invalid("exceeded workflow execution limit for signal events"));
     }
     write(draft, signal);
     match wake {
@@ -114,11 +98,5 @@ pub(super) fn write(draft: &mut Draft<'_, '_>, signal: Signal) {
         request_id: signal.request_id,
         ..WorkflowExecutionSignaledEventAttributes::default()
     };
-    draft.arrive(
-        attributes,
-        EventExtra {
-            links: signal.links,
-            ..EventExtra::default()
-        },
-    );
+    draft.arrive(attributes, EventExtra { links: signal.links, ..EventExtra::default() });
 }

@@ -15,13 +15,10 @@ use crate::workflow::{close, signal, workflow_task};
 use evertide_proto::common::link::{Variant, WorkflowEvent, workflow_event};
 use evertide_proto::common::{Link, Payload, Payloads};
 use evertide_proto::enums::{
-    EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict,
-    WorkflowIdReusePolicy as Reuse,
+    EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
 use evertide_proto::history::WorkflowExecutionOptionsUpdatedEventAttributes;
-use evertide_proto::workflowservice::{
-    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
-};
+use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
 
 /// StartWorkflowExecution.
 pub(super) fn start(
@@ -35,26 +32,14 @@ pub(super) fn start(
     };
     if let Some(mut reply) = seen_before(&current.state, &request.request_id) {
         let mut draft = Draft::new(current, env);
-        if let Reply::Started {
-            eager_task,
-            started: true,
-            ..
-        } = &mut reply
+        if let Reply::Started { eager_task, started: true, .. } = &mut reply
             && request.request_eager_execution
         {
             *eager_task = workflow_task::start_again(&mut draft);
         }
-        return Ok(ChainOutcome {
-            current: Some(draft.finish()),
-            new: None,
-            reply,
-        });
+        return Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply });
     }
-    match admit(
-        current,
-        request.workflow_id_conflict_policy(),
-        request.workflow_id_reuse_policy(),
-    )? {
+    match admit(current, request.workflow_id_conflict_policy(), request.workflow_id_reuse_policy())? {
         Admission::New => Ok(create(request, None, env)),
         Admission::Terminate => Ok(create(request, Some(current), env)),
         Admission::UseExisting => Ok(use_existing(&request, current, env)),
@@ -73,11 +58,7 @@ pub(super) enum Admission {
 }
 
 /// The matrix of conflict and reuse policies, for an id that has been used.
-pub(super) fn admit(
-    current: &Execution,
-    conflict: Conflict,
-    reuse: Reuse,
-) -> Result<Admission, Rejection> {
+pub(super) fn admit(current: &Execution, conflict: Conflict, reuse: Reuse) -> Result<Admission, Rejection> {
     let info = &current.state.info;
     if current.state.is_running() {
         return match conflict {
@@ -92,10 +73,7 @@ pub(super) fn admit(
             )),
         };
     }
-    let failed = matches!(
-        info.status(),
-        Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut
-    );
+    let failed = matches!(info.status(), Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut);
     match reuse {
         Reuse::AllowDuplicateFailedOnly if !failed => Err(taken(
             current,
@@ -139,11 +117,7 @@ pub(super) fn seen_before(state: &crate::workflow::State, request_id: &str) -> O
     let link = if started {
         started_link(state)
     } else {
-        request_id_link(
-            state,
-            request_id,
-            EventType::WorkflowExecutionOptionsUpdated,
-        )
+        request_id_link(state, request_id, EventType::WorkflowExecutionOptionsUpdated)
     };
     Some(Reply::Started {
         run_id: state.info.run_id.clone(),
@@ -157,21 +131,12 @@ pub(super) fn seen_before(state: &crate::workflow::State, request_id: &str) -> O
 }
 
 /// A new run; `replaced` is terminated in the same commit.
-fn create(
-    request: StartWorkflowExecutionRequest,
-    replaced: Option<&mut Execution>,
-    env: &mut Env<'_>,
-) -> ChainOutcome {
+fn create(request: StartWorkflowExecutionRequest, replaced: Option<&mut Execution>, env: &mut Env<'_>) -> ChainOutcome {
     let identity = request.identity.clone();
     let eager = request.request_eager_execution;
     let seed = seed_of(request, env);
     let replaced = replaced.map(|current| replace(current, &seed, env));
-    let wants_eager = eager
-        && seed
-            .started
-            .first_workflow_task_backoff
-            .as_ref()
-            .is_none_or(is_zero);
+    let wants_eager = eager && seed.started.first_workflow_task_backoff.as_ref().is_none_or(is_zero);
     let mut seed = seed;
     seed.started.eager_execution_accepted = wants_eager;
     let mut eager_task = None;
@@ -184,11 +149,7 @@ fn create(
         }
     });
     let reply = started_reply(&new.exec.state, eager_task);
-    ChainOutcome {
-        current: replaced,
-        new: Some(Box::new(new)),
-        reply,
-    }
+    ChainOutcome { current: replaced, new: Some(Box::new(new)), reply }
 }
 
 fn is_zero(d: &prost_types::Duration) -> bool {
@@ -203,9 +164,7 @@ pub(super) fn replace(current: &mut Execution, seed: &RunSeed, env: &mut Env<'_>
         &mut draft,
         close::Termination {
             reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
-            details: Some(Payloads {
-                payloads: vec![json_text(&details)],
-            }),
+            details: Some(Payloads { payloads: vec![json_text(&details)] }),
             identity: workflow_task::SERVER_IDENTITY.to_owned(),
             links: Vec::new(),
         },
@@ -234,11 +193,7 @@ pub(super) fn json_text(text: &str) -> Payload {
 /// A payload of JSON text.
 pub(super) fn json_payload(json: String) -> Payload {
     Payload {
-        metadata: [(
-            "encoding".to_owned(),
-            bytes::Bytes::from_static(b"json/plain"),
-        )]
-        .into(),
+        metadata: [("encoding".to_owned(), bytes::Bytes::from_static(b"json/plain"))].into(),
         data: json.into(),
         ..Payload::default()
     }
@@ -261,20 +216,12 @@ pub(super) fn started_reply(
 }
 
 /// The open run is what the caller gets; options for that case are written to it.
-fn use_existing(
-    request: &StartWorkflowExecutionRequest,
-    current: &mut Execution,
-    env: &mut Env<'_>,
-) -> ChainOutcome {
+fn use_existing(request: &StartWorkflowExecutionRequest, current: &mut Execution, env: &mut Env<'_>) -> ChainOutcome {
     let mut draft = Draft::new(current, env);
     let mut link = started_link(draft.state());
     if let Some(options) = request.on_conflict_options {
         let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
-            attached_request_id: if options.attach_request_id {
-                request.request_id.clone()
-            } else {
-                String::new()
-            },
+            attached_request_id: if options.attach_request_id { request.request_id.clone() } else { String::new() },
             attached_completion_callbacks: if options.attach_completion_callbacks {
                 request.completion_callbacks.clone()
             } else {
@@ -282,16 +229,8 @@ fn use_existing(
             },
             ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
         };
-        let links = if options.attach_links {
-            request.links.clone()
-        } else {
-            Vec::new()
-        };
-        let extra = EventExtra {
-            links,
-            worker_may_ignore: true,
-            ..EventExtra::default()
-        };
+        let links = if options.attach_links { request.links.clone() } else { Vec::new() };
+        let extra = EventExtra { links, worker_may_ignore: true, ..EventExtra::default() };
         draft.arrive(attributes, extra);
         if options.attach_request_id {
             let kind = EventType::WorkflowExecutionOptionsUpdated;
@@ -308,32 +247,20 @@ fn use_existing(
         eager_task: None,
         signal_link: None,
     };
-    ChainOutcome {
-        current: Some(draft.finish()),
-        new: None,
-        reply,
-    }
+    ChainOutcome { current: Some(draft.finish()), new: None, reply }
 }
 
 /// A link to the run's first event.
 pub(super) fn started_link(state: &crate::workflow::State) -> Link {
-    let reference = workflow_event::EventReference {
-        event_id: 1,
-        event_type: EventType::WorkflowExecutionStarted.into(),
-    };
+    let reference =
+        workflow_event::EventReference { event_id: 1, event_type: EventType::WorkflowExecutionStarted.into() };
     workflow_link(state, workflow_event::Reference::EventRef(reference))
 }
 
 /// A link to the event that a request id made, which may not be written yet.
-pub(super) fn request_id_link(
-    state: &crate::workflow::State,
-    request_id: &str,
-    event_type: EventType,
-) -> Link {
-    let reference = workflow_event::RequestIdReference {
-        request_id: request_id.to_owned(),
-        event_type: event_type.into(),
-    };
+pub(super) fn request_id_link(state: &crate::workflow::State, request_id: &str, event_type: EventType) -> Link {
+    let reference =
+        workflow_event::RequestIdReference { request_id: request_id.to_owned(), event_type: event_type.into() };
     workflow_link(state, workflow_event::Reference::RequestIdRef(reference))
 }
 
@@ -365,11 +292,7 @@ pub(super) fn signal_with_start(
             Some(current)
         }
         Some(current) => {
-            admit(
-                current,
-                start.workflow_id_conflict_policy(),
-                start.workflow_id_reuse_policy(),
-            )?;
+            admit(current, start.workflow_id_conflict_policy(), start.workflow_id_reuse_policy())?;
             None
         }
     };
@@ -380,17 +303,9 @@ pub(super) fn signal_with_start(
         signal::write(draft, to_send);
         workflow_task::schedule(draft);
     });
-    let signal_link = request_id_link(
-        &new.exec.state,
-        &request_id,
-        EventType::WorkflowExecutionSignaled,
-    );
+    let signal_link = request_id_link(&new.exec.state, &request_id, EventType::WorkflowExecutionSignaled);
     let reply = with_signal_link(started_reply(&new.exec.state, None), signal_link);
-    Ok(ChainOutcome {
-        current,
-        new: Some(Box::new(new)),
-        reply,
-    })
+    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
 }
 
 fn signal_existing(
@@ -409,37 +324,16 @@ fn signal_existing(
         status: state.info.status,
         link: None,
         eager_task: None,
-        signal_link: Some(request_id_link(
-            state,
-            &request_id,
-            EventType::WorkflowExecutionSignaled,
-        )),
+        signal_link: Some(request_id_link(state, &request_id, EventType::WorkflowExecutionSignaled)),
     };
-    Ok(ChainOutcome {
-        current: Some(draft.finish()),
-        new: None,
-        reply,
-    })
+    Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply })
 }
 
 fn with_signal_link(reply: Reply, link: Link) -> Reply {
     match reply {
-        Reply::Started {
-            run_id,
-            first_run_id,
-            started,
-            status,
-            eager_task,
-            ..
-        } => Reply::Started {
-            run_id,
-            first_run_id,
-            started,
-            status,
-            link: None,
-            eager_task,
-            signal_link: Some(link),
-        },
+        Reply::Started { run_id, first_run_id, started, status, eager_task, .. } => {
+            Reply::Started { run_id, first_run_id, started, status, link: None, eager_task, signal_link: Some(link) }
+        }
         other => other,
     }
 }

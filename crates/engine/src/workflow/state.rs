@@ -11,8 +11,8 @@ use evertide_proto::common::{Memo, Payload, Payloads, SearchAttributes, Workflow
 use evertide_proto::enums::{TaskQueueKind, WorkflowExecutionStatus};
 use evertide_proto::failure::Failure;
 use evertide_proto::history::{
-    ActivityTaskScheduledEventAttributes, HistoryEvent,
-    StartChildWorkflowExecutionInitiatedEventAttributes, WorkflowExecutionStartedEventAttributes,
+    ActivityTaskScheduledEventAttributes, HistoryEvent, StartChildWorkflowExecutionInitiatedEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
 };
 use evertide_proto::taskqueue::TaskQueue;
 use prost::Message;
@@ -31,10 +31,7 @@ impl Execution {
     /// The workflow task that is scheduled or started, of whichever type.
     #[must_use]
     pub fn task(&self) -> Option<&WorkflowTask> {
-        self.volatile
-            .speculative
-            .as_ref()
-            .or(self.state.workflow_task.as_ref())
+        self.volatile.speculative.as_ref().or(self.state.workflow_task.as_ref())
     }
 
     /// Whether a workflow task is at a worker.
@@ -249,16 +246,8 @@ impl QueueRef {
     /// As the protocol writes it in events.
     #[must_use]
     pub fn to_proto(&self) -> TaskQueue {
-        let kind = if self.is_sticky() {
-            TaskQueueKind::Sticky
-        } else {
-            TaskQueueKind::Normal
-        };
-        TaskQueue {
-            name: self.name.clone(),
-            kind: kind.into(),
-            normal_name: self.normal_name.clone(),
-        }
+        let kind = if self.is_sticky() { TaskQueueKind::Sticky } else { TaskQueueKind::Normal };
+        TaskQueue { name: self.name.clone(), kind: kind.into(), normal_name: self.normal_name.clone() }
     }
 }
 
@@ -488,10 +477,7 @@ impl State {
     /// Whether the run is open.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        matches!(
-            self.info.status(),
-            WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused
-        )
+        matches!(self.info.status(), WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused)
     }
 
     /// Name of the queue that the workflow's own tasks go to.
@@ -509,27 +495,18 @@ impl State {
     /// Workflow id and run id as the protocol writes them.
     #[must_use]
     pub fn execution(&self) -> WorkflowExecution {
-        WorkflowExecution {
-            workflow_id: self.info.workflow_id.clone(),
-            run_id: self.info.run_id.clone(),
-        }
+        WorkflowExecution { workflow_id: self.info.workflow_id.clone(), run_id: self.info.run_id.clone() }
     }
 
     /// A search attribute as it is now.
     #[must_use]
     pub fn search_attribute(&self, name: &str) -> Option<&Payload> {
-        self.info
-            .search_attributes
-            .as_ref()?
-            .indexed_fields
-            .get(name)
+        self.info.search_attributes.as_ref()?.indexed_fields.get(name)
     }
 
     /// Pending activity of that activity id.
     #[must_use]
     pub fn activity_by_id(&self, activity_id: &str) -> Option<&Activity> {
-        self.activities
-            .values()
-            .find(|a| a.scheduled.activity_id == activity_id)
+        self.activities.values().find(|a| a.scheduled.activity_id == activity_id)
     }
 }

@@ -45,13 +45,8 @@ pub(crate) fn start_request() -> ws::StartWorkflowExecutionRequest {
     ws::StartWorkflowExecutionRequest {
         namespace: "default".to_owned(),
         workflow_id: "w".to_owned(),
-        workflow_type: Some(WorkflowType {
-            name: "wf".to_owned(),
-        }),
-        task_queue: Some(TaskQueue {
-            name: "q".to_owned(),
-            ..TaskQueue::default()
-        }),
+        workflow_type: Some(WorkflowType { name: "wf".to_owned() }),
+        task_queue: Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() }),
         request_id: "start".to_owned(),
         identity: "client".to_owned(),
         ..ws::StartWorkflowExecutionRequest::default()
@@ -60,28 +55,16 @@ pub(crate) fn start_request() -> ws::StartWorkflowExecutionRequest {
 
 /// One JSON payload.
 pub(crate) fn json(text: &str) -> Payloads {
-    let encoding = (
-        "encoding".to_owned(),
-        bytes::Bytes::from_static(b"json/plain"),
-    );
-    let payload = Payload {
-        metadata: [encoding].into(),
-        data: text.to_owned().into_bytes().into(),
-        ..Payload::default()
-    };
-    Payloads {
-        payloads: vec![payload],
-    }
+    let encoding = ("encoding".to_owned(), bytes::Bytes::from_static(b"json/plain"));
+    let payload =
+        Payload { metadata: [encoding].into(), data: text.to_owned().into_bytes().into(), ..Payload::default() };
+    Payloads { payloads: vec![payload] }
 }
 
 /// A command from its attributes.
 pub(crate) fn command(attributes: impl Into<Attributes>) -> Command {
     let attributes = attributes.into();
-    Command {
-        command_type: attributes.command_type().into(),
-        attributes: Some(attributes),
-        ..Command::default()
-    }
+    Command { command_type: attributes.command_type().into(), attributes: Some(attributes), ..Command::default() }
 }
 
 impl World {
@@ -105,12 +88,7 @@ impl World {
             namespaces,
         };
         let (now_ns, seed) = (world.now_ns, world.seed);
-        let mut env = Env {
-            now_ns,
-            ids: Ids::new(seed),
-            limits: &world.limits,
-            namespaces: &world.namespaces,
-        };
+        let mut env = Env { now_ns, ids: Ids::new(seed), limits: &world.limits, namespaces: &world.namespaces };
         let request = ChainRequest::Start(Box::new(request));
         let outcome = decide_chain(request, None, &mut env).expect("the start is accepted");
         let new = *outcome.new.expect("a start makes a run");
@@ -133,16 +111,10 @@ impl World {
         let mut exec = std::mem::take(&mut self.exec);
         let (written, decided) = self.decide_on(&mut exec, request.clone());
         self.exec = exec;
-        assert_eq!(
-            written.changes, again_written.changes,
-            "deciding is a function"
-        );
+        assert_eq!(written.changes, again_written.changes, "deciding is a function");
         assert_eq!(decided, again, "deciding is a function");
         if decided.is_err() && written.changes.is_empty() {
-            assert_eq!(
-                before.state, self.exec.state,
-                "a rejected request changes nothing: {request:?}"
-            );
+            assert_eq!(before.state, self.exec.state, "a rejected request changes nothing: {request:?}");
         }
         self.keep(written);
         self.check();
@@ -150,28 +122,19 @@ impl World {
     }
 
     fn decide_on(&self, exec: &mut Execution, request: Request) -> (Written, Decided) {
-        let mut env = Env {
-            now_ns: self.now_ns,
-            ids: Ids::new(self.seed),
-            limits: &self.limits,
-            namespaces: &self.namespaces,
-        };
+        let mut env =
+            Env { now_ns: self.now_ns, ids: Ids::new(self.seed), limits: &self.limits, namespaces: &self.namespaces };
         decide(request, exec, &mut env)
     }
 
     fn keep(&mut self, written: Written) {
         let clean = written.changes.is_empty();
         let (record, effects) = written.into_record();
-        let Effects {
-            dispatches,
-            messages,
-            ..
-        } = effects;
+        let Effects { dispatches, messages, .. } = effects;
         self.last_effects = messages.len();
         self.queue.extend(dispatches);
         if !clean {
-            let stored =
-                Record::decode(record.encode_to_vec().as_slice()).expect("a record reads back");
+            let stored = Record::decode(record.encode_to_vec().as_slice()).expect("a record reads back");
             assert_eq!(stored, record, "a record reads back as it was");
             self.events.extend(record.clone().into_events());
             self.records.push(record);
@@ -185,15 +148,10 @@ impl World {
             rebuilt.apply_record(record);
         }
         assert_eq!(rebuilt, self.exec.state, "rebuilt == live");
-        let snapshot = State::decode(self.exec.state.encode_to_vec().as_slice())
-            .expect("a snapshot reads back");
+        let snapshot = State::decode(self.exec.state.encode_to_vec().as_slice()).expect("a snapshot reads back");
         assert_eq!(snapshot, self.exec.state, "a snapshot reads back as it was");
         let ids: Vec<i64> = self.events.iter().map(|e| e.event_id).collect();
-        assert_eq!(
-            ids,
-            (1..self.exec.state.next_event_id).collect::<Vec<_>>(),
-            "event ids have no gaps"
-        );
+        assert_eq!(ids, (1..self.exec.state.next_event_id).collect::<Vec<_>>(), "event ids have no gaps");
         self.exec.check_invariants();
     }
 
@@ -209,30 +167,13 @@ impl World {
 
     /// A worker takes the workflow task that was dispatched last, if there is one.
     pub(crate) fn poll(&mut self) -> Option<StartedTask> {
-        while let Some(place) = self
-            .queue
-            .iter()
-            .rposition(|d| matches!(d, Dispatch::Workflow { .. }))
-        {
-            let Dispatch::Workflow {
-                queue,
-                scheduled_event_id,
-                stamp,
-                ..
-            } = self.queue.remove(place)
-            else {
+        while let Some(place) = self.queue.iter().rposition(|d| matches!(d, Dispatch::Workflow { .. })) {
+            let Dispatch::Workflow { queue, scheduled_event_id, stamp, .. } = self.queue.remove(place) else {
                 continue;
             };
             let request_id = format!("poll-{}", self.seed);
             let identity = "worker".to_owned();
-            let start = StartTask {
-                scheduled_event_id,
-                stamp,
-                identity,
-                request_id,
-                queue,
-                ..StartTask::default()
-            };
+            let start = StartTask { scheduled_event_id, stamp, identity, request_id, queue, ..StartTask::default() };
             if let Ok(Reply::WorkflowTask(task)) = self.step(Request::StartWorkflowTask(start)) {
                 return Some(*task);
             }
@@ -242,18 +183,8 @@ impl World {
 
     /// A worker takes the activity task that was dispatched last, if there is one.
     pub(crate) fn poll_activity(&mut self) -> Option<ws::PollActivityTaskQueueResponse> {
-        while let Some(place) = self
-            .queue
-            .iter()
-            .rposition(|d| matches!(d, Dispatch::Activity { .. }))
-        {
-            let Dispatch::Activity {
-                queue,
-                scheduled_event_id,
-                stamp,
-                ..
-            } = self.queue.remove(place)
-            else {
+        while let Some(place) = self.queue.iter().rposition(|d| matches!(d, Dispatch::Activity { .. })) {
+            let Dispatch::Activity { queue, scheduled_event_id, stamp, .. } = self.queue.remove(place) else {
                 continue;
             };
             let start = StartTask {
@@ -261,10 +192,7 @@ impl World {
                 stamp,
                 identity: "worker".to_owned(),
                 request_id: format!("poll-{}", self.seed),
-                queue: QueueRef {
-                    name: queue,
-                    normal_name: String::new(),
-                },
+                queue: QueueRef { name: queue, normal_name: String::new() },
                 ..StartTask::default()
             };
             if let Ok(Reply::ActivityTask(task)) = self.step(Request::StartActivity(start)) {
@@ -286,35 +214,23 @@ impl World {
     }
 
     /// The worker answers a task with this.
-    pub(crate) fn complete_with(
-        &mut self,
-        request: ws::RespondWorkflowTaskCompletedRequest,
-    ) -> Decided {
-        let token =
-            crate::token::TaskToken::from_bytes(&request.task_token).expect("a token of ours");
+    pub(crate) fn complete_with(&mut self, request: ws::RespondWorkflowTaskCompletedRequest) -> Decided {
+        let token = crate::token::TaskToken::from_bytes(&request.task_token).expect("a token of ours");
         self.step(Request::CompleteWorkflowTask(Box::new(request), token))
     }
 
     /// A client signals the run.
     pub(crate) fn signal(&mut self, name: &str) -> Decided {
-        self.step(Request::Signal(Box::new(
-            ws::SignalWorkflowExecutionRequest {
-                signal_name: name.to_owned(),
-                request_id: format!("signal-{}", self.seed),
-                ..ws::SignalWorkflowExecutionRequest::default()
-            },
-        )))
+        self.step(Request::Signal(Box::new(ws::SignalWorkflowExecutionRequest {
+            signal_name: name.to_owned(),
+            request_id: format!("signal-{}", self.seed),
+            ..ws::SignalWorkflowExecutionRequest::default()
+        })))
     }
 
     /// The history, one event a line: `1 WorkflowExecutionStarted`.
     pub(crate) fn history(&self) -> String {
-        let line = |e: &HistoryEvent| {
-            format!(
-                "{} {}",
-                e.event_id,
-                camel(e.event_type().as_str_name(), "EVENT_TYPE_")
-            )
-        };
+        let line = |e: &HistoryEvent| format!("{} {}", e.event_id, camel(e.event_type().as_str_name(), "EVENT_TYPE_"));
         self.events.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
@@ -334,34 +250,21 @@ impl Execution {
             self.volatile.speculative.is_none() || state.workflow_task.is_none(),
             "at most one workflow task is in flight"
         );
-        assert!(
-            state.buffered.is_empty() || self.task_started(),
-            "events wait only behind a started task"
-        );
+        assert!(state.buffered.is_empty() || self.task_started(), "events wait only behind a started task");
         if state.is_running() {
             let waits = self.task().is_some() || state.info.previous_started_event_id > 0;
-            let first = state.info.first_task_due_ns != 0
-                || state.started.parent_workflow_execution.is_some();
+            let first = state.info.first_task_due_ns != 0 || state.started.parent_workflow_execution.is_some();
             assert!(
                 waits || first || state.info.pause.is_some() || state.info.next_task_attempt > 1,
                 "a run that never had a task has one coming"
             );
         } else {
-            assert!(self.task().is_none(), "a closed run has no workflow task");
-            assert!(
-                self.volatile.updates.is_empty(),
-                "a closed run has no live updates"
-            );
-            assert!(
-                state.info.close_event_id == state.next_event_id - 1,
-                "nothing follows the close event"
-            );
+            assert!(!self.task_started(), "a closed run has no workflow task at a worker");
+            assert!(self.volatile.updates.is_empty(), "a closed run has no live updates");
+            assert!(state.info.close_event_id == state.next_event_id - 1, "nothing follows the close event");
         }
         for (id, activity) in &state.activities {
-            assert!(
-                *id < state.next_event_id,
-                "an activity is pending by its written event"
-            );
+            assert!(*id < state.next_event_id, "an activity is pending by its written event");
             assert!(activity.run.attempt >= 1, "attempts count from one");
         }
     }

@@ -8,14 +8,7 @@ impl Execution {
     /// When the run next has something to do by itself, nanoseconds since the epoch; 0 if never.
     #[must_use]
     pub fn deadline_ns(&self) -> i64 {
-        earliest([
-            self.state.deadline_ns(),
-            if self.state.is_running() {
-                workflow_task::deadline_ns(self)
-            } else {
-                0
-            },
-        ])
+        earliest([self.state.deadline_ns(), if self.state.is_running() { workflow_task::deadline_ns(self) } else { 0 }])
     }
 }
 

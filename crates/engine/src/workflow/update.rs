@@ -8,8 +8,7 @@ mod messages;
 mod with_start;
 
 pub(super) use messages::{
-    Messages, check_messages, leaves_nothing, message_command, messages_for_task, take_messages,
-    take_rejections,
+    Messages, check_messages, leaves_nothing, message_command, messages_for_task, take_messages, take_rejections,
 };
 pub(super) use with_start::update_with_start;
 
@@ -29,8 +28,7 @@ use evertide_proto::workflowservice as ws;
 /// Attempt of a workflow task from which an update is refused: the workflow's code does not get through its task.
 const FAILING_TASK_ATTEMPT: i32 = 3;
 /// What a caller hears whose update is lost in a failed task.
-const TASK_FAILED: &str =
-    "Unable to perform workflow execution update due to unexpected workflow task failure.";
+const TASK_FAILED: &str = "Unable to perform workflow execution update due to unexpected workflow task failure.";
 
 /// How far an update is.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,10 +56,7 @@ struct Asked {
 }
 
 /// UpdateWorkflowExecution.
-pub(super) fn update(
-    draft: &mut Draft<'_, '_>,
-    request: ws::UpdateWorkflowExecutionRequest,
-) -> Decided {
+pub(super) fn update(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionRequest) -> Decided {
     let guard = request.first_execution_run_id.clone();
     let asked = checked(draft, request)?;
     if !guard.is_empty() && guard != draft.state().info.first_run_id {
@@ -91,10 +86,7 @@ fn reply(state: &State, asked: &Asked, (stage, outcome): (Stage, Option<Outcome>
     }))
 }
 
-fn checked(
-    draft: &mut Draft<'_, '_>,
-    request: ws::UpdateWorkflowExecutionRequest,
-) -> Result<Asked, Rejection> {
+fn checked(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionRequest) -> Result<Asked, Rejection> {
     check_request(&request, draft.limits().id_length_bytes)?;
     let wait_stage = wait_stage(&request);
     let mut update = request.request.unwrap_or_default();
@@ -102,26 +94,21 @@ fn checked(
     if meta.update_id.is_empty() {
         meta.update_id = draft.env.ids.uuid();
     }
-    Ok(Asked {
-        id: meta.update_id.clone(),
-        request: update,
-        wait_stage,
-    })
+    Ok(Asked { id: meta.update_id.clone(), request: update, wait_stage })
 }
 
 fn wait_stage(request: &ws::UpdateWorkflowExecutionRequest) -> Stage {
-    match request
-        .wait_policy
-        .as_ref()
-        .map_or(Stage::Unspecified, |w| w.lifecycle_stage())
-    {
+    match request.wait_policy.as_ref().map_or(Stage::Unspecified, |w| w.lifecycle_stage()) {
         Stage::Unspecified => Stage::Completed,
         stage => stage,
     }
 }
 
 /// What is wrong with an update request, whatever the workflow.
-pub(super) fn check_request(
+///
+/// # Errors
+/// Missing parts, an id that is too long, a stage that cannot be waited for.
+pub fn check_request(
     request: &ws::UpdateWorkflowExecutionRequest,
     longest_id_bytes: usize,
 ) -> Result<(), Rejection> {
@@ -140,14 +127,8 @@ pub(super) fn check_request(
     }
     if wait_stage(request) == Stage::Admitted {
         let message = "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.";
-        let detail = Detail::PermissionDenied {
-            reason: String::new(),
-        };
-        return Err(Rejection {
-            code: Code::PermissionDenied,
-            message: message.into(),
-            detail,
-        });
+        let detail = Detail::PermissionDenied { reason: String::new() };
+        return Err(Rejection { code: Code::PermissionDenied, message: message.into(), detail });
     }
     Ok(())
 }
@@ -174,28 +155,17 @@ fn check_admission(draft: &Draft<'_, '_>) -> Result<(), Rejection> {
         return Err(Rejection::already_completed());
     }
     if state.info.pause.is_some() {
-        return Err(Rejection::precondition(
-            "Workflow is paused. Cannot update the workflow.",
-        ));
+        return Err(Rejection::precondition("Workflow is paused. Cannot update the workflow."));
     }
     if state.info.close_attempted && draft.exec.task_started() {
         return Err(closing());
     }
-    if draft
-        .exec
-        .task()
-        .is_some_and(|t| t.attempt >= FAILING_TASK_ATTEMPT)
-    {
+    if draft.exec.task().is_some_and(|t| t.attempt >= FAILING_TASK_ATTEMPT) {
         return Err(Rejection::not_ready(
             "Unable to perform workflow execution update due to Workflow Task in failed state.",
         ));
     }
-    let open = state
-        .updates
-        .values()
-        .filter(|u| u.outcome.is_none())
-        .count()
-        + draft.exec.volatile.updates.len();
+    let open = state.updates.values().filter(|u| u.outcome.is_none()).count() + draft.exec.volatile.updates.len();
     if open >= limits.in_flight_updates {
         return Err(Rejection::concurrent_limit(format!(
             "limit on number of concurrent in-flight updates has been reached ({})",
@@ -219,28 +189,18 @@ fn closing() -> Rejection {
 
 /// Takes the update in and sees to it that a worker gets it.
 fn admit(draft: &mut Draft<'_, '_>, asked: &Asked) {
-    let update = LiveUpdate {
-        id: asked.id.clone(),
-        request: asked.request.clone(),
-        sent: false,
-    };
+    let update = LiveUpdate { id: asked.id.clone(), request: asked.request.clone(), sent: false };
     draft.exec.volatile.updates.push(update);
     workflow_task::schedule_speculative(draft);
 }
 
 /// PollWorkflowExecutionUpdate.
-pub(super) fn poll(
-    draft: &mut Draft<'_, '_>,
-    request: &ws::PollWorkflowExecutionUpdateRequest,
-) -> Decided {
+pub(super) fn poll(draft: &mut Draft<'_, '_>, request: &ws::PollWorkflowExecutionUpdateRequest) -> Decided {
     let id = request.update_ref.as_ref().map_or("", |r| &r.update_id);
     let Some((stage, outcome)) = status_of(draft, id) else {
         return Err(Rejection::not_found(format!("update \"{id}\" not found")));
     };
-    let wait_stage = request
-        .wait_policy
-        .as_ref()
-        .map_or(Stage::Unspecified, |w| w.lifecycle_stage());
+    let wait_stage = request.wait_policy.as_ref().map_or(Stage::Unspecified, |w| w.lifecycle_stage());
     Ok(Reply::Update(Box::new(UpdateStatus {
         update_id: id.to_owned(),
         run_id: draft.state().info.run_id.clone(),
@@ -253,22 +213,18 @@ pub(super) fn poll(
 
 /// An update that a reset brings into a new run: it is told to the worker by its event.
 pub(super) fn outcome_of_failure(failure: Failure) -> Outcome {
-    Outcome {
-        value: Some(Value::Failure(failure)),
-    }
+    Outcome { value: Some(Value::Failure(failure)) }
 }
 
 fn application_failure(message: &str, kind: &str) -> Outcome {
     outcome_of_failure(Failure {
         message: message.to_owned(),
         source: "Server".to_owned(),
-        failure_info: Some(FailureInfo::ApplicationFailureInfo(
-            ApplicationFailureInfo {
-                r#type: kind.to_owned(),
-                non_retryable: true,
-                ..ApplicationFailureInfo::default()
-            },
-        )),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+            r#type: kind.to_owned(),
+            non_retryable: true,
+            ..ApplicationFailureInfo::default()
+        })),
         ..Failure::default()
     })
 }
@@ -283,19 +239,15 @@ fn closed_before_completion() -> Outcome {
 
 /// Rejects the updates that were sent with the task and that its answer does not mention.
 pub(super) fn reject_unprocessed(draft: &mut Draft<'_, '_>) {
-    let (sent, unsent): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.exec.volatile.updates)
-        .into_iter()
-        .partition(|u| u.sent);
+    let (sent, unsent): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut draft.exec.volatile.updates).into_iter().partition(|u| u.sent);
     draft.exec.volatile.updates = unsent;
     for update in sent {
         let outcome = application_failure(
             "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not supported by the worker.",
             "UnprocessedUpdate",
         );
-        draft
-            .effects
-            .updates
-            .push((update.id, UpdateSignal::Completed(outcome)));
+        draft.tell_update(update.id, UpdateSignal::Completed(outcome));
     }
 }
 
@@ -308,51 +260,35 @@ pub(super) fn on_task_lost(draft: &mut Draft<'_, '_>) {
 
 /// The worker's answer was wrong: the updates that were sent with it fail, those it has not seen stay.
 pub(super) fn on_bad_answer(draft: &mut Draft<'_, '_>) {
-    let (sent, unsent): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.exec.volatile.updates)
-        .into_iter()
-        .partition(|u| u.sent);
+    let (sent, unsent): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut draft.exec.volatile.updates).into_iter().partition(|u| u.sent);
     draft.exec.volatile.updates = unsent;
     for update in sent {
-        draft.effects.updates.push((
-            update.id,
-            UpdateSignal::Aborted(Rejection::not_ready(TASK_FAILED)),
-        ));
+        draft.tell_update(update.id, UpdateSignal::Aborted(Rejection::not_ready(TASK_FAILED)));
     }
 }
 
 /// The run has closed: whoever waits for an update is told.
-pub(super) fn on_close(draft: &mut Draft<'_, '_>, has_successor: bool) {
+pub(super) fn on_close(draft: &mut Draft<'_, '_>) {
+    let has_successor = !draft.state().info.new_run_id.is_empty();
     for update in std::mem::take(&mut draft.exec.volatile.updates) {
         let why = if has_successor {
             closing()
         } else {
             Rejection::not_found("workflow update was aborted by closing workflow")
         };
-        draft
-            .effects
-            .updates
-            .push((update.id, UpdateSignal::Aborted(why)));
+        draft.tell_update(update.id, UpdateSignal::Aborted(why));
     }
-    let open =
-        |(_, info): &(&String, &UpdateInfo)| info.outcome.is_none() && info.accepted_event_id != 0;
-    let ids: Vec<String> = draft
-        .state()
-        .updates
-        .iter()
-        .filter(open)
-        .map(|(id, _)| id.clone())
-        .collect();
+    let open = |(_, info): &(&String, &UpdateInfo)| info.outcome.is_none() && info.accepted_event_id != 0;
+    let ids: Vec<String> = draft.state().updates.iter().filter(open).map(|(id, _)| id.clone()).collect();
     for id in ids {
-        draft
-            .effects
-            .updates
-            .push((id, UpdateSignal::Completed(closed_before_completion())));
+        draft.tell_update(id, UpdateSignal::Completed(closed_before_completion()));
     }
 }
 
 /// Forgets an update that was admitted by a reset and rejected.
 fn forget_admitted(draft: &mut Draft<'_, '_>, id: &str) {
-    if draft.state().updates.contains_key(id) {
+    if draft.state().is_running() && draft.state().updates.contains_key(id) {
         draft.record(Change::UpdateForgotten(id.to_owned()));
     }
 }

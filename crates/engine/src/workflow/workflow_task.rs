@@ -9,8 +9,8 @@ mod failing;
 mod starting;
 
 pub(super) use failing::{
-    Report, SERVER_IDENTITY, camel, clear_problems, end_by_force, fail, fail_by_worker,
-    fail_with_full_buffer, give_up_sticky, reset_sticky, time_out, time_out_waiting,
+    Report, SERVER_IDENTITY, camel, clear_problems, end_by_force, fail, fail_by_worker, fail_with_full_buffer,
+    give_up_sticky, reset_sticky, time_out, time_out_waiting,
 };
 pub use starting::{StartTask, StartedTask};
 pub(super) use starting::{start, start_again, start_eager, start_inline};
@@ -21,9 +21,8 @@ use crate::token::TaskToken;
 use crate::workflow::change::{Change, Facts, Nothing, TaskCounters};
 use crate::workflow::draft::{Dispatch, Draft, EventExtra};
 use crate::workflow::state::{QueueRef, State, WorkflowTask};
-use evertide_proto::history::{
-    WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
-};
+use evertide_proto::history::history_event::Attributes;
+use evertide_proto::history::{WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes};
 
 /// Schedules a task unless one is in flight, the run is closed or paused, or it still waits for its first one.
 pub(super) fn schedule(draft: &mut Draft<'_, '_>) {
@@ -52,10 +51,7 @@ pub(super) fn schedule_heartbeat(draft: &mut Draft<'_, '_>, original_scheduled_t
 
 fn create(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
     if draft.state().info.first_task_due_ns != 0 {
-        draft.record(Change::Facts(Facts {
-            first_task_scheduled: true,
-            ..Facts::default()
-        }));
+        draft.record(Change::Facts(Facts { first_task_scheduled: true, ..Facts::default() }));
     }
     if !draft.state().buffered.is_empty() {
         draft.flush_buffer();
@@ -74,17 +70,9 @@ fn create(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
         scheduled_event_id,
         attempt,
         scheduled_time_ns: now_ns,
-        original_scheduled_time_ns: if original_scheduled_time_ns == 0 {
-            now_ns
-        } else {
-            original_scheduled_time_ns
-        },
+        original_scheduled_time_ns: if original_scheduled_time_ns == 0 { now_ns } else { original_scheduled_time_ns },
         timeout_ns,
-        sticky_queue: if queue.is_sticky() {
-            queue.name.clone()
-        } else {
-            String::new()
-        },
+        sticky_queue: if queue.is_sticky() { queue.name.clone() } else { String::new() },
         schedule_to_start_due_ns: sticky_due_ns(draft.state(), now_ns),
         stamp: i64::from(attempt) << 16,
         ..WorkflowTask::default()
@@ -114,11 +102,7 @@ pub(super) fn schedule_speculative(draft: &mut Draft<'_, '_>) {
         scheduled_time_ns: now_ns,
         original_scheduled_time_ns: now_ns,
         timeout_ns: timeout_ns(draft, 1),
-        sticky_queue: if queue.is_sticky() {
-            queue.name.clone()
-        } else {
-            String::new()
-        },
+        sticky_queue: if queue.is_sticky() { queue.name.clone() } else { String::new() },
         schedule_to_start_due_ns: due_ns,
         speculative: true,
         stamp: 1 << 16,
@@ -135,16 +119,8 @@ pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
     };
     let state = &draft.exec.state;
     let queue = QueueRef {
-        name: if task.sticky_queue.is_empty() {
-            state.task_queue().to_owned()
-        } else {
-            task.sticky_queue.clone()
-        },
-        normal_name: if task.sticky_queue.is_empty() {
-            String::new()
-        } else {
-            state.task_queue().to_owned()
-        },
+        name: if task.sticky_queue.is_empty() { state.task_queue().to_owned() } else { task.sticky_queue.clone() },
+        normal_name: if task.sticky_queue.is_empty() { String::new() } else { state.task_queue().to_owned() },
     };
     let dispatch = Dispatch::Workflow {
         queue,
@@ -160,22 +136,14 @@ pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
 pub(super) fn queue(state: &State) -> QueueRef {
     let normal = state.task_queue().to_owned();
     match &state.info.sticky {
-        Some(sticky) => QueueRef {
-            name: sticky.queue.clone(),
-            normal_name: normal,
-        },
-        None => QueueRef {
-            name: normal,
-            normal_name: String::new(),
-        },
+        Some(sticky) => QueueRef { name: sticky.queue.clone(), normal_name: normal },
+        None => QueueRef { name: normal, normal_name: String::new() },
     }
 }
 
 fn sticky_due_ns(state: &State, now_ns: i64) -> i64 {
     match &state.info.sticky {
-        Some(sticky) if sticky.schedule_to_start_ns > 0 => {
-            now_ns.saturating_add(sticky.schedule_to_start_ns)
-        }
+        Some(sticky) if sticky.schedule_to_start_ns > 0 => now_ns.saturating_add(sticky.schedule_to_start_ns),
         _ => 0,
     }
 }
@@ -190,18 +158,11 @@ fn timeout_ns(draft: &mut Draft<'_, '_>, attempt: i32) -> i64 {
     let max_ns = draft.limits().workflow_task_retry_max_interval_ns;
     let doublings = u32::try_from(attempt - 4).unwrap_or(0).min(40);
     let stretch_ns = 5_000_000_000_i64.saturating_mul(1 << doublings).min(max_ns);
-    let jitter_ns = draft
-        .env
-        .ids
-        .below(u64::try_from(stretch_ns / 5).unwrap_or(0));
+    let jitter_ns = draft.env.ids.below(u64::try_from(stretch_ns / 5).unwrap_or(0));
     base_ns + stretch_ns - i64::try_from(jitter_ns).unwrap_or(0)
 }
 
-fn scheduled_attributes(
-    queue: &QueueRef,
-    timeout_ns: i64,
-    attempt: i32,
-) -> WorkflowTaskScheduledEventAttributes {
+fn scheduled_attributes(queue: &QueueRef, timeout_ns: i64, attempt: i32) -> WorkflowTaskScheduledEventAttributes {
     WorkflowTaskScheduledEventAttributes {
         task_queue: Some(queue.to_proto()),
         start_to_close_timeout: Some(duration(timeout_ns)),
@@ -210,43 +171,37 @@ fn scheduled_attributes(
 }
 
 /// The scheduled event of the task in flight, as it is or will be written.
-pub(super) fn scheduled_event(
-    state: &State,
-    task: &WorkflowTask,
-) -> WorkflowTaskScheduledEventAttributes {
+pub(super) fn scheduled_event(state: &State, task: &WorkflowTask) -> WorkflowTaskScheduledEventAttributes {
     let normal = state.task_queue().to_owned();
     let queue = if task.sticky_queue.is_empty() {
-        QueueRef {
-            name: normal,
-            normal_name: String::new(),
-        }
+        QueueRef { name: normal, normal_name: String::new() }
     } else {
-        QueueRef {
-            name: task.sticky_queue.clone(),
-            normal_name: normal,
-        }
+        QueueRef { name: task.sticky_queue.clone(), normal_name: normal }
     };
     scheduled_attributes(&queue, task.timeout_ns, task.attempt)
 }
 
-/// Makes the speculative task, if there is one, an ordinary one: its events are written before whatever comes now.
+/// Makes the speculative task, if there is one, an ordinary one: its events are written before whatever comes now. The
+/// worker that has it is not named.
 pub(super) fn solidify(draft: &mut Draft<'_, '_>) {
+    solidify_as(draft, Some(""));
+}
+
+/// As [`solidify`], with this identity in the started event; none for the worker's own.
+fn solidify_as(draft: &mut Draft<'_, '_>, identity: Option<&str>) {
     let Some(mut task) = draft.exec.volatile.speculative.take() else {
         return;
     };
     let scheduled = scheduled_event(draft.state(), &task);
-    let extra = EventExtra {
-        time_ns: task.scheduled_time_ns,
-        ..EventExtra::default()
-    };
+    let extra = EventExtra { time_ns: task.scheduled_time_ns, ..EventExtra::default() };
     task.scheduled_event_id = draft.append(scheduled.into(), extra);
     if task.is_started() {
         let mut started = task.started_attributes.take().unwrap_or_default();
         started.scheduled_event_id = task.scheduled_event_id;
-        let extra = EventExtra {
-            time_ns: task.started_time_ns,
-            ..EventExtra::default()
-        };
+        if let Some(identity) = identity {
+            identity.clone_into(&mut started.identity);
+        }
+        let extra = EventExtra { time_ns: task.started_time_ns, ..EventExtra::default() };
         task.started_event_id = draft.append(started.into(), extra);
     }
     task.speculative = false;
@@ -255,64 +210,41 @@ pub(super) fn solidify(draft: &mut Draft<'_, '_>) {
 
 /// Writes what is not written yet of a started task, so that its end can follow, and returns it.
 pub(super) fn write_started(draft: &mut Draft<'_, '_>) -> Option<WorkflowTask> {
-    solidify(draft);
+    solidify_as(draft, None);
     let task = draft.state().workflow_task.clone()?;
     if task.is_transient() && task.is_started() {
         let scheduled = scheduled_event(draft.state(), &task);
-        let extra = EventExtra {
-            time_ns: task.scheduled_time_ns,
-            ..EventExtra::default()
-        };
+        let extra = EventExtra { time_ns: task.scheduled_time_ns, ..EventExtra::default() };
         let scheduled_event_id = draft.append(scheduled.into(), extra);
         let mut started = task.started_attributes.clone().unwrap_or_default();
         started.scheduled_event_id = scheduled_event_id;
-        let extra = EventExtra {
-            time_ns: task.started_time_ns,
-            ..EventExtra::default()
-        };
+        let extra = EventExtra { time_ns: task.started_time_ns, ..EventExtra::default() };
         let started_event_id = draft.append(started.into(), extra);
-        return Some(WorkflowTask {
-            scheduled_event_id,
-            started_event_id,
-            ..task
-        });
+        return Some(WorkflowTask { scheduled_event_id, started_event_id, ..task });
     }
     Some(task)
 }
 
 /// The virtual events of a task that is not written yet, as a worker or reader sees them at the end of the history.
-pub(super) fn virtual_events(
-    state: &State,
-    task: &WorkflowTask,
-) -> Vec<evertide_proto::history::HistoryEvent> {
+pub(super) fn virtual_events(state: &State, task: &WorkflowTask) -> Vec<evertide_proto::history::HistoryEvent> {
     if !task.is_transient() && !task.speculative {
         return Vec::new();
     }
-    let event =
-        |id: i64, time_ns: i64, attributes: evertide_proto::history::history_event::Attributes| {
-            evertide_proto::history::HistoryEvent {
-                event_id: id,
-                task_id: id,
-                event_time: Some(crate::env::timestamp(time_ns)),
-                event_type: attributes.event_type().into(),
-                attributes: Some(attributes),
-                ..Default::default()
-            }
-        };
-    let mut events = vec![event(
-        task.scheduled_event_id,
-        task.scheduled_time_ns,
-        scheduled_event(state, task).into(),
-    )];
+    let event = |id: i64, time_ns: i64, attributes: evertide_proto::history::history_event::Attributes| {
+        evertide_proto::history::HistoryEvent {
+            event_id: id,
+            task_id: id,
+            event_time: Some(crate::env::timestamp(time_ns)),
+            event_type: attributes.event_type().into(),
+            attributes: Some(attributes),
+            ..Default::default()
+        }
+    };
+    let mut events = vec![event(task.scheduled_event_id, task.scheduled_time_ns, scheduled_event(state, task).into())];
     if task.is_started() {
-        let mut started: WorkflowTaskStartedEventAttributes =
-            task.started_attributes.clone().unwrap_or_default();
+        let mut started: WorkflowTaskStartedEventAttributes = task.started_attributes.clone().unwrap_or_default();
         started.scheduled_event_id = task.scheduled_event_id;
-        events.push(event(
-            task.started_event_id,
-            task.started_time_ns,
-            started.into(),
-        ));
+        events.push(event(task.started_event_id, task.started_time_ns, started.into()));
     }
     events
 }
@@ -321,8 +253,13 @@ impl crate::workflow::Execution {
     /// Events of the task in flight that are not written yet and follow the history for whoever reads it.
     #[must_use]
     pub fn pending_events(&self) -> Vec<evertide_proto::history::HistoryEvent> {
-        self.task()
-            .map_or_else(Vec::new, |task| virtual_events(&self.state, task))
+        let mut events = self.task().map_or_else(Vec::new, |task| virtual_events(&self.state, task));
+        for event in &mut events {
+            if let Some(Attributes::WorkflowTaskStartedEventAttributes(started)) = &mut event.attributes {
+                started.identity.clear(); // Only the worker itself is shown who it is, until the event is written.
+            }
+        }
+        events
     }
 }
 
@@ -373,11 +310,7 @@ pub(super) fn owned(draft: &Draft<'_, '_>, token: &TaskToken) -> Result<Workflow
 /// When the task in flight times out, nanoseconds; 0 if it may wait for ever.
 pub(super) fn deadline_ns(exec: &crate::workflow::Execution) -> i64 {
     let Some(task) = exec.task() else { return 0 };
-    if task.is_started() {
-        task.started_time_ns.saturating_add(task.timeout_ns)
-    } else {
-        task.schedule_to_start_due_ns
-    }
+    if task.is_started() { task.started_time_ns.saturating_add(task.timeout_ns) } else { task.schedule_to_start_due_ns }
 }
 
 /// Handles a task that is due: timed out at a worker, or on a sticky queue.
@@ -394,18 +327,7 @@ pub(super) fn wake(draft: &mut Draft<'_, '_>) {
 }
 
 /// The workflow task timeout of a run: what is asked for, within bounds and the run's own timeout.
-pub(super) fn effective_timeout_ns(
-    asked_ns: i64,
-    run_timeout_ns: i64,
-    limits: &crate::limits::Limits,
-) -> i64 {
-    let asked_ns = if asked_ns == 0 {
-        limits.workflow_task_timeout_default_ns
-    } else {
-        asked_ns
-    };
-    shorter_ns(
-        asked_ns.min(limits.workflow_task_timeout_max_ns),
-        run_timeout_ns,
-    )
+pub(super) fn effective_timeout_ns(asked_ns: i64, run_timeout_ns: i64, limits: &crate::limits::Limits) -> i64 {
+    let asked_ns = if asked_ns == 0 { limits.workflow_task_timeout_default_ns } else { asked_ns };
+    shorter_ns(asked_ns.min(limits.workflow_task_timeout_max_ns), run_timeout_ns)
 }

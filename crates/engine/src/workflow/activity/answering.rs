@@ -13,8 +13,7 @@ use evertide_proto::common::Payloads;
 use evertide_proto::enums::RetryState;
 use evertide_proto::failure::{Failure, failure::FailureInfo};
 use evertide_proto::history::{
-    ActivityTaskCanceledEventAttributes, ActivityTaskCompletedEventAttributes,
-    ActivityTaskFailedEventAttributes,
+    ActivityTaskCanceledEventAttributes, ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes,
 };
 use prost::Message;
 
@@ -24,11 +23,7 @@ const CUT_FAILURE_BYTES: usize = 512 * 1024;
 /// An answer or heartbeat.
 pub(in crate::workflow) fn answer(draft: &mut Draft<'_, '_>, answer: Answer) -> Decided {
     check(&answer)?;
-    let Answer {
-        which,
-        identity,
-        outcome,
-    } = answer;
+    let Answer { which, identity, outcome } = answer;
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
@@ -43,11 +38,7 @@ pub(in crate::workflow) fn answer(draft: &mut Draft<'_, '_>, answer: Answer) -> 
         Outcome::Failed(failure, details) => {
             fail(draft, activity, failure.map(|f| *f), details, identity);
             if oversize_heartbeat {
-                return Ok(Reply::Heartbeat {
-                    cancel_requested: true,
-                    paused: false,
-                    reset: false,
-                });
+                return Ok(Reply::Heartbeat { cancel_requested: true, paused: false, reset: false });
             }
         }
         Outcome::Canceled(details) => cancel(draft, &activity, details, identity)?,
@@ -67,14 +58,9 @@ fn check(answer: &Answer) -> Result<(), Rejection> {
     let Outcome::Failed(Some(failure), _) = &answer.outcome else {
         return Ok(());
     };
-    let application = matches!(
-        failure.failure_info,
-        Some(FailureInfo::ApplicationFailureInfo(_))
-    );
+    let application = matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_)));
     if matches!(answer.which, Which::Token(_)) && !application {
-        return Err(Rejection::invalid(
-            "Failure must have ApplicationFailureInfo.",
-        ));
+        return Err(Rejection::invalid("Failure must have ApplicationFailureInfo."));
     }
     let mut next = Some(failure.as_ref());
     while let Some(failure) = next {
@@ -82,9 +68,7 @@ fn check(answer: &Answer) -> Result<(), Rejection> {
             && let Err(error @ duration::DurationError::MixedSigns) =
                 duration::checked_ns(info.next_retry_delay.as_ref())
         {
-            return Err(Rejection::invalid(format!(
-                "NextRetryDelay is not a valid duration: {error}"
-            )));
+            return Err(Rejection::invalid(format!("NextRetryDelay is not a valid duration: {error}")));
         }
         next = failure.cause.as_deref();
     }
@@ -97,25 +81,15 @@ fn within_limits(outcome: Outcome, limits: &Limits) -> (Outcome, bool) {
     let too_big = |payloads: &Option<Payloads>| size(payloads.as_ref()) > limits.blob_size_bytes;
     let ends = |message: &str| Outcome::Failed(Some(Box::new(server_failure(message, true))), None);
     match outcome {
-        Outcome::Completed(result) if too_big(&result) => {
-            (ends("Complete result exceeds size limit."), false)
-        }
-        Outcome::Canceled(details) if too_big(&details) => {
-            (ends("Cancel details exceed size limit."), false)
-        }
+        Outcome::Completed(result) if too_big(&result) => (ends("Complete result exceeds size limit."), false),
+        Outcome::Canceled(details) if too_big(&details) => (ends("Cancel details exceed size limit."), false),
         Outcome::Heartbeat(details) if too_big(&details) => (ends(HEARTBEAT_TOO_LARGE), true),
         Outcome::Failed(failure, details) => {
             let failure = failure.map(|f| match size(Some(f.as_ref())) > limits.blob_size_bytes {
                 true => Box::new(too_large(&f, CUT_FAILURE_BYTES, true)),
                 false => f,
             });
-            (
-                Outcome::Failed(
-                    failure,
-                    details.filter(|d| d.encoded_len() <= limits.blob_size_bytes),
-                ),
-                false,
-            )
+            (Outcome::Failed(failure, details.filter(|d| d.encoded_len() <= limits.blob_size_bytes)), false)
         }
         fits => (fits, false),
     }
@@ -138,10 +112,7 @@ pub fn oversize_failures(outcome: &Outcome, limits: &Limits) -> Vec<Failure> {
     if size(details.as_ref()) > limits.blob_size_bytes {
         failures.push(server_failure(HEARTBEAT_TOO_LARGE, true));
     }
-    if let Some(failure) = failure
-        .as_deref()
-        .filter(|f| f.encoded_len() > limits.blob_size_bytes)
-    {
+    if let Some(failure) = failure.as_deref().filter(|f| f.encoded_len() > limits.blob_size_bytes) {
         failures.push(too_large(failure, CUT_FAILURE_BYTES, true));
     }
     failures
@@ -168,28 +139,14 @@ fn is_current(token: &TaskToken, run: &ActivityRun) -> bool {
 }
 
 fn not_there() -> Rejection {
-    Rejection::not_found(
-        "invalid activityID or activity already timed out or invoking workflow is completed",
-    )
+    Rejection::not_found("invalid activityID or activity already timed out or invoking workflow is completed")
 }
 
-fn complete(
-    draft: &mut Draft<'_, '_>,
-    mut activity: Activity,
-    result: Option<Payloads>,
-    identity: String,
-) {
+fn complete(draft: &mut Draft<'_, '_>, mut activity: Activity, result: Option<Payloads>, identity: String) {
     let scheduled_event_id = activity.scheduled_event_id;
     if activity.stage() != Stage::Started {
         // Somebody has done its work without a task; the history still tells a start before the end.
-        put_started(
-            draft,
-            scheduled_event_id,
-            &Poller {
-                identity: &identity,
-                request_id: "",
-            },
-        );
+        put_started(draft, scheduled_event_id, &Poller { identity: &identity, request_id: "" });
         if let Some(started) = draft.state().activities.get(&scheduled_event_id) {
             activity = started.clone();
         }

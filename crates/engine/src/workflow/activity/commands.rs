@@ -70,14 +70,9 @@ fn scheduled_attributes(
         workflow_queue: state.task_queue(),
     };
     options::normalize(&mut asked, &subject, limits)?;
-    let elsewhere = asked
-        .task_queue
-        .as_ref()
-        .is_some_and(|q| q.name != state.task_queue());
+    let elsewhere = asked.task_queue.as_ref().is_some_and(|q| q.name != state.task_queue());
     if a.use_workflow_build_id && elsewhere {
-        return Err(
-            "Activity with UseCompatibleVersion cannot run on different task queue.".to_owned(),
-        );
+        return Err("Activity with UseCompatibleVersion cannot run on different task queue.".to_owned());
     }
     Ok(ActivityTaskScheduledEventAttributes {
         activity_id: a.activity_id,
@@ -97,33 +92,22 @@ fn scheduled_attributes(
 }
 
 /// Whether the run can take this activity: its size, how many there are, whether its id is free.
-fn check_room(
-    draft: &Draft<'_, '_>,
-    a: &ActivityTaskScheduledEventAttributes,
-) -> Result<(), BadCommand> {
+fn check_room(draft: &Draft<'_, '_>, a: &ActivityTaskScheduledEventAttributes) -> Result<(), BadCommand> {
     let limits = draft.limits();
     if a.input.as_ref().map_or(0, Message::encoded_len) > limits.blob_size_bytes {
         let text = "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.";
-        return Err(BadCommand::terminate(
-            Cause::BadScheduleActivityAttributes,
-            text,
-        ));
+        return Err(BadCommand::terminate(Cause::BadScheduleActivityAttributes, text));
     }
     let (pending, limit) = (draft.state().activities.len(), limits.pending_activities);
     if pending >= limit {
-        let text = format!(
-            "the number of pending activities, {pending}, has reached the per-workflow limit of {limit}"
-        );
-        return Err(BadCommand::task(
-            Cause::PendingActivitiesLimitExceeded,
-            text,
-        ));
+        let text =
+            format!("the number of pending activities, {pending}, has reached the per-workflow limit of {limit}");
+        return Err(BadCommand::task(Cause::PendingActivitiesLimitExceeded, text));
     }
     if draft.state().activity_by_id(&a.activity_id).is_some() {
         let id = &a.activity_id;
-        let text = format!(
-            "invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: {id}"
-        );
+        let text =
+            format!("invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: {id}");
         return Err(BadCommand::task(Cause::ScheduleActivityDuplicateId, text));
     }
     Ok(())
@@ -139,38 +123,23 @@ pub(in crate::workflow) fn start_eager(
     if !takes_tasks(draft.state()) {
         return Vec::new();
     }
-    let new = draft.state().activities.values().filter(|a| {
-        a.scheduled.workflow_task_completed_event_id == completed_id && a.stage() == Stage::Queued
-    });
+    let new = draft
+        .state()
+        .activities
+        .values()
+        .filter(|a| a.scheduled.workflow_task_completed_event_id == completed_id && a.stage() == Stage::Queued);
     let mut waiting: Vec<i64> = new.map(|a| a.scheduled_event_id).collect();
     waiting.retain(|id| !draft.effects.dispatches.iter().any(|d| is_task_of(d, *id)));
-    waiting
-        .into_iter()
-        .filter_map(|id| start_one(draft, id, identity))
-        .collect()
+    waiting.into_iter().filter_map(|id| start_one(draft, id, identity)).collect()
 }
 
-fn start_one(
-    draft: &mut Draft<'_, '_>,
-    id: i64,
-    identity: &str,
-) -> Option<PollActivityTaskQueueResponse> {
+fn start_one(draft: &mut Draft<'_, '_>, id: i64, identity: &str) -> Option<PollActivityTaskQueueResponse> {
     let request_id = draft.env.ids.uuid();
-    put_started(
-        draft,
-        id,
-        &Poller {
-            identity,
-            request_id: &request_id,
-        },
-    );
+    put_started(draft, id, &Poller { identity, request_id: &request_id });
     let activity = draft.state().activities.get(&id)?;
     // The worker knows the workflow's priority.
     let priority = activity.priority().cloned();
-    Some(PollActivityTaskQueueResponse {
-        priority,
-        ..task_answer(draft.state(), activity)
-    })
+    Some(PollActivityTaskQueueResponse { priority, ..task_answer(draft.state(), activity) })
 }
 
 fn is_task_of(dispatch: &Dispatch, id: i64) -> bool {
@@ -191,9 +160,7 @@ pub(in crate::workflow) fn cancel_command(
     let bad = |text: String| BadCommand::task(Cause::BadRequestCancelActivityAttributes, text);
     let scheduled_event_id = a.scheduled_event_id;
     if scheduled_event_id <= 0 {
-        return Err(bad(
-            "ScheduledEventId is not set on RequestCancelActivityTaskCommand.".to_owned(),
-        ));
+        return Err(bad("ScheduledEventId is not set on RequestCancelActivityTaskCommand.".to_owned()));
     }
     let allowed = match draft.state().activities.get(&scheduled_event_id) {
         Some(activity) => activity.run.cancel_requested_event_id == 0,
@@ -217,17 +184,16 @@ pub(in crate::workflow) fn cancel_command(
 /// Whether the end of an activity waits behind the started workflow task.
 fn ended_unseen(state: &State, scheduled_event_id: i64) -> bool {
     let ends = state.buffered.iter().filter(|e| is_end_of_started_work(e));
-    ends.filter_map(|e| e.attributes.as_ref())
-        .any(|attributes| {
-            let ended = match attributes {
-                EventAttributes::ActivityTaskCompletedEventAttributes(a) => a.scheduled_event_id,
-                EventAttributes::ActivityTaskFailedEventAttributes(a) => a.scheduled_event_id,
-                EventAttributes::ActivityTaskTimedOutEventAttributes(a) => a.scheduled_event_id,
-                EventAttributes::ActivityTaskCanceledEventAttributes(a) => a.scheduled_event_id,
-                _ => 0,
-            };
-            ended == scheduled_event_id
-        })
+    ends.filter_map(|e| e.attributes.as_ref()).any(|attributes| {
+        let ended = match attributes {
+            EventAttributes::ActivityTaskCompletedEventAttributes(a) => a.scheduled_event_id,
+            EventAttributes::ActivityTaskFailedEventAttributes(a) => a.scheduled_event_id,
+            EventAttributes::ActivityTaskTimedOutEventAttributes(a) => a.scheduled_event_id,
+            EventAttributes::ActivityTaskCanceledEventAttributes(a) => a.scheduled_event_id,
+            _ => 0,
+        };
+        ended == scheduled_event_id
+    })
 }
 
 fn cancel_unstarted(draft: &mut Draft<'_, '_>, scheduled_event_id: i64, requested_id: i64) {
@@ -239,32 +205,20 @@ fn cancel_unstarted(draft: &mut Draft<'_, '_>, scheduled_event_id: i64, requeste
     }
     let paused = activity.run.pause.is_some();
     let details = Payload {
-        metadata: [(
-            "encoding".to_owned(),
-            bytes::Bytes::from_static(b"json/plain"),
-        )]
-        .into(),
+        metadata: [("encoding".to_owned(), bytes::Bytes::from_static(b"json/plain"))].into(),
         data: bytes::Bytes::from_static(NOT_STARTED),
         ..Payload::default()
     };
     let canceled = ActivityTaskCanceledEventAttributes {
-        details: Some(Payloads {
-            payloads: vec![details],
-        }),
+        details: Some(Payloads { payloads: vec![details] }),
         latest_cancel_requested_event_id: requested_id,
         scheduled_event_id,
-        identity: draft
-            .exec
-            .task()
-            .map_or_else(String::new, |t| t.identity.clone()),
+        identity: draft.exec.task().map_or_else(String::new, |t| t.identity.clone()),
         ..ActivityTaskCanceledEventAttributes::default()
     };
     // It waits behind the task being answered, so that it follows all events of the commands.
     draft.arrive(canceled, EventExtra::default());
-    draft
-        .effects
-        .dispatches
-        .retain(|d| !is_task_of(d, scheduled_event_id));
+    draft.effects.dispatches.retain(|d| !is_task_of(d, scheduled_event_id));
     if paused {
         refresh_pause_info(draft);
     }

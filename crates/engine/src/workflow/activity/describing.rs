@@ -10,16 +10,10 @@ use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflow::PendingActivityInfo;
 
 /// A pending activity as it is at a time. Those of a closed run are shown as they were.
-pub(in crate::workflow) fn pending_info(
-    activity: &Activity,
-    now_ns: i64,
-    _state: &State,
-) -> PendingActivityInfo {
+pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64, _state: &State) -> PendingActivityInfo {
     let run = &activity.run;
     let policy = activity.retry_policy();
-    let next_ns = if shown_state(activity) == PendingActivityState::Scheduled
-        && now_ns < run.scheduled_time_ns
-    {
+    let next_ns = if shown_state(activity) == PendingActivityState::Scheduled && now_ns < run.scheduled_time_ns {
         run.scheduled_time_ns
     } else {
         0
@@ -38,8 +32,7 @@ pub(in crate::workflow) fn pending_info(
         expiration_time: timestamp_opt(activity.expiration_ns()),
         last_failure: run.last_failure.clone(),
         last_worker_identity: run.worker_identity.clone(),
-        current_retry_interval: (next_ns != 0 && ended_ns != 0)
-            .then(|| duration(next_ns - ended_ns)),
+        current_retry_interval: (next_ns != 0 && ended_ns != 0).then(|| duration(next_ns - ended_ns)),
         last_attempt_complete_time: timestamp_opt(ended_ns),
         next_attempt_schedule_time: timestamp_opt(next_ns),
         paused: run.pause.is_some(),
@@ -65,15 +58,8 @@ fn shown_state(activity: &Activity) -> PendingActivityState {
 fn shown_options(activity: &Activity, policy: RetryPolicy) -> ActivityOptions {
     let queue = activity.queue().to_owned();
     let mut options = ActivityOptions {
-        task_queue: Some(TaskQueue {
-            name: queue.clone(),
-            normal_name: queue,
-            ..TaskQueue::default()
-        }),
-        retry_policy: Some(RetryPolicy {
-            non_retryable_error_types: Vec::new(),
-            ..policy
-        }),
+        task_queue: Some(TaskQueue { name: queue.clone(), normal_name: queue, ..TaskQueue::default() }),
+        retry_policy: Some(RetryPolicy { non_retryable_error_types: Vec::new(), ..policy }),
         priority: activity.priority().cloned(),
         ..ActivityOptions::default()
     };

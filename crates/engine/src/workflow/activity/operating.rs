@@ -5,9 +5,7 @@
 use crate::env::{duration_ns, timestamp};
 use crate::rejection::Rejection;
 use crate::workflow::activity::options::{self, Subject};
-use crate::workflow::activity::retrying::{
-    due_again_ns, forget_heartbeat, forget_reset, leave_attempt,
-};
+use crate::workflow::activity::retrying::{due_again_ns, forget_heartbeat, forget_reset, leave_attempt};
 use crate::workflow::activity::{Operation, Stage, dispatch, set_run};
 use crate::workflow::draft::{Decided, Draft, Reply};
 use crate::workflow::search_attributes;
@@ -49,19 +47,13 @@ fn pause(draft: &mut Draft<'_, '_>, request: ws::PauseActivityRequest) -> Decide
         None => None,
     };
     let found = targets(draft.state(), target)?;
-    let by_another =
-        |run: &ActivityRun| run.pause.is_some() && run.pause_request_id != request.request_id;
+    let by_another = |run: &ActivityRun| run.pause.is_some() && run.pause_request_id != request.request_id;
     if found.iter().any(|a| by_another(&a.run)) {
         return Err(Rejection::precondition("activity is already paused"));
     }
-    let by = pause_info::Manual {
-        identity: request.identity,
-        reason: request.reason,
-    };
-    let pause = PauseInfo {
-        pause_time: Some(timestamp(draft.now_ns())),
-        paused_by: Some(pause_info::PausedBy::Manual(by)),
-    };
+    let by = pause_info::Manual { identity: request.identity, reason: request.reason };
+    let pause =
+        PauseInfo { pause_time: Some(timestamp(draft.now_ns())), paused_by: Some(pause_info::PausedBy::Manual(by)) };
     for activity in found.into_iter().filter(|a| a.run.pause.is_none()) {
         let started = activity.stage() == Stage::Started;
         let mut run = activity.run;
@@ -149,12 +141,7 @@ fn jittered_ns(draft: &mut Draft<'_, '_>, jitter: Option<&Duration>) -> i64 {
 }
 
 /// The attempt goes to its queue at this time, as if nothing had failed before; one that is held stays held.
-fn schedule_again(
-    draft: &mut Draft<'_, '_>,
-    scheduled_event_id: i64,
-    mut run: ActivityRun,
-    at_ns: i64,
-) {
+fn schedule_again(draft: &mut Draft<'_, '_>, scheduled_event_id: i64, mut run: ActivityRun, at_ns: i64) {
     leave_attempt(&mut run);
     forget_reset(&mut run);
     run.last_failure = None;
@@ -177,14 +164,10 @@ fn update_options(draft: &mut Draft<'_, '_>, request: ws::UpdateActivityOptionsR
     }
     let asked = request.activity_options.as_ref();
     check_priority(asked.and_then(|o| o.priority.as_ref())).map_err(Rejection::invalid)?;
-    let mask = request
-        .update_mask
-        .map(|mask| mask.paths.iter().map(|path| snake_case(path)).collect());
+    let mask = request.update_mask.map(|mask| mask.paths.iter().map(|path| snake_case(path)).collect());
     if request.restore_original {
         if mask.is_some_and(|mask: BTreeSet<String>| !mask.is_empty()) {
-            return Err(Rejection::invalid(
-                "Both UpdateMask and RestoreOriginal are provided",
-            ));
+            return Err(Rejection::invalid("Both UpdateMask and RestoreOriginal are provided"));
         }
         return restore_options(draft, target);
     }
@@ -196,8 +179,7 @@ fn update_options(draft: &mut Draft<'_, '_>, request: ws::UpdateActivityOptionsR
     let mask = mask.ok_or_else(|| Rejection::invalid("UpdateMask is not provided"))?;
     let mut changed = Vec::new();
     for activity in found {
-        let options =
-            changed_options(draft, &activity, asked, &mask).map_err(Rejection::invalid)?;
+        let options = changed_options(draft, &activity, asked, &mask).map_err(Rejection::invalid)?;
         changed.push((activity, options));
     }
     let answer = changed.last().map(|(_, options)| Box::new(options.clone()));
@@ -213,10 +195,7 @@ fn restore_options(draft: &mut Draft<'_, '_>, target: Option<Target>) -> Decided
     for mut activity in found {
         activity.run.options = None;
         let policy = Some(activity.retry_policy());
-        answer = Some(Box::new(ActivityOptions {
-            retry_policy: policy,
-            ..current_options(&activity)
-        }));
+        answer = Some(Box::new(ActivityOptions { retry_policy: policy, ..current_options(&activity) }));
         set_options(draft, activity, None);
     }
     Ok(Reply::ActivityOptions(answer))
@@ -234,10 +213,7 @@ fn changed_options(
     if mask.iter().any(|path| path.starts_with("retry_policy")) {
         let policy = options.retry_policy.take().unwrap_or_default();
         let policy = crate::retry_policy::checked(&policy).map_err(|e| e.message.into_owned())?;
-        options.retry_policy = Some(RetryPolicy {
-            non_retryable_error_types: Vec::new(),
-            ..policy
-        });
+        options.retry_policy = Some(RetryPolicy { non_retryable_error_types: Vec::new(), ..policy });
     }
     let subject = Subject {
         activity_id: &activity.scheduled.activity_id,
@@ -252,14 +228,8 @@ fn changed_options(
 /// The options in force, as operators see and change them.
 fn current_options(activity: &Activity) -> ActivityOptions {
     let mut options = ActivityOptions {
-        task_queue: Some(TaskQueue {
-            name: activity.queue().to_owned(),
-            ..TaskQueue::default()
-        }),
-        retry_policy: Some(RetryPolicy {
-            non_retryable_error_types: Vec::new(),
-            ..activity.retry_policy()
-        }),
+        task_queue: Some(TaskQueue { name: activity.queue().to_owned(), ..TaskQueue::default() }),
+        retry_policy: Some(RetryPolicy { non_retryable_error_types: Vec::new(), ..activity.retry_policy() }),
         priority: activity.priority().cloned(),
         ..ActivityOptions::default()
     };
@@ -268,11 +238,7 @@ fn current_options(activity: &Activity) -> ActivityOptions {
 }
 
 /// Sets options, and schedules anew what no worker has: its queue or its due time may be another now.
-fn set_options(
-    draft: &mut Draft<'_, '_>,
-    mut activity: Activity,
-    options: Option<ActivityOptions>,
-) {
+fn set_options(draft: &mut Draft<'_, '_>, mut activity: Activity, options: Option<ActivityOptions>) {
     activity.run.options = options;
     if activity.stage() == Stage::Started {
         set_run(draft, activity.scheduled_event_id, activity.run);
@@ -283,21 +249,11 @@ fn set_options(
 }
 
 /// Takes over the fields that the mask names; paths of no field are not looked at.
-fn merge(
-    into: &mut ActivityOptions,
-    from: &ActivityOptions,
-    mask: &BTreeSet<String>,
-) -> Result<(), String> {
+fn merge(into: &mut ActivityOptions, from: &ActivityOptions, mask: &BTreeSet<String>) -> Result<(), String> {
     let named = |path: &str| mask.contains(path);
     if named("task_queue.name") {
-        let queue = from
-            .task_queue
-            .as_ref()
-            .ok_or("TaskQueue is not provided")?;
-        into.task_queue
-            .get_or_insert_default()
-            .name
-            .clone_from(&queue.name);
+        let queue = from.task_queue.as_ref().ok_or("TaskQueue is not provided")?;
+        into.task_queue.get_or_insert_default().name.clone_from(&queue.name);
     }
     if named("schedule_to_close_timeout") {
         into.schedule_to_close_timeout = from.schedule_to_close_timeout;
@@ -314,14 +270,7 @@ fn merge(
     if named("priority") {
         into.priority.clone_from(&from.priority);
     }
-    if [
-        "priority.priority_key",
-        "priority.fairness_key",
-        "priority.fairness_weight",
-    ]
-    .into_iter()
-    .any(named)
-    {
+    if ["priority.priority_key", "priority.fairness_key", "priority.fairness_weight"].into_iter().any(named) {
         let from = from.priority.as_ref().ok_or("Priority is not provided")?;
         let into = into.priority.get_or_insert_default();
         if named("priority.priority_key") {
@@ -342,11 +291,7 @@ fn merge_policy(
     from: &ActivityOptions,
     named: &impl Fn(&str) -> bool,
 ) -> Result<(), String> {
-    let provided = || {
-        from.retry_policy
-            .as_ref()
-            .ok_or_else(|| "RetryPolicy is not provided".to_owned())
-    };
+    let provided = || from.retry_policy.as_ref().ok_or_else(|| "RetryPolicy is not provided".to_owned());
     if named("retry_policy") {
         into.retry_policy = Some(provided()?.clone());
     }
@@ -419,10 +364,6 @@ fn pause_entries(state: &State) -> Vec<String> {
     }
     let paused = state.activities.values().filter(|a| a.run.pause.is_some());
     let types: BTreeSet<&str> = paused.map(Activity::type_name).collect();
-    entries.extend(
-        types
-            .into_iter()
-            .map(|name| format!("property:activityType={name}")),
-    );
+    entries.extend(types.into_iter().map(|name| format!("property:activityType={name}")));
     entries
 }

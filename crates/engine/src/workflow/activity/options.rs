@@ -48,9 +48,7 @@ impl Timeouts {
 
     /// Those that are asked for, checked one by one.
     fn checked(o: &ActivityOptions) -> Result<Self, String> {
-        let ns = |name: &str, d: &Option<Duration>| {
-            checked_ns(d.as_ref()).map_err(|e| format!("invalid {name}: {e}"))
-        };
+        let ns = |name: &str, d: &Option<Duration>| checked_ns(d.as_ref()).map_err(|e| format!("invalid {name}: {e}"));
         Ok(Self {
             schedule_to_close_ns: ns("ScheduleToCloseTimeout", &o.schedule_to_close_timeout)?,
             schedule_to_start_ns: ns("ScheduleToStartTimeout", &o.schedule_to_start_timeout)?,
@@ -97,11 +95,7 @@ impl Timeouts {
 
 /// A part within a whole; as long as the whole if it is not set.
 fn within(part_ns: i64, whole_ns: i64) -> i64 {
-    if part_ns == 0 {
-        whole_ns
-    } else {
-        part_ns.min(whole_ns)
-    }
+    if part_ns == 0 { whole_ns } else { part_ns.min(whole_ns) }
 }
 
 /// What the options belong to.
@@ -117,11 +111,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// Checks the options of a new activity and fills in what is left out. The error is the text for the caller.
-pub(super) fn normalize(
-    options: &mut ActivityOptions,
-    subject: &Subject<'_>,
-    limits: &Limits,
-) -> Result<(), String> {
+pub(super) fn normalize(options: &mut ActivityOptions, subject: &Subject<'_>, limits: &Limits) -> Result<(), String> {
     check_queue(options.task_queue.as_ref(), subject.workflow_queue, limits)?;
     if subject.activity_id.is_empty() {
         return Err("activityId is not set".to_owned());
@@ -130,8 +120,7 @@ pub(super) fn normalize(
         return Err("activityType is not set".to_owned());
     }
     let policy = options.retry_policy.take().unwrap_or_default();
-    options.retry_policy =
-        Some(retry_policy::checked(&policy).map_err(|e| e.message.into_owned())?);
+    options.retry_policy = Some(retry_policy::checked(&policy).map_err(|e| e.message.into_owned())?);
     check_length("activityId", subject.activity_id, limits)?;
     check_length("activityType", subject.activity_type, limits)?;
     check_priority(options.priority.as_ref()).map_err(|e| format!("invalid priorities: {e}"))?;
@@ -167,11 +156,7 @@ fn normalize_timeouts(options: &mut ActivityOptions, subject: &Subject<'_>) -> R
     Ok(())
 }
 
-fn check_queue(
-    queue: Option<&TaskQueue>,
-    workflow_queue: &str,
-    limits: &Limits,
-) -> Result<(), String> {
+fn check_queue(queue: Option<&TaskQueue>, workflow_queue: &str, limits: &Limits) -> Result<(), String> {
     match check_task_queue(queue, limits.id_length_bytes) {
         Err(_) if queue.is_some_and(|q| !q.name.is_empty() && q.name == workflow_queue) => Ok(()),
         checked => checked.map_err(|e| e.message.into_owned()),
@@ -181,9 +166,7 @@ fn check_queue(
 fn check_length(field: &str, value: &str, limits: &Limits) -> Result<(), String> {
     let (length, limit) = (value.len(), limits.id_length_bytes);
     if length > limit {
-        return Err(format!(
-            "{field} exceeds length limit. Length={length} Limit={limit}"
-        ));
+        return Err(format!("{field} exceeds length limit. Length={length} Limit={limit}"));
     }
     Ok(())
 }

@@ -5,9 +5,7 @@ use crate::retry_policy::{Attempt, Retried, Retry, is_retryable, next_attempt};
 use crate::workflow::state::{Activity, ActivityRun};
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::RetryState;
-use evertide_proto::failure::{
-    ApplicationFailureInfo, Failure, ServerFailureInfo, failure::FailureInfo,
-};
+use evertide_proto::failure::{ApplicationFailureInfo, Failure, ServerFailureInfo, failure::FailureInfo};
 use prost::Message;
 
 /// What stands for a failure that is too large.
@@ -60,23 +58,10 @@ pub(super) fn due_again_ns(activity: &Activity, now_ns: i64) -> i64 {
         return run.scheduled_time_ns;
     }
     let ended_ns = run.last_attempt_complete_time_ns;
-    let from_ns = if ended_ns >= run.last_started_time_ns {
-        ended_ns
-    } else {
-        now_ns
-    };
-    let policy = RetryPolicy {
-        maximum_attempts: 0,
-        ..activity.retry_policy()
-    };
+    let from_ns = if ended_ns >= run.last_started_time_ns { ended_ns } else { now_ns };
+    let policy = RetryPolicy { maximum_attempts: 0, ..activity.retry_policy() };
     let number = run.attempt - 1;
-    let before = Attempt {
-        retried: Retried::Activity,
-        number,
-        failure: None,
-        now_ns: from_ns,
-        expiration_ns: None,
-    };
+    let before = Attempt { retried: Retried::Activity, number, failure: None, now_ns: from_ns, expiration_ns: None };
     match next_attempt(Some(&policy), &before) {
         Retry::After { interval_ns } => from_ns.saturating_add(interval_ns),
         Retry::No(_) => now_ns,
@@ -84,12 +69,7 @@ pub(super) fn due_again_ns(activity: &Activity, now_ns: i64) -> i64 {
 }
 
 /// The next attempt waits for its time.
-pub(super) fn set_again(
-    run: &mut ActivityRun,
-    at_ns: i64,
-    failure: Option<&Failure>,
-    limits: &Limits,
-) {
+pub(super) fn set_again(run: &mut ActivityRun, at_ns: i64, failure: Option<&Failure>, limits: &Limits) {
     run.attempt += 1;
     run.last_failure = kept_failure(failure, limits);
     leave_attempt(run);
@@ -132,30 +112,21 @@ pub(super) fn forget_heartbeat(run: &mut ActivityRun) {
 fn kept_failure(failure: Option<&Failure>, limits: &Limits) -> Option<Failure> {
     let failure = failure?;
     let limit = limits.failure_in_state_size_bytes;
-    Some(if failure.encoded_len() <= limit {
-        failure.clone()
-    } else {
-        too_large(failure, limit, false)
-    })
+    Some(if failure.encoded_len() <= limit { failure.clone() } else { too_large(failure, limit, false) })
 }
 
 /// What stands for a failure that is too large: a failure of the server, caused by what is left of the original.
 pub(super) fn too_large(failure: &Failure, limit: usize, non_retryable: bool) -> Failure {
     let mut room = limit;
     let cause = cut(failure, &mut room, CUT_CAUSES);
-    Failure {
-        cause: Some(Box::new(cause)),
-        ..server_failure(FAILURE_TOO_LARGE, non_retryable)
-    }
+    Failure { cause: Some(Box::new(cause)), ..server_failure(FAILURE_TOO_LARGE, non_retryable) }
 }
 
 /// A failure of the server's own.
 pub(super) fn server_failure(message: &str, non_retryable: bool) -> Failure {
     Failure {
         message: message.to_owned(),
-        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo {
-            non_retryable,
-        })),
+        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable })),
         ..Failure::default()
     }
 }
@@ -167,11 +138,7 @@ fn cut(failure: &Failure, room: &mut usize, depth: usize) -> Failure {
             let kind = cut_text(&info.r#type, room);
             *room = room.saturating_sub(2 * FIELD_BYTES);
             let non_retryable = info.non_retryable;
-            let info = ApplicationFailureInfo {
-                r#type: kind,
-                non_retryable,
-                ..ApplicationFailureInfo::default()
-            };
+            let info = ApplicationFailureInfo { r#type: kind, non_retryable, ..ApplicationFailureInfo::default() };
             Some(FailureInfo::ApplicationFailureInfo(info))
         }
         Some(FailureInfo::ServerFailureInfo(info)) => {
@@ -183,22 +150,11 @@ fn cut(failure: &Failure, room: &mut usize, depth: usize) -> Failure {
     let source = cut_text(&failure.source, room);
     let message = cut_text(&failure.message, room);
     let stack_trace = cut_text(&failure.stack_trace, room);
-    let cause = failure
-        .cause
-        .as_ref()
-        .filter(|_| depth > 0 && *room > FIELD_BYTES)
-        .map(|cause| {
-            *room -= FIELD_BYTES;
-            Box::new(cut(cause, room, depth - 1))
-        });
-    Failure {
-        message,
-        source,
-        stack_trace,
-        encoded_attributes: None,
-        cause,
-        failure_info,
-    }
+    let cause = failure.cause.as_ref().filter(|_| depth > 0 && *room > FIELD_BYTES).map(|cause| {
+        *room -= FIELD_BYTES;
+        Box::new(cut(cause, room, depth - 1))
+    });
+    Failure { message, source, stack_trace, encoded_attributes: None, cause, failure_info }
 }
 
 fn cut_text(text: &str, room: &mut usize) -> String {

@@ -25,25 +25,13 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
     };
     let takes_tasks = takes_tasks(draft.state());
     match activity.stage() {
-        Stage::Started
-            if activity.run.request_id == poll.request_id && draft.state().is_running() => {}
+        Stage::Started if activity.run.request_id == poll.request_id && draft.state().is_running() => {}
         Stage::Queued if activity.run.stamp == poll.stamp && takes_tasks => {
-            put_started(
-                draft,
-                id,
-                &Poller {
-                    identity: &poll.identity,
-                    request_id: &poll.request_id,
-                },
-            );
+            put_started(draft, id, &Poller { identity: &poll.identity, request_id: &poll.request_id });
         }
         _ => return Ok(Reply::Stale),
     }
-    let answer = draft
-        .state()
-        .activities
-        .get(&id)
-        .map(|a| task_answer(draft.state(), a));
+    let answer = draft.state().activities.get(&id).map(|a| task_answer(draft.state(), a));
     Ok(answer.map_or(Reply::Stale, |answer| Reply::ActivityTask(Box::new(answer))))
 }
 
@@ -68,9 +56,7 @@ pub(super) fn task_answer(state: &State, activity: &Activity) -> PollActivityTas
     PollActivityTaskQueueResponse {
         task_token: token(state, activity).to_bytes(),
         workflow_namespace: state.info.namespace.clone(),
-        workflow_type: Some(WorkflowType {
-            name: state.workflow_type().to_owned(),
-        }),
+        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
         workflow_execution: Some(state.execution()),
         activity_type: scheduled.activity_type.clone(),
         activity_id: scheduled.activity_id.clone(),

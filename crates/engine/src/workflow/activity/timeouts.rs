@@ -9,6 +9,11 @@ use evertide_proto::enums::{RetryState, TimeoutType};
 use evertide_proto::failure::{Failure, TimeoutFailureInfo, failure::FailureInfo};
 use evertide_proto::history::ActivityTaskTimedOutEventAttributes;
 
+/// How much longer an attempt has than its timeouts say, nanoseconds. They are counted from when the task is handed out;
+/// its worker counts from when it has the task, and its answer is on the way for a while as well. Who keeps his time by
+/// his own clock should not be told that he was late.
+const ON_THE_WAY_NS: i64 = 200_000_000;
+
 /// Something that time does to an activity. Of what is due at one time, the first in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alarm {
@@ -45,35 +50,16 @@ impl Activity {
         let in_stage = |wanted: bool, due_ns: i64| if wanted { due_ns } else { 0 };
         let started = stage == Stage::Started;
         let alive_ns = run.started_time_ns.max(run.heartbeat_time_ns);
+        let at_worker = |from_ns: i64, length_ns: i64| due_ns(from_ns.saturating_add(ON_THE_WAY_NS), length_ns);
         let alarms = [
-            (
-                in_stage(stage == Stage::Backoff, run.scheduled_time_ns.max(1)),
-                Alarm::Retry,
-            ),
-            (
-                in_stage(
-                    started,
-                    due_ns(run.started_time_ns, timeouts.start_to_close_ns),
-                ),
-                Alarm::StartToClose,
-            ),
-            (
-                in_stage(
-                    !started,
-                    due_ns(run.scheduled_time_ns, timeouts.schedule_to_start_ns),
-                ),
-                Alarm::ScheduleToStart,
-            ),
+            (in_stage(stage == Stage::Backoff, run.scheduled_time_ns.max(1)), Alarm::Retry),
+            (in_stage(started, at_worker(run.started_time_ns, timeouts.start_to_close_ns)), Alarm::StartToClose),
+            (in_stage(!started, due_ns(run.scheduled_time_ns, timeouts.schedule_to_start_ns)), Alarm::ScheduleToStart),
             (self.expiration_ns(), Alarm::ScheduleToClose),
-            (
-                in_stage(started, due_ns(alive_ns, timeouts.heartbeat_ns)),
-                Alarm::Heartbeat,
-            ),
+            (in_stage(started, at_worker(alive_ns, timeouts.heartbeat_ns)), Alarm::Heartbeat),
         ];
         let held = run.pause.is_some();
-        alarms
-            .into_iter()
-            .filter(move |(due_ns, _)| !held && *due_ns != 0)
+        alarms.into_iter().filter(move |(due_ns, _)| !held && *due_ns != 0)
     }
 }
 
@@ -82,13 +68,7 @@ pub(in crate::workflow) fn deadline_ns(state: &State) -> i64 {
     if !state.is_running() {
         return 0;
     }
-    state
-        .activities
-        .values()
-        .flat_map(Activity::alarms)
-        .map(|(due_ns, _)| due_ns)
-        .min()
-        .unwrap_or(0)
+    state.activities.values().flat_map(Activity::alarms).map(|(due_ns, _)| due_ns).min().unwrap_or(0)
 }
 
 /// Does everything that is due, in order of time. What one thing does may make another void or due, so it looks again
@@ -107,9 +87,7 @@ pub(in crate::workflow) fn wake(draft: &mut Draft<'_, '_>) {
         due.sort_unstable();
         for (due_ns, id, alarm) in due {
             let activity = draft.state().activities.get(&id);
-            let still = activity
-                .filter(|a| a.alarms().any(|found| found == (due_ns, alarm)))
-                .cloned();
+            let still = activity.filter(|a| a.alarms().any(|found| found == (due_ns, alarm))).cloned();
             if let Some(activity) = still {
                 ring(draft, activity, alarm);
             }
@@ -160,33 +138,23 @@ fn time_out(draft: &mut Draft<'_, '_>, mut activity: Activity, timeout_type: Tim
 
 /// The timeout that ends the activity. One that leaves no time for another attempt is told as a schedule-to-close
 /// timeout; its cause is how the attempt before this one failed.
-fn final_failure(
-    activity: &Activity,
-    failure: Failure,
-    timeout_type: TimeoutType,
-    state: RetryState,
-) -> Failure {
-    let mut failure = if state == RetryState::Timeout
-        && timeout_type != TimeoutType::ScheduleToStart
-    {
-        let message = "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying";
+fn final_failure(activity: &Activity, failure: Failure, timeout_type: TimeoutType, state: RetryState) -> Failure {
+    let mut failure = if state == RetryState::Timeout && timeout_type != TimeoutType::ScheduleToStart {
+        let message =
+            "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying";
         timeout_failure(message.to_owned(), TimeoutType::ScheduleToClose)
     } else {
         failure
     };
     if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
-        info.last_heartbeat_details
-            .clone_from(&activity.run.heartbeat_details);
+        info.last_heartbeat_details.clone_from(&activity.run.heartbeat_details);
     }
     failure.cause = activity.run.last_failure.clone().map(Box::new);
     failure
 }
 
 fn timeout_failure(message: String, timeout_type: TimeoutType) -> Failure {
-    let info = TimeoutFailureInfo {
-        timeout_type: timeout_type.into(),
-        last_heartbeat_details: None,
-    };
+    let info = TimeoutFailureInfo { timeout_type: timeout_type.into(), last_heartbeat_details: None };
     Failure {
         message,
         source: "Server".to_owned(),

@@ -17,28 +17,16 @@ use evertide_proto::workflowservice::RespondWorkflowTaskCompletedRequest;
 const MAX_RESET_POINTS: usize = 100;
 
 /// A speculative task whose updates were all rejected: it never happened.
-pub(super) fn discard(
-    draft: &mut Draft<'_, '_>,
-    request: RespondWorkflowTaskCompletedRequest,
-) -> Decided {
+pub(super) fn discard(draft: &mut Draft<'_, '_>, request: RespondWorkflowTaskCompletedRequest) -> Decided {
     let reset_history_event_id = draft.state().info.previous_started_event_id;
     clear(draft);
     set_sticky(draft, request.sticky_attributes.as_ref());
     update::take_rejections(draft, &request.messages);
     update::reject_unprocessed(draft);
     query::take_results(draft, &request.query_results);
-    let new_task = next_task(
-        draft,
-        &Next::default(),
-        request.return_new_workflow_task,
-        &request.identity,
-    );
+    let new_task = next_task(draft, &Next::default(), request.return_new_workflow_task, &request.identity);
     query::after_task(draft);
-    Ok(Reply::TaskCompleted {
-        reset_history_event_id,
-        activity_tasks: Vec::new(),
-        new_task,
-    })
+    Ok(Reply::TaskCompleted { reset_history_event_id, activity_tasks: Vec::new(), new_task })
 }
 
 /// A task that leaves something behind.
@@ -54,19 +42,11 @@ pub(super) fn complete(
     let completed_id = write_completed(draft, &request, &written);
     set_sticky(draft, request.sticky_attributes.as_ref());
     workflow_task::clear_problems(draft);
-    remember_build(
-        draft,
-        request.worker_version_stamp.as_ref(),
-        &request.binary_checksum,
-        completed_id,
-    );
+    remember_build(draft, request.worker_version_stamp.as_ref(), &request.binary_checksum, completed_id);
 
     let messages = update::Messages::new(request.messages);
-    let mut completion = Completion {
-        completed_id,
-        unhandled_events,
-        messages,
-    };
+    let identity = request.identity.clone();
+    let mut completion = Completion { identity, completed_id, unhandled_events, messages };
     for command in request.commands {
         if !draft.state().is_running() {
             break;
@@ -88,37 +68,21 @@ pub(super) fn complete(
         // Whatever waited to be written is not seen any more; the close has told the waiters.
         draft.drop_buffer();
         clear(draft);
-        query::after_task(draft);
-        return Ok(Reply::TaskCompleted {
-            reset_history_event_id: 0,
-            activity_tasks: Vec::new(),
-            new_task: None,
-        });
+        update::on_close(draft);
+        query::on_close(draft);
+        return Ok(Reply::TaskCompleted { reset_history_event_id: 0, activity_tasks: Vec::new(), new_task: None });
     }
     let activity_tasks = activity::start_eager(draft, completed_id, &request.identity);
     let next = Next {
         force: request.force_create_new_workflow_task,
         events: !draft.state().buffered.is_empty(),
-        heartbeat_since_ns: if heartbeat {
-            task.original_scheduled_time_ns
-        } else {
-            0
-        },
+        heartbeat_since_ns: if heartbeat { task.original_scheduled_time_ns } else { 0 },
     };
     clear(draft);
     draft.flush_buffer();
-    let new_task = next_task(
-        draft,
-        &next,
-        request.return_new_workflow_task,
-        &request.identity,
-    );
+    let new_task = next_task(draft, &next, request.return_new_workflow_task, &request.identity);
     query::after_task(draft);
-    Ok(Reply::TaskCompleted {
-        reset_history_event_id: 0,
-        activity_tasks,
-        new_task,
-    })
+    Ok(Reply::TaskCompleted { reset_history_event_id: 0, activity_tasks, new_task })
 }
 
 /// Why a next task may be needed at once.
@@ -152,10 +116,7 @@ fn next_task(
     if !inline || draft.exec.task().is_none_or(WorkflowTask::is_started) {
         return None;
     }
-    draft
-        .effects
-        .dispatches
-        .retain(|d| !matches!(d, Dispatch::Workflow { .. }));
+    draft.effects.dispatches.retain(|d| !matches!(d, Dispatch::Workflow { .. }));
     workflow_task::start_inline(draft, identity)
 }
 
@@ -165,9 +126,8 @@ fn write_completed(
     task: &WorkflowTask,
 ) -> i64 {
     let deployment = request.deployment_options.as_ref();
-    let versioned = deployment.filter(|d| {
-        d.worker_versioning_mode() == evertide_proto::enums::WorkerVersioningMode::Versioned
-    });
+    let versioned =
+        deployment.filter(|d| d.worker_versioning_mode() == evertide_proto::enums::WorkerVersioningMode::Versioned);
     draft.event(WorkflowTaskCompletedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
         started_event_id: task.started_event_id,
@@ -178,14 +138,11 @@ fn write_completed(
         metering_metadata: request.metering_metadata.clone(),
         versioning_behavior: request.versioning_behavior,
         worker_deployment_name: versioned.map_or_else(String::new, |d| d.deployment_name.clone()),
-        worker_deployment_version: versioned.map_or_else(String::new, |d| {
-            format!("{}.{}", d.deployment_name, d.build_id)
-        }),
-        deployment_version: versioned.map(|d| {
-            evertide_proto::deployment::WorkerDeploymentVersion {
-                deployment_name: d.deployment_name.clone(),
-                build_id: d.build_id.clone(),
-            }
+        worker_deployment_version: versioned
+            .map_or_else(String::new, |d| format!("{}.{}", d.deployment_name, d.build_id)),
+        deployment_version: versioned.map(|d| evertide_proto::deployment::WorkerDeploymentVersion {
+            deployment_name: d.deployment_name.clone(),
+            build_id: d.build_id.clone(),
         }),
         ..WorkflowTaskCompletedEventAttributes::default()
     })
@@ -193,21 +150,12 @@ fn write_completed(
 
 fn set_sticky(draft: &mut Draft<'_, '_>, attributes: Option<&StickyExecutionAttributes>) {
     let sticky = attributes.and_then(|a| {
-        let queue = a
-            .worker_task_queue
-            .as_ref()
-            .map(|q| q.name.clone())
-            .filter(|name| !name.is_empty())?;
+        let queue = a.worker_task_queue.as_ref().map(|q| q.name.clone()).filter(|name| !name.is_empty())?;
         let schedule_to_start_ns = crate::env::duration_ns(a.schedule_to_start_timeout.as_ref());
-        Some(Sticky {
-            queue,
-            schedule_to_start_ns,
-        })
+        Some(Sticky { queue, schedule_to_start_ns })
     });
     match sticky {
-        Some(sticky) if draft.state().info.sticky.as_ref() != Some(&sticky) => {
-            draft.record(Change::Sticky(sticky))
-        }
+        Some(sticky) if draft.state().info.sticky.as_ref() != Some(&sticky) => draft.record(Change::Sticky(sticky)),
         None if draft.state().info.sticky.is_some() => draft.record(Change::StickyGone(Nothing {})),
         _ => {}
     }
@@ -221,11 +169,7 @@ pub(in crate::workflow) fn remember_build(
     completed_id: i64,
 ) {
     let build_id = stamp.map_or("", |s| s.build_id.as_str());
-    let checksum = if build_id.is_empty() {
-        binary_checksum
-    } else {
-        build_id
-    };
+    let checksum = if build_id.is_empty() { binary_checksum } else { build_id };
     let points = draft.state().info.auto_reset_points.as_ref();
     let known = points.is_some_and(|p| p.points.iter().any(|p| p.binary_checksum == checksum));
     if !known {
@@ -242,21 +186,13 @@ pub(in crate::workflow) fn remember_build(
 fn build_id_values(stamp: Option<&WorkerVersionStamp>) -> Vec<String> {
     match stamp {
         Some(s) if s.use_versioning => vec![format!("versioned:{}", s.build_id)],
-        Some(s) if !s.build_id.is_empty() => vec![
-            "unversioned".to_owned(),
-            format!("unversioned:{}", s.build_id),
-        ],
+        Some(s) if !s.build_id.is_empty() => vec!["unversioned".to_owned(), format!("unversioned:{}", s.build_id)],
         _ => vec!["unversioned".to_owned()],
     }
 }
 
 fn add_reset_point(draft: &mut Draft<'_, '_>, checksum: &str, build_id: &str, completed_id: i64) {
-    let mut points = draft
-        .state()
-        .info
-        .auto_reset_points
-        .clone()
-        .map_or_else(Vec::new, |p| p.points);
+    let mut points = draft.state().info.auto_reset_points.clone().map_or_else(Vec::new, |p| p.points);
     let resettable = draft.state().children.is_empty()
         && draft.state().external_cancels.is_empty()
         && draft.state().external_signals.is_empty();
@@ -271,8 +207,5 @@ fn add_reset_point(draft: &mut Draft<'_, '_>, checksum: &str, build_id: &str, co
     });
     let surplus = points.len().saturating_sub(MAX_RESET_POINTS);
     points.drain(..surplus);
-    draft.record(Change::Facts(Facts {
-        auto_reset_points: Some(ResetPoints { points }),
-        ..Facts::default()
-    }));
+    draft.record(Change::Facts(Facts { auto_reset_points: Some(ResetPoints { points }), ..Facts::default() }));
 }

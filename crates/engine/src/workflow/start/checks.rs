@@ -12,9 +12,7 @@ use evertide_proto::common::link::{Variant as LinkVariant, workflow_event};
 use evertide_proto::common::{Callback, Link, Memo, Payloads, Priority};
 use evertide_proto::enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
 use evertide_proto::taskqueue::TaskQueue;
-use evertide_proto::workflowservice::{
-    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
-};
+use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
 use prost::Message;
 use prost_types::Duration;
 
@@ -53,9 +51,7 @@ pub(in crate::workflow) fn prepare(
         && options.attach_completion_callbacks
         && !options.attach_request_id
     {
-        return Err(Rejection::invalid(
-            "attaching request ID is required for attaching completion callbacks",
-        ));
+        return Err(Rejection::invalid("attaching request ID is required for attaching completion callbacks"));
     }
     Ok(request)
 }
@@ -68,9 +64,7 @@ pub(super) fn prepare_signal_with_start(
     let limit = env.limits.id_length_bytes;
     check_workflow_id(&request.workflow_id, limit)?;
     let too_long = |what: &str, length: usize| {
-        Rejection::invalid(format!(
-            "{what} exceeds maximum allowed length ({length}/{limit})"
-        ))
+        Rejection::invalid(format!("{what} exceeds maximum allowed length ({length}/{limit})"))
     };
     if request.signal_name.is_empty() {
         return Err(Rejection::invalid("signal not set"));
@@ -89,10 +83,7 @@ pub(super) fn prepare_signal_with_start(
     if request.request_id.len() > limit {
         return Err(too_long("Request ID", request.request_id.len()));
     }
-    let signal_size = request
-        .signal_input
-        .as_ref()
-        .map_or(0, Message::encoded_len);
+    let signal_size = request.signal_input.as_ref().map_or(0, Message::encoded_len);
     if signal_size > env.limits.blob_size_bytes {
         return Err(Rejection::invalid("Blob data size exceeds limit."));
     }
@@ -131,11 +122,7 @@ fn split(
         workflow_run_timeout: request.workflow_run_timeout,
         workflow_task_timeout: request.workflow_task_timeout,
         identity: request.identity,
-        request_id: if request.request_id.is_empty() {
-            env.ids.uuid()
-        } else {
-            request.request_id
-        },
+        request_id: if request.request_id.is_empty() { env.ids.uuid() } else { request.request_id },
         workflow_id_reuse_policy: request.workflow_id_reuse_policy,
         workflow_id_conflict_policy: request.workflow_id_conflict_policy,
         retry_policy: request.retry_policy,
@@ -160,18 +147,13 @@ fn check_workflow_id(workflow_id: &str, limit: usize) -> Result<(), Rejection> {
     }
     if workflow_id.len() > limit {
         let length = workflow_id.len();
-        return Err(Rejection::invalid(format!(
-            "WorkflowId exceeds maximum allowed length ({length}/{limit})"
-        )));
+        return Err(Rejection::invalid(format!("WorkflowId exceeds maximum allowed length ({length}/{limit})")));
     }
     Ok(())
 }
 
 /// A task queue must be named, and not with a name of the system's.
-pub(in crate::workflow) fn check_task_queue(
-    queue: Option<&TaskQueue>,
-    limit: usize,
-) -> Result<(), Rejection> {
+pub(in crate::workflow) fn check_task_queue(queue: Option<&TaskQueue>, limit: usize) -> Result<(), Rejection> {
     let Some(queue) = queue else {
         return Err(Rejection::invalid("taskQueue is not set"));
     };
@@ -182,37 +164,25 @@ pub(in crate::workflow) fn check_task_queue(
         return Err(Rejection::invalid("taskQueue length exceeds limit"));
     }
     if queue.name.starts_with(RESERVED_PREFIX) {
-        return Err(Rejection::invalid(
-            "task queue name cannot start with reserved prefix /_sys/",
-        ));
+        return Err(Rejection::invalid("task queue name cannot start with reserved prefix /_sys/"));
     }
     if queue.name == INTERNAL_QUEUE {
-        return Err(Rejection::invalid(format!(
-            "cannot use internal per-namespace task queue:{INTERNAL_QUEUE}"
-        )));
+        return Err(Rejection::invalid(format!("cannot use internal per-namespace task queue:{INTERNAL_QUEUE}")));
     }
     Ok(())
 }
 
 /// Checks that start and signal-with-start share.
-fn prepare_common(
-    request: &mut StartWorkflowExecutionRequest,
-    env: &Env<'_>,
-) -> Result<(), Rejection> {
+fn prepare_common(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) -> Result<(), Rejection> {
     if let Some(policy) = &request.retry_policy {
         request.retry_policy = Some(retry_policy::checked(policy)?);
     }
     cap(&mut request.workflow_start_delay, "WorkflowStartDelay")?;
     if !request.cron_schedule.is_empty() && request.workflow_start_delay.is_some() {
-        return Err(Rejection::invalid(
-            "CronSchedule and WorkflowStartDelay may not be used together.",
-        ));
+        return Err(Rejection::invalid("CronSchedule and WorkflowStartDelay may not be used together."));
     }
     cron::check(&request.cron_schedule, env.now_ns)?;
-    cap(
-        &mut request.workflow_execution_timeout,
-        "WorkflowExecutionTimeout",
-    )?;
+    cap(&mut request.workflow_execution_timeout, "WorkflowExecutionTimeout")?;
     cap(&mut request.workflow_run_timeout, "WorkflowRunTimeout")?;
     cap(&mut request.workflow_task_timeout, "WorkflowTaskTimeout")?;
     check_priority(request.priority.as_ref()).map_err(Rejection::invalid)?;
@@ -221,11 +191,8 @@ fn prepare_common(
 }
 
 fn cap(value: &mut Option<Duration>, field: &str) -> Result<(), Rejection> {
-    *value = duration::checked(value.as_ref()).map_err(|e| {
-        Rejection::invalid(format!(
-            "An invalid {field}Seconds is set on request. cause: {e}"
-        ))
-    })?;
+    *value = duration::checked(value.as_ref())
+        .map_err(|e| Rejection::invalid(format!("An invalid {field}Seconds is set on request. cause: {e}")))?;
     Ok(())
 }
 
@@ -248,14 +215,8 @@ fn finish(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) -> Result<
 }
 
 /// Which policies go together, and what stands for none.
-fn set_policies(
-    request: &mut StartWorkflowExecutionRequest,
-    default: Conflict,
-) -> Result<(), Rejection> {
-    let (reuse, conflict) = (
-        request.workflow_id_reuse_policy(),
-        request.workflow_id_conflict_policy(),
-    );
+fn set_policies(request: &mut StartWorkflowExecutionRequest, default: Conflict) -> Result<(), Rejection> {
+    let (reuse, conflict) = (request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy());
     if reuse == Reuse::TerminateIfRunning {
         if conflict != Conflict::Unspecified {
             return Err(Rejection::invalid(
@@ -302,16 +263,12 @@ pub(in crate::workflow) fn check_links(links: &[Link], env: &Env<'_>) -> Result<
     let (most, largest) = (env.limits.links_per_request, env.limits.link_size_bytes);
     if links.len() > most {
         let got = links.len();
-        return Err(Rejection::invalid(format!(
-            "cannot attach more than {most} links per request, got {got}"
-        )));
+        return Err(Rejection::invalid(format!("cannot attach more than {most} links per request, got {got}")));
     }
     for link in links {
         let size = link.encoded_len();
         if size > largest {
-            return Err(Rejection::invalid(format!(
-                "link exceeds allowed size of {largest}, got {size}"
-            )));
+            return Err(Rejection::invalid(format!("link exceeds allowed size of {largest}, got {size}")));
         }
         check_link(link).map_err(Rejection::invalid)?;
     }
@@ -331,12 +288,8 @@ fn check_link(link: &Link) -> Result<(), &'static str> {
                 return Err("workflow event link must not have an empty run ID field");
             }
             match &e.reference {
-                Some(workflow_event::Reference::EventRef(r))
-                    if r.event_type == 0 && r.event_id != 0 =>
-                {
-                    Err(
-                        "workflow event link ref cannot have an unspecified event type and a non-zero event ID",
-                    )
+                Some(workflow_event::Reference::EventRef(r)) if r.event_type == 0 && r.event_id != 0 => {
+                    Err("workflow event link ref cannot have an unspecified event type and a non-zero event ID")
                 }
                 _ => Ok(()),
             }

@@ -24,11 +24,7 @@ pub(in crate::workflow) struct RunSeed {
 }
 
 /// Makes a run and lets `then` record what follows its first event in the same commit.
-pub(in crate::workflow) fn new_run(
-    seed: RunSeed,
-    env: &mut Env<'_>,
-    then: impl FnOnce(&mut Draft<'_, '_>),
-) -> NewRun {
+pub(in crate::workflow) fn new_run(seed: RunSeed, env: &mut Env<'_>, then: impl FnOnce(&mut Draft<'_, '_>)) -> NewRun {
     let mut exec = Execution::default();
     let mut draft = Draft::new(&mut exec, env);
     draft.record(Change::Created(seed.creation));
@@ -40,16 +36,10 @@ pub(in crate::workflow) fn new_run(
 }
 
 /// The first run of a chain, from a start request that has been prepared.
-pub(in crate::workflow) fn seed_of(
-    request: StartWorkflowExecutionRequest,
-    env: &mut Env<'_>,
-) -> RunSeed {
+pub(in crate::workflow) fn seed_of(request: StartWorkflowExecutionRequest, env: &mut Env<'_>) -> RunSeed {
     let now_ns = env.now_ns;
     let run_id = env.ids.run_id(now_ns);
-    let namespace_id = env
-        .namespaces
-        .named(&request.namespace)
-        .map_or_else(String::new, |n| n.id.clone());
+    let namespace_id = env.namespaces.named(&request.namespace).map_or_else(String::new, |n| n.id.clone());
     let backoff_ns = first_backoff_ns(&request, now_ns);
     let execution_ns = duration_ns(request.workflow_execution_timeout.as_ref());
     let (run_timeout, task_timeout) = timeouts(&request, env);
@@ -61,21 +51,11 @@ pub(in crate::workflow) fn seed_of(
         request_id: request.request_id,
         ..Creation::default()
     };
-    let initiator = if request.cron_schedule.is_empty() {
-        Initiator::Unspecified
-    } else {
-        Initiator::CronSchedule
-    };
+    let initiator = if request.cron_schedule.is_empty() { Initiator::Unspecified } else { Initiator::CronSchedule };
     let queue = request.task_queue.map_or_else(String::new, |q| q.name);
     let started = WorkflowExecutionStartedEventAttributes {
         workflow_type: request.workflow_type,
-        task_queue: Some(
-            QueueRef {
-                name: queue,
-                normal_name: String::new(),
-            }
-            .to_proto(),
-        ),
+        task_queue: Some(QueueRef { name: queue, normal_name: String::new() }.to_proto()),
         input: request.input,
         workflow_execution_timeout: request.workflow_execution_timeout,
         workflow_run_timeout: run_timeout,
@@ -101,25 +81,14 @@ pub(in crate::workflow) fn seed_of(
         time_skipping_config: request.time_skipping_config,
         ..WorkflowExecutionStartedEventAttributes::default()
     };
-    let extra = EventExtra {
-        user_metadata: request.user_metadata,
-        links: request.links,
-        ..EventExtra::default()
-    };
-    RunSeed {
-        creation,
-        started,
-        extra,
-    }
+    let extra = EventExtra { user_metadata: request.user_metadata, links: request.links, ..EventExtra::default() };
+    RunSeed { creation, started, extra }
 }
 
 /// How long the first task waits: the start delay, or until the first time of the cron schedule.
 fn first_backoff_ns(request: &StartWorkflowExecutionRequest, now_ns: i64) -> i64 {
     if !request.cron_schedule.is_empty() {
-        return cron::parse(&request.cron_schedule)
-            .ok()
-            .and_then(|cron| cron.backoff_ns(now_ns, now_ns))
-            .unwrap_or(0);
+        return cron::parse(&request.cron_schedule).ok().and_then(|cron| cron.backoff_ns(now_ns, now_ns)).unwrap_or(0);
     }
     duration_ns(request.workflow_start_delay.as_ref())
 }
@@ -130,26 +99,17 @@ fn timeouts(
     env: &Env<'_>,
 ) -> (Option<prost_types::Duration>, Option<prost_types::Duration>) {
     let execution_ns = duration_ns(request.workflow_execution_timeout.as_ref());
-    let run_ns = crate::env::shorter_ns(
-        duration_ns(request.workflow_run_timeout.as_ref()),
-        execution_ns,
-    );
-    let task_ns = workflow_task::effective_timeout_ns(
-        duration_ns(request.workflow_task_timeout.as_ref()),
-        run_ns,
-        env.limits,
-    );
-    let run =
-        (run_ns > 0 || request.workflow_run_timeout.is_some()).then(|| duration::from_ns(run_ns));
+    let run_ns = crate::env::shorter_ns(duration_ns(request.workflow_run_timeout.as_ref()), execution_ns);
+    let task_ns =
+        workflow_task::effective_timeout_ns(duration_ns(request.workflow_task_timeout.as_ref()), run_ns, env.limits);
+    let run = (run_ns > 0 || request.workflow_run_timeout.is_some()).then(|| duration::from_ns(run_ns));
     (run, Some(duration::from_ns(task_ns)))
 }
 
 /// When the chain times out, in whole milliseconds.
 fn expiration(now_ns: i64, backoff_ns: i64, execution_ns: i64) -> Option<prost_types::Timestamp> {
     (execution_ns > 0).then(|| {
-        let due_ns = now_ns
-            .saturating_add(backoff_ns)
-            .saturating_add(execution_ns);
+        let due_ns = now_ns.saturating_add(backoff_ns).saturating_add(execution_ns);
         timestamp(due_ns - due_ns.rem_euclid(1_000_000))
     })
 }

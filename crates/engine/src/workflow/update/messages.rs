@@ -31,9 +31,7 @@ pub(in crate::workflow) struct Messages {
 impl Messages {
     /// All of an answer.
     pub(in crate::workflow) fn new(messages: Vec<Message>) -> Self {
-        Self {
-            waiting: messages.into(),
-        }
+        Self { waiting: messages.into() }
     }
 
     fn take(&mut self, id: &str) -> Option<Message> {
@@ -50,13 +48,7 @@ pub(in crate::workflow) fn messages_for_task(
     inline: bool,
 ) -> Vec<Message> {
     let mut messages = Vec::new();
-    for update in draft
-        .exec
-        .volatile
-        .updates
-        .iter_mut()
-        .filter(|u| !(inline && u.sent))
-    {
+    for update in draft.exec.volatile.updates.iter_mut().filter(|u| !(inline && u.sent)) {
         update.sent = true;
         messages.push(Message {
             id: format!("{}/request", update.id),
@@ -87,32 +79,18 @@ pub(in crate::workflow) fn leaves_nothing(
     if !task.speculative || request.force_create_new_workflow_task || !request.commands.is_empty() {
         return false;
     }
-    if !request
-        .messages
-        .iter()
-        .all(|m| kind_of(m) == Kind::Rejection)
-    {
+    if !request.messages.iter().all(|m| kind_of(m) == Kind::Rejection) {
         return false;
     }
     let since = draft.state().next_event_id - (draft.state().info.previous_started_event_id + 2);
-    let steps_back = request
-        .capabilities
-        .is_some_and(|c| c.discard_speculative_workflow_task_with_events);
-    since
-        <= if steps_back {
-            MOST_EVENTS_TO_STEP_BACK
-        } else {
-            0
-        }
+    let steps_back = request.capabilities.is_some_and(|c| c.discard_speculative_workflow_task_with_events);
+    since <= if steps_back { MOST_EVENTS_TO_STEP_BACK } else { 0 }
 }
 
 /// Takes the rejections of an answer that leaves nothing behind.
 pub(in crate::workflow) fn take_rejections(draft: &mut Draft<'_, '_>, messages: &[Message]) {
     for message in messages {
-        let body = message
-            .body
-            .as_ref()
-            .map_or_else(Vec::new, |b| b.value.clone());
+        let body = message.body.as_ref().map_or_else(Vec::new, |b| b.value.clone());
         let rejection = UpdateRejection::decode(body.as_slice()).unwrap_or_default();
         reject(draft, &message.protocol_instance_id, rejection);
     }
@@ -131,10 +109,7 @@ pub(in crate::workflow) fn message_command(
         return Err(bad("MessageID is not set on ProtocolMessageCommand."));
     }
     let Some(message) = completion.messages.take(&a.message_id) else {
-        return Err(bad(format!(
-            "ProtocolMessageCommand referenced absent message ID {}",
-            a.message_id
-        )));
+        return Err(bad(format!("ProtocolMessageCommand referenced absent message ID {}", a.message_id)));
     };
     take(draft, &message, completion.completed_id)
 }
@@ -145,7 +120,8 @@ pub(in crate::workflow) fn take_messages(
     completion: &mut Completion,
 ) -> Result<(), BadCommand> {
     while let Some(message) = completion.messages.waiting.pop_front() {
-        if draft.state().is_running() {
+        // Once the run has closed nothing more is written, but a rejection writes nothing.
+        if draft.state().is_running() || kind_of(&message) == Kind::Rejection {
             take(draft, &message, completion.completed_id)?;
         }
     }
@@ -185,35 +161,19 @@ fn take(draft: &mut Draft<'_, '_>, message: &Message, completed_id: i64) -> Resu
     if let Kind::Foreign(protocol) = &kind {
         return Err(bad(format!("unsupported protocol type {protocol}")));
     }
-    let body = message
-        .body
-        .as_ref()
-        .map_or(&[][..], |b| b.value.as_slice());
+    let body = message.body.as_ref().map_or(&[][..], |b| b.value.as_slice());
     let size = message.encoded_len();
     if size > draft.limits().blob_size_bytes {
         let url = message.body.as_ref().map_or("", |b| &b.type_url);
         let name = url.rsplit('/').next().unwrap_or_default();
         let text = format!("Message type {name} exceeds size limit.");
-        return Err(BadCommand::terminate(
-            Cause::BadUpdateWorkflowExecutionMessage,
-            text,
-        ));
+        return Err(BadCommand::terminate(Cause::BadUpdateWorkflowExecutionMessage, text));
     }
     let id = message.protocol_instance_id.as_str();
     let unreadable = |e: prost::DecodeError| bad(format!("unable to unmarshal message body: {e}"));
     match kind {
-        Kind::Acceptance => accept(
-            draft,
-            id,
-            Acceptance::decode(body).map_err(unreadable)?,
-            completed_id,
-        ),
-        Kind::Response => respond(
-            draft,
-            id,
-            Response::decode(body).map_err(unreadable)?,
-            completed_id,
-        ),
+        Kind::Acceptance => accept(draft, id, Acceptance::decode(body).map_err(unreadable)?, completed_id),
+        Kind::Response => respond(draft, id, Response::decode(body).map_err(unreadable)?, completed_id),
         Kind::Rejection => {
             let rejection = UpdateRejection::decode(body).map_err(unreadable)?;
             check_rejection(draft, id, &rejection, completed_id)?;
@@ -232,11 +192,7 @@ fn take(draft: &mut Draft<'_, '_>, message: &Message, completed_id: i64) -> Resu
 /// does not bring it back.
 fn find(draft: &Draft<'_, '_>, id: &str, brings_back: bool) -> Result<Option<State>, BadCommand> {
     if let Some(live) = draft.exec.volatile.update(id) {
-        return Ok(Some(if live.sent {
-            State::Sent
-        } else {
-            State::Admitted
-        }));
+        return Ok(Some(if live.sent { State::Sent } else { State::Admitted }));
     }
     if let Some(info) = draft.state().updates.get(id) {
         return Ok(Some(match info {
@@ -285,12 +241,7 @@ fn wrong_state(id: &str, message: &str, state: State, completed_id: i64) -> BadC
     ))
 }
 
-fn accept(
-    draft: &mut Draft<'_, '_>,
-    id: &str,
-    acceptance: Acceptance,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+fn accept(draft: &mut Draft<'_, '_>, id: &str, acceptance: Acceptance, completed_id: i64) -> Result<(), BadCommand> {
     let state = find(draft, id, acceptance.accepted_request.is_some())?;
     if let Some(state) = state
         && state != State::Sent
@@ -298,30 +249,16 @@ fn accept(
         return Err(wrong_state(id, "Acceptance", state, completed_id));
     }
     if acceptance.accepted_request_sequencing_event_id == 0 {
-        return Err(bad(
-            "invalid *update.Acceptance: accepted_request_sequencing_event_id is not set",
-        ));
+        return Err(bad("invalid *update.Acceptance: accepted_request_sequencing_event_id is not set"));
     }
     if acceptance.accepted_request_message_id.is_empty() {
-        return Err(bad(
-            "invalid *update.Acceptance: accepted_request_message_id is not set",
-        ));
+        return Err(bad("invalid *update.Acceptance: accepted_request_message_id is not set"));
     }
     let admitted = draft.state().updates.contains_key(id);
-    let live = draft
-        .exec
-        .volatile
-        .updates
-        .iter()
-        .position(|u| u.id == id)
-        .map(|i| draft.exec.volatile.updates.remove(i));
-    let request = live
-        .map(|u| u.request)
-        .or(acceptance.accepted_request)
-        .filter(|_| !admitted);
-    let request_id = request
-        .as_ref()
-        .map_or_else(String::new, |r| r.request_id.clone());
+    let live =
+        draft.exec.volatile.updates.iter().position(|u| u.id == id).map(|i| draft.exec.volatile.updates.remove(i));
+    let request = live.map(|u| u.request).or(acceptance.accepted_request).filter(|_| !admitted);
+    let request_id = request.as_ref().map_or_else(String::new, |r| r.request_id.clone());
     let event_id = draft.event(WorkflowExecutionUpdateAcceptedEventAttributes {
         protocol_instance_id: id.to_owned(),
         accepted_request_message_id: acceptance.accepted_request_message_id,
@@ -329,36 +266,17 @@ fn accept(
         accepted_request: request,
     });
     if !request_id.is_empty() {
-        let made = RequestId {
-            event_type: EventType::WorkflowExecutionUpdateAccepted.into(),
-            event_id,
-        };
-        draft.record(Change::RequestSeen(RequestSeen {
-            id: request_id,
-            made,
-        }));
+        let made = RequestId { event_type: EventType::WorkflowExecutionUpdateAccepted.into(), event_id };
+        draft.record(Change::RequestSeen(RequestSeen { id: request_id, made }));
     }
-    draft
-        .effects
-        .updates
-        .push((id.to_owned(), UpdateSignal::Accepted));
+    draft.tell_update(id, UpdateSignal::Accepted);
     Ok(())
 }
 
-fn respond(
-    draft: &mut Draft<'_, '_>,
-    id: &str,
-    response: Response,
-    completed_id: i64,
-) -> Result<(), BadCommand> {
+fn respond(draft: &mut Draft<'_, '_>, id: &str, response: Response, completed_id: i64) -> Result<(), BadCommand> {
     let state = find(draft, id, false)?;
     let Some(State::Accepted(accepted_event_id)) = state else {
-        return Err(wrong_state(
-            id,
-            "Response",
-            state.unwrap_or(State::Sent),
-            completed_id,
-        ));
+        return Err(wrong_state(id, "Response", state.unwrap_or(State::Sent), completed_id));
     };
     let Some(meta) = response.meta else {
         return Err(bad("invalid *update.Response: meta is not set"));
@@ -367,9 +285,7 @@ fn respond(
         return Err(bad("invalid *update.Response: meta.update_id is not set"));
     }
     if meta.update_id != id {
-        return Err(bad(format!(
-            "invalid *update.Response: meta.update_id != {id}"
-        )));
+        return Err(bad(format!("invalid *update.Response: meta.update_id != {id}")));
     }
     let Some(outcome) = response.outcome else {
         return Err(bad("invalid *update.Response: outcome is not set"));
@@ -379,10 +295,7 @@ fn respond(
         accepted_event_id,
         outcome: Some(outcome.clone()),
     });
-    draft
-        .effects
-        .updates
-        .push((id.to_owned(), UpdateSignal::Completed(outcome)));
+    draft.tell_update(id, UpdateSignal::Completed(outcome));
     Ok(())
 }
 
@@ -403,8 +316,5 @@ fn reject(draft: &mut Draft<'_, '_>, id: &str, rejection: UpdateRejection) {
     draft.exec.volatile.updates.retain(|u| u.id != id);
     forget_admitted(draft, id);
     let outcome = outcome_of_failure(rejection.failure.unwrap_or_default());
-    draft
-        .effects
-        .updates
-        .push((id.to_owned(), UpdateSignal::Completed(outcome)));
+    draft.tell_update(id, UpdateSignal::Completed(outcome));
 }

@@ -6,16 +6,10 @@ use crate::workflow::chain::ChainOutcome;
 use crate::workflow::draft::{Draft, Reply};
 use crate::workflow::start::{self, Admission, new_run, seed_of, started_reply};
 use crate::workflow::state::Execution;
-use crate::workflow::update::{
-    Asked, admit, check_admission, check_request, reply, status_of, wait_stage,
-};
+use crate::workflow::update::{Asked, admit, check_admission, check_request, reply, status_of, wait_stage};
 use crate::workflow::workflow_task;
-use evertide_proto::enums::{
-    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as Conflict,
-};
-use evertide_proto::workflowservice::{
-    StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
-};
+use evertide_proto::enums::{UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as Conflict};
+use evertide_proto::workflowservice::{StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest};
 
 /// ExecuteMultiOperation of a start and an update.
 pub(in crate::workflow) fn update_with_start(
@@ -48,32 +42,20 @@ fn with_current(
     let draft = Draft::new(current, env);
     let known = status_of(&draft, &asked.id);
     let running = draft.state().is_running();
-    let completed_by_itself = draft
-        .state()
-        .updates
-        .get(&asked.id)
-        .is_some_and(|u| u.outcome.is_some());
+    let completed_by_itself = draft.state().updates.get(&asked.id).is_some_and(|u| u.outcome.is_some());
     let same_start = draft.state().info.create_request_id == start.request_id;
     let use_existing = start.workflow_id_conflict_policy() == Conflict::UseExisting;
     if completed_by_itself || (running && (same_start || known.is_some() || use_existing)) {
         return update_existing(asked, current, env);
     }
-    let admission = start::admit(
-        current,
-        start.workflow_id_conflict_policy(),
-        start.workflow_id_reuse_policy(),
-    )
-    .map_err(|start| failed(start, aborted()))?;
+    let admission = start::admit(current, start.workflow_id_conflict_policy(), start.workflow_id_reuse_policy())
+        .map_err(|start| failed(start, aborted()))?;
     let replaced = (admission == Admission::Terminate).then_some(current);
     Ok(create(start, asked, replaced, env))
 }
 
 /// The open run gets the update; or the update is known and answered.
-fn update_existing(
-    asked: &Asked,
-    current: &mut Execution,
-    env: &mut Env<'_>,
-) -> Result<ChainOutcome, Rejection> {
+fn update_existing(asked: &Asked, current: &mut Execution, env: &mut Env<'_>) -> Result<ChainOutcome, Rejection> {
     let mut draft = Draft::new(current, env);
     let status = match status_of(&draft, &asked.id) {
         Some(status) => status,
@@ -94,15 +76,8 @@ fn update_existing(
         eager_task: None,
         signal_link: None,
     };
-    let reply = Reply::StartedAndUpdated {
-        started: Box::new(started),
-        updated: Box::new(updated),
-    };
-    Ok(ChainOutcome {
-        current: Some(draft.finish()),
-        new: None,
-        reply,
-    })
+    let reply = Reply::StartedAndUpdated { started: Box::new(started), updated: Box::new(updated) };
+    Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply })
 }
 
 /// A new run whose first task carries the update.
@@ -120,15 +95,8 @@ fn create(
     });
     let started = started_reply(&new.exec.state, None);
     let updated = reply(&new.exec.state, asked, (Stage::Admitted, None));
-    let reply = Reply::StartedAndUpdated {
-        started: Box::new(started),
-        updated: Box::new(updated),
-    };
-    ChainOutcome {
-        current,
-        new: Some(Box::new(new)),
-        reply,
-    }
+    let reply = Reply::StartedAndUpdated { started: Box::new(started), updated: Box::new(updated) };
+    ChainOutcome { current, new: Some(Box::new(new)), reply }
 }
 
 fn asked(update: UpdateWorkflowExecutionRequest, env: &mut Env<'_>) -> Asked {
@@ -138,11 +106,7 @@ fn asked(update: UpdateWorkflowExecutionRequest, env: &mut Env<'_>) -> Asked {
     if meta.update_id.is_empty() {
         meta.update_id = env.ids.uuid();
     }
-    Asked {
-        id: meta.update_id.clone(),
-        request,
-        wait_stage,
-    }
+    Asked { id: meta.update_id.clone(), request, wait_stage }
 }
 
 /// What a start in this call must not have, and all that any start must be.
@@ -154,9 +118,7 @@ fn check_start(
         return Err(Rejection::invalid("CronSchedule is not allowed."));
     }
     if start.request_eager_execution {
-        return Err(Rejection::invalid(
-            "RequestEagerExecution is not supported.",
-        ));
+        return Err(Rejection::invalid("RequestEagerExecution is not supported."));
     }
     if start.workflow_start_delay.is_some() {
         return Err(Rejection::invalid("WorkflowStartDelay is not supported."));
@@ -179,32 +141,18 @@ fn check_update(
         return Err(Rejection::invalid("RunId is not allowed."));
     }
     if execution.map_or("", |e| &e.workflow_id) != start.workflow_id {
-        return Err(Rejection::invalid(
-            "WorkflowId is not consistent with previous operation(s).",
-        ));
+        return Err(Rejection::invalid("WorkflowId is not consistent with previous operation(s)."));
     }
     Ok(())
 }
 
 fn aborted() -> Rejection {
-    Rejection {
-        code: Code::Aborted,
-        message: "Operation was aborted.".into(),
-        detail: Detail::MultiOperationAborted,
-    }
+    Rejection { code: Code::Aborted, message: "Operation was aborted.".into(), detail: Detail::MultiOperationAborted }
 }
 
 /// The refusal of the whole call: its code is that of the first operation that failed by itself.
 fn failed(start: Rejection, update: Rejection) -> Rejection {
-    let code = if start.code == Code::Aborted {
-        update.code
-    } else {
-        start.code
-    };
+    let code = if start.code == Code::Aborted { update.code } else { start.code };
     let message = "Update-with-Start could not be executed.".into();
-    Rejection {
-        code,
-        message,
-        detail: Detail::MultiOperation(vec![start, update]),
-    }
+    Rejection { code, message, detail: Detail::MultiOperation(vec![start, update]) }
 }

@@ -5,14 +5,12 @@ use crate::token::TaskToken;
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::{Decided, Draft, Reply};
 use crate::workflow::state::WorkflowTask;
-use crate::workflow::workflow_task::{clear, dispatch, owned, schedule, set_counters, solidify};
+use crate::workflow::workflow_task::{clear, dispatch, owned, schedule, set_counters, solidify, solidify_as};
 use crate::workflow::{close, query, search_attributes, update};
 use evertide_proto::common::WorkerVersionStamp;
 use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::Failure;
-use evertide_proto::history::{
-    WorkflowTaskFailedEventAttributes, WorkflowTaskTimedOutEventAttributes,
-};
+use evertide_proto::history::{WorkflowTaskFailedEventAttributes, WorkflowTaskTimedOutEventAttributes};
 use evertide_proto::workflowservice::RespondWorkflowTaskFailedRequest;
 
 /// Who the server is in events that it makes by itself.
@@ -36,11 +34,7 @@ pub(in crate::workflow) struct Report {
 impl Report {
     /// The server itself ends the task.
     pub(in crate::workflow) fn by_server(cause: Cause) -> Self {
-        Self {
-            cause,
-            identity: SERVER_IDENTITY.to_owned(),
-            ..Self::default()
-        }
+        Self { cause, identity: SERVER_IDENTITY.to_owned(), ..Self::default() }
     }
 }
 
@@ -94,10 +88,7 @@ pub(in crate::workflow) fn fail(draft: &mut Draft<'_, '_>, report: Report) {
     report_problems(
         draft,
         "WorkflowTaskFailed",
-        &format!(
-            "WorkflowTaskFailedCause{}",
-            camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")
-        ),
+        &format!("WorkflowTaskFailedCause{}", camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")),
     );
 }
 
@@ -111,6 +102,7 @@ pub(in crate::workflow) fn fail_with_full_buffer(draft: &mut Draft<'_, '_>) {
 /// The run ends under a started task: the task is failed for the record, the buffered events are written.
 pub(in crate::workflow) fn end_by_force(draft: &mut Draft<'_, '_>) {
     if draft.exec.task_started() {
+        solidify_as(draft, Some(SERVER_IDENTITY));
         end(draft, |draft, task| {
             draft.event(WorkflowTaskFailedEventAttributes {
                 scheduled_event_id: task.scheduled_event_id,
@@ -121,7 +113,7 @@ pub(in crate::workflow) fn end_by_force(draft: &mut Draft<'_, '_>) {
             });
         });
     }
-    clear(draft);
+    draft.exec.volatile.speculative = None; // One that nobody had started leaves no trace.
     draft.flush_buffer();
 }
 
@@ -136,11 +128,7 @@ pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
     });
     let Some(task) = timed_out else { return };
     count_failure(draft, &task);
-    report_problems(
-        draft,
-        "WorkflowTaskTimedOut",
-        "WorkflowTaskTimedOutCauseStartToClose",
-    );
+    report_problems(draft, "WorkflowTaskTimedOut", "WorkflowTaskTimedOutCauseStartToClose");
     schedule(draft);
 }
 
@@ -163,10 +151,7 @@ pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
 }
 
 /// Takes a started task out of flight: `write` writes its end if it is a first attempt; then the buffer is flushed.
-fn end(
-    draft: &mut Draft<'_, '_>,
-    write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask),
-) -> Option<WorkflowTask> {
+fn end(draft: &mut Draft<'_, '_>, write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask)) -> Option<WorkflowTask> {
     solidify(draft);
     let task = draft.state().workflow_task.clone()?;
     if !task.is_transient() {
@@ -204,12 +189,7 @@ fn report_problems(draft: &mut Draft<'_, '_>, category: &str, cause: &str) {
 /// What follows the prefix of an enum's name, `BAR_BAZ`, in camel case: `BarBaz`.
 pub(in crate::workflow) fn camel(name: &str, prefix: &str) -> String {
     let name = name.strip_prefix(prefix).unwrap_or(name);
-    let word = |w: &str| {
-        w.chars()
-            .take(1)
-            .chain(w.chars().skip(1).map(|c| c.to_ascii_lowercase()))
-            .collect::<String>()
-    };
+    let word = |w: &str| w.chars().take(1).chain(w.chars().skip(1).map(|c| c.to_ascii_lowercase())).collect::<String>();
     name.split('_').map(word).collect()
 }
 
@@ -220,17 +200,8 @@ fn clear_sticky(draft: &mut Draft<'_, '_>) {
 }
 
 /// The worker behind a sticky queue is gone: its waiting task goes to the normal queue at once, without an event.
-pub(in crate::workflow) fn give_up_sticky(
-    draft: &mut Draft<'_, '_>,
-    sticky_queue: &str,
-) -> Decided {
-    if draft
-        .state()
-        .info
-        .sticky
-        .as_ref()
-        .is_some_and(|s| s.queue == sticky_queue)
-    {
+pub(in crate::workflow) fn give_up_sticky(draft: &mut Draft<'_, '_>, sticky_queue: &str) -> Decided {
+    if draft.state().info.sticky.as_ref().is_some_and(|s| s.queue == sticky_queue) {
         clear_sticky(draft);
     }
     let Some(mut task) = draft.exec.task().cloned() else {
@@ -243,8 +214,7 @@ pub(in crate::workflow) fn give_up_sticky(
     task.schedule_to_start_due_ns = 0;
     task.sticky_queue.clear();
     if task.speculative {
-        task.schedule_to_start_due_ns =
-            draft.now_ns() + draft.limits().speculative_schedule_to_start_ns;
+        task.schedule_to_start_due_ns = draft.now_ns() + draft.limits().speculative_schedule_to_start_ns;
         draft.exec.volatile.speculative = Some(task);
     } else {
         draft.record(Change::Task(task));
@@ -264,11 +234,7 @@ pub(in crate::workflow) fn reset_sticky(draft: &mut Draft<'_, '_>) -> Decided {
 
 /// Forgets reported problems once a task completes.
 pub(in crate::workflow) fn clear_problems(draft: &mut Draft<'_, '_>) {
-    if draft
-        .state()
-        .search_attribute("TemporalReportedProblems")
-        .is_some()
-    {
+    if draft.state().search_attribute("TemporalReportedProblems").is_some() {
         search_attributes::set_by_server(draft, "TemporalReportedProblems", &[]);
     }
 }

@@ -27,6 +27,8 @@ pub struct StartTask {
     pub queue: QueueRef,
     /// Build of the worker, as it said.
     pub worker_version: Option<WorkerVersionStamp>,
+    /// The task is started in the commit that makes its run; its event tells no size of the history.
+    pub eager: bool,
 }
 
 /// A started task: the answer to the poll, but for the history, which the shell reads.
@@ -53,11 +55,7 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
     }
     if task.is_started() {
         let again = task.request_id == poll.request_id;
-        return Ok(if again {
-            answer(draft, &task, true, false)
-        } else {
-            Reply::Stale
-        });
+        return Ok(if again { answer(draft, &task, true, false) } else { Reply::Stale });
     }
     if task.speculative && !draft.exec.volatile.has_unsent_updates() {
         clear(draft); // What it was for is gone.
@@ -71,10 +69,7 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
 }
 
 /// Starts the task in flight for the worker that has just completed the last one; it knows the history so far.
-pub(in crate::workflow) fn start_inline(
-    draft: &mut Draft<'_, '_>,
-    identity: &str,
-) -> Option<Box<StartedTask>> {
+pub(in crate::workflow) fn start_inline(draft: &mut Draft<'_, '_>, identity: &str) -> Option<Box<StartedTask>> {
     let task = draft.exec.task().filter(|t| !t.is_started()).cloned()?;
     let poll = StartTask {
         scheduled_event_id: task.scheduled_event_id,
@@ -94,11 +89,7 @@ pub(in crate::workflow) fn start_eager(
     request_id: String,
 ) -> Option<Box<StartedTask>> {
     let task = draft.exec.task().cloned()?;
-    let poll = StartTask {
-        identity: identity.to_owned(),
-        request_id,
-        ..StartTask::default()
-    };
+    let poll = StartTask { identity: identity.to_owned(), request_id, eager: true, ..StartTask::default() };
     let task = put_started(draft, task, &poll);
     started_task(answer(draft, &task, true, false))
 }
@@ -117,11 +108,7 @@ fn started_task(reply: Reply) -> Option<Box<StartedTask>> {
     }
 }
 
-fn put_started(
-    draft: &mut Draft<'_, '_>,
-    mut task: WorkflowTask,
-    poll: &StartTask,
-) -> WorkflowTask {
+fn put_started(draft: &mut Draft<'_, '_>, mut task: WorkflowTask, poll: &StartTask) -> WorkflowTask {
     let extra = EventExtra::default;
     if task.is_transient() && task.scheduled_event_id != draft.state().next_event_id {
         // Events have come since the retry was scheduled: it is a first attempt again, over a longer history.
@@ -160,7 +147,7 @@ fn started_attributes(
         request_id: poll.request_id.clone(),
         suggest_continue_as_new: !reasons.is_empty(),
         suggest_continue_as_new_reasons: reasons.into_iter().map(Into::into).collect(),
-        history_size_bytes: state.info.history_size_bytes,
+        history_size_bytes: if poll.eager { 0 } else { state.info.history_size_bytes },
         ..WorkflowTaskStartedEventAttributes::default()
     }
 }
@@ -168,8 +155,7 @@ fn started_attributes(
 fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
     let (state, limits) = (draft.state(), draft.limits());
     let updates = state.updates.len() + draft.exec.volatile.updates.len();
-    let many_updates =
-        limits.total_updates * limits.total_updates_suggest_continue_as_new_percent / 100;
+    let many_updates = limits.total_updates * limits.total_updates_suggest_continue_as_new_percent / 100;
     let mut reasons = Vec::new();
     if state.info.history_size_bytes >= limits.history_size_suggest_continue_as_new_bytes {
         reasons.push(Reason::HistorySizeTooLarge);
@@ -183,35 +169,20 @@ fn reasons_to_continue_as_new(draft: &Draft<'_, '_>) -> Vec<Reason> {
     reasons
 }
 
-fn answer(
-    draft: &mut Draft<'_, '_>,
-    task: &WorkflowTask,
-    whole_history: bool,
-    inline: bool,
-) -> Reply {
+fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool, inline: bool) -> Reply {
     let messages = update::messages_for_task(draft, task.started_event_id, inline);
     let queries = query::queries_for_task(draft);
     let state = draft.state();
-    let history_from = if whole_history {
-        1
-    } else {
-        state.info.previous_started_event_id + 1
-    };
+    let history_from = if whole_history { 1 } else { state.info.previous_started_event_id + 1 };
     let response = PollWorkflowTaskQueueResponse {
         task_token: token(state, task).to_bytes(),
         workflow_execution: Some(state.execution()),
-        workflow_type: Some(WorkflowType {
-            name: state.workflow_type().to_owned(),
-        }),
+        workflow_type: Some(WorkflowType { name: state.workflow_type().to_owned() }),
         previous_started_event_id: state.info.previous_started_event_id,
         started_event_id: task.started_event_id,
         attempt: task.attempt,
         workflow_execution_task_queue: Some(
-            QueueRef {
-                name: state.task_queue().to_owned(),
-                normal_name: String::new(),
-            }
-            .to_proto(),
+            QueueRef { name: state.task_queue().to_owned(), normal_name: String::new() }.to_proto(),
         ),
         scheduled_time: timestamp_opt(task.scheduled_time_ns),
         started_time: Some(timestamp(task.started_time_ns)),

@@ -1,8 +1,7 @@
 //! Attempts: starts, ends, retries, timeouts, heartbeats.
 
 use super::world::{
-    DONE, SECOND, World, command, failed, failure, failure_with, payloads, policy, schedule,
-    schedule_with, seconds,
+    DONE, SECOND, World, command, failed, failure, failure_with, payloads, policy, schedule, schedule_with, seconds,
 };
 use crate::Limits;
 use crate::rejection::Code;
@@ -14,9 +13,7 @@ use evertide_proto::failure::{Failure, TimeoutFailureInfo, failure::FailureInfo}
 use prost::Message;
 
 fn policy_command(initial_seconds: i64, attempts: i32) -> Vec<evertide_proto::command::Command> {
-    vec![schedule_with("a", |a| {
-        a.retry_policy = policy(initial_seconds, attempts)
-    })]
+    vec![schedule_with("a", |a| a.retry_policy = policy(initial_seconds, attempts))]
 }
 
 #[test]
@@ -41,21 +38,10 @@ fn a_repeated_poll_gets_the_same_task_and_another_one_none() {
     };
     let first = world.step(Request::StartActivity(poll("one"))).unwrap();
     world.now += SECOND;
+    assert_eq!(world.step(Request::StartActivity(poll("one"))).unwrap(), first);
+    assert_eq!(world.step(Request::StartActivity(poll("two"))).unwrap(), Reply::Stale);
     assert_eq!(
-        world.step(Request::StartActivity(poll("one"))).unwrap(),
-        first
-    );
-    assert_eq!(
-        world.step(Request::StartActivity(poll("two"))).unwrap(),
-        Reply::Stale
-    );
-    assert_eq!(
-        world
-            .step(Request::StartActivity(StartTask {
-                scheduled_event_id: 6,
-                ..poll("one")
-            }))
-            .unwrap(),
+        world.step(Request::StartActivity(StartTask { scheduled_event_id: 6, ..poll("one") })).unwrap(),
         Reply::Stale
     );
 }
@@ -96,22 +82,10 @@ fn the_last_attempt_fails_the_activity() {
 #[test]
 fn failures_that_end_at_once_say_why() {
     let cases = [
-        (
-            failure_with("f", |i| i.non_retryable = true),
-            "NON_RETRYABLE_FAILURE",
-        ),
-        (
-            failure_with("f", |i| i.r#type = "fatal".to_owned()),
-            "NON_RETRYABLE_FAILURE",
-        ),
-        (
-            failure_with("f", |i| i.next_retry_delay = seconds(0)),
-            "TIMEOUT",
-        ),
-        (
-            failure_with("f", |i| i.next_retry_delay = seconds(100)),
-            "TIMEOUT",
-        ),
+        (failure_with("f", |i| i.non_retryable = true), "NON_RETRYABLE_FAILURE"),
+        (failure_with("f", |i| i.r#type = "fatal".to_owned()), "NON_RETRYABLE_FAILURE"),
+        (failure_with("f", |i| i.next_retry_delay = seconds(0)), "TIMEOUT"),
+        (failure_with("f", |i| i.next_retry_delay = seconds(100)), "TIMEOUT"),
     ];
     for (failure, state) in cases {
         let mut world = World::new(vec![schedule_with("a", |a| {
@@ -120,16 +94,8 @@ fn failures_that_end_at_once_say_why() {
             policy.non_retryable_error_types = vec!["fatal".to_owned()];
         })]);
         let task = world.poll("a").unwrap();
-        world
-            .answer(&task, Outcome::Failed(Some(Box::new(failure)), None))
-            .unwrap();
-        assert!(
-            world
-                .history(7)
-                .starts_with(&format!("7 Failed 5/6 'f' {state}\n")),
-            "{}",
-            world.history(7)
-        );
+        world.answer(&task, Outcome::Failed(Some(Box::new(failure)), None)).unwrap();
+        assert!(world.history(7).starts_with(&format!("7 Failed 5/6 'f' {state}\n")), "{}", world.history(7));
     }
 }
 
@@ -138,9 +104,7 @@ fn a_delay_that_the_failure_asks_for_replaces_the_interval() {
     let mut world = World::new(policy_command(1, 0));
     let task = world.poll("a").unwrap();
     let failure = failure_with("later", |i| i.next_retry_delay = seconds(500));
-    world
-        .answer(&task, Outcome::Failed(Some(Box::new(failure)), None))
-        .unwrap();
+    world.answer(&task, Outcome::Failed(Some(Box::new(failure)), None)).unwrap();
     assert_eq!(world.pending("a").current_retry_interval, seconds(500));
     world.advance(499);
     assert_eq!(world.stage("a"), Some(Stage::Backoff));
@@ -155,34 +119,19 @@ fn a_token_is_good_for_one_attempt() {
     world.answer(&first, failed("one")).unwrap();
     world.advance(1);
     let second = world.poll("a").unwrap();
-    for outcome in [
-        DONE,
-        failed("late"),
-        Outcome::Canceled(None),
-        Outcome::Heartbeat(None),
-    ] {
+    for outcome in [DONE, failed("late"), Outcome::Canceled(None), Outcome::Heartbeat(None)] {
         let refused = world.answer(&first, outcome).unwrap_err();
         assert_eq!(refused.code, Code::NotFound);
     }
     world.answer(&second, DONE).unwrap();
-    assert_eq!(
-        world.answer(&second, DONE).unwrap_err().code,
-        Code::NotFound
-    );
+    assert_eq!(world.answer(&second, DONE).unwrap_err().code, Code::NotFound);
 }
 
 #[test]
 fn by_id_only_completion_needs_no_start() {
     let mut world = World::new(vec![schedule("a")]);
-    for outcome in [
-        failed("early"),
-        Outcome::Heartbeat(None),
-        Outcome::Canceled(None),
-    ] {
-        assert_eq!(
-            world.answer_by_id("a", outcome).unwrap_err().code,
-            Code::NotFound
-        );
+    for outcome in [failed("early"), Outcome::Heartbeat(None), Outcome::Canceled(None)] {
+        assert_eq!(world.answer_by_id("a", outcome).unwrap_err().code, Code::NotFound);
     }
     assert_eq!(
         world.answer_by_id("b", DONE).unwrap_err().message,
@@ -200,13 +149,8 @@ fn workers_report_application_failures() {
     let mut world = World::new(vec![schedule("a")]);
     let task = world.poll("a").unwrap();
     let info = FailureInfo::TimeoutFailureInfo(TimeoutFailureInfo::default());
-    let timeout = Failure {
-        failure_info: Some(info),
-        ..Failure::default()
-    };
-    let refused = world
-        .answer(&task, Outcome::Failed(Some(Box::new(timeout)), None))
-        .unwrap_err();
+    let timeout = Failure { failure_info: Some(info), ..Failure::default() };
+    let refused = world.answer(&task, Outcome::Failed(Some(Box::new(timeout)), None)).unwrap_err();
     assert_eq!(refused.message, "Failure must have ApplicationFailureInfo.");
     world.answer(&task, Outcome::Failed(None, None)).unwrap();
     assert_eq!(world.stage("a"), Some(Stage::Backoff));
@@ -214,9 +158,7 @@ fn workers_report_application_failures() {
 
 #[test]
 fn not_started_in_time_it_times_out_without_a_retry() {
-    let mut world = World::new(vec![schedule_with("a", |a| {
-        a.schedule_to_start_timeout = seconds(3)
-    })]);
+    let mut world = World::new(vec![schedule_with("a", |a| a.schedule_to_start_timeout = seconds(3))]);
     world.advance(2);
     assert_eq!(world.history(6), "");
     world.advance(1);
@@ -233,11 +175,7 @@ fn the_schedule_to_start_timeout_is_told_where_both_are_due() {
         a.schedule_to_close_timeout = seconds(3);
     })]);
     world.advance(3);
-    assert!(
-        world
-            .history(6)
-            .starts_with("6 TimedOut 5/0 'activity ScheduleToStart timeout' TIMEOUT\n")
-    );
+    assert!(world.history(6).starts_with("6 TimedOut 5/0 'activity ScheduleToStart timeout' TIMEOUT\n"));
 }
 
 #[test]
@@ -245,15 +183,14 @@ fn a_timed_out_attempt_is_retried_like_a_failure() {
     let mut world = World::new(policy_command(1, 2));
     world.poll("a").unwrap();
     world.advance(10);
+    assert_eq!(world.stage("a"), Some(Stage::Started), "an answer may still be on its way");
+    world.advance(1);
     let pending = world.pending("a");
     assert_eq!(pending.attempt, 2);
-    assert!(
-        pending.last_attempt_complete_time.is_none(),
-        "a timeout leaves no time of an end"
-    );
+    assert!(pending.last_attempt_complete_time.is_none(), "a timeout leaves no time of an end");
     world.advance(1);
     world.poll("a").unwrap();
-    world.advance(10);
+    world.advance(11);
     assert_eq!(
         world.history(6),
         "6 Started 5 attempt 2 by worker after 'activity StartToClose timeout'\n\
@@ -270,7 +207,7 @@ fn no_time_for_a_retry_is_told_as_schedule_to_close() {
         a.retry_policy = policy(30, 0);
     })]);
     world.poll("a").unwrap();
-    world.advance(1);
+    world.advance(2);
     assert_eq!(
         world.history(7),
         "7 TimedOut 5/6 'Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up \
@@ -305,20 +242,11 @@ fn heartbeats_renew_the_timeout_and_outlive_the_attempt() {
     let task = world.poll("a").unwrap();
     for n in 0..3 {
         world.advance(3);
-        let reply = world
-            .answer(&task, Outcome::Heartbeat(Some(payloads(&n.to_string()))))
-            .unwrap();
-        assert_eq!(
-            reply,
-            Reply::Heartbeat {
-                cancel_requested: false,
-                paused: false,
-                reset: false
-            }
-        );
+        let reply = world.answer(&task, Outcome::Heartbeat(Some(payloads(&n.to_string())))).unwrap();
+        assert_eq!(reply, Reply::Heartbeat { cancel_requested: false, paused: false, reset: false });
     }
     assert_eq!(world.history(6), "", "heartbeats write nothing");
-    world.advance(4);
+    world.advance(5);
     assert_eq!(world.stage("a"), Some(Stage::Backoff));
     world.advance(1);
     let task = world.poll("a").unwrap();
@@ -332,17 +260,9 @@ fn heartbeats_renew_the_timeout_and_outlive_the_attempt() {
 fn the_last_heartbeat_of_a_failure_is_kept() {
     let mut world = World::new(vec![schedule("a")]);
     let task = world.poll("a").unwrap();
-    world
-        .answer(
-            &task,
-            Outcome::Failed(Some(Box::new(failure("f"))), Some(payloads("last"))),
-        )
-        .unwrap();
+    world.answer(&task, Outcome::Failed(Some(Box::new(failure("f"))), Some(payloads("last")))).unwrap();
     world.advance(1);
-    assert_eq!(
-        world.poll("a").unwrap().heartbeat_details,
-        Some(payloads("last"))
-    );
+    assert_eq!(world.poll("a").unwrap().heartbeat_details, Some(payloads("last")));
 }
 
 #[test]
@@ -354,11 +274,7 @@ fn ends_that_wait_behind_a_workflow_task_come_last_and_name_their_starts() {
     world.answer(&a, DONE).unwrap();
     world.signal();
     world.answer(&b, DONE).unwrap();
-    assert_eq!(
-        world.stage("a"),
-        None,
-        "it has ended although nothing is written yet"
-    );
+    assert_eq!(world.stage("a"), None, "it has ended although nothing is written yet");
     world.answer_task(token, vec![schedule("a")]).unwrap();
     assert_eq!(
         world.history(10),
@@ -369,19 +285,11 @@ fn ends_that_wait_behind_a_workflow_task_come_last_and_name_their_starts() {
 }
 
 fn of_size(bytes: usize) -> Payloads {
-    Payloads {
-        payloads: vec![Payload {
-            data: vec![b'x'; bytes].into(),
-            ..Payload::default()
-        }],
-    }
+    Payloads { payloads: vec![Payload { data: vec![b'x'; bytes].into(), ..Payload::default() }] }
 }
 
 fn small_limits() -> Limits {
-    Limits {
-        blob_size_bytes: 100_000,
-        ..Limits::default()
-    }
+    Limits { blob_size_bytes: 100_000, ..Limits::default() }
 }
 
 #[test]
@@ -389,18 +297,9 @@ fn what_is_too_large_ends_the_activity() {
     let large = || Some(of_size(100_001));
     let huge = Some(Box::new(failure(&"x".repeat(100_001))));
     let cases = [
-        (
-            Outcome::Completed(large()),
-            "Complete result exceeds size limit.",
-        ),
-        (
-            Outcome::Canceled(large()),
-            "Cancel details exceed size limit.",
-        ),
-        (
-            Outcome::Heartbeat(large()),
-            "Heartbeat details exceed size limit.",
-        ),
+        (Outcome::Completed(large()), "Complete result exceeds size limit."),
+        (Outcome::Canceled(large()), "Cancel details exceed size limit."),
+        (Outcome::Heartbeat(large()), "Heartbeat details exceed size limit."),
         (Outcome::Failed(huge, None), "Failure exceeds size limit."),
     ];
     for (outcome, message) in cases {
@@ -408,20 +307,8 @@ fn what_is_too_large_ends_the_activity() {
         let task = world.poll("a").unwrap();
         let heartbeat = matches!(outcome, Outcome::Heartbeat(_));
         let reply = world.answer(&task, outcome).unwrap();
-        assert_eq!(
-            reply
-                == Reply::Heartbeat {
-                    cancel_requested: true,
-                    paused: false,
-                    reset: false
-                },
-            heartbeat
-        );
-        assert!(
-            world
-                .history(7)
-                .starts_with(&format!("7 Failed 5/6 '{message}' NON_RETRYABLE_FAILURE\n"))
-        );
+        assert_eq!(reply == Reply::Heartbeat { cancel_requested: true, paused: false, reset: false }, heartbeat);
+        assert!(world.history(7).starts_with(&format!("7 Failed 5/6 '{message}' NON_RETRYABLE_FAILURE\n")));
     }
 }
 
@@ -444,15 +331,11 @@ fn a_large_failure_is_cut_for_the_next_attempt() {
     let task = world.poll("a").unwrap();
     let mut failure = failure_with(&"\u{e9}".repeat(5000), |i| i.r#type = "kind".to_owned());
     failure.cause = Some(Box::new(self::failure("unheard")));
-    world
-        .answer(&task, Outcome::Failed(Some(Box::new(failure)), None))
-        .unwrap();
+    world.answer(&task, Outcome::Failed(Some(Box::new(failure)), None)).unwrap();
     let kept = world.pending("a").last_failure.unwrap();
     assert_eq!(kept.message, "Failure exceeds size limit.");
     let cause = kept.cause.clone().unwrap();
-    assert!(
-        matches!(&cause.failure_info, Some(FailureInfo::ApplicationFailureInfo(i)) if i.r#type == "kind")
-    );
+    assert!(matches!(&cause.failure_info, Some(FailureInfo::ApplicationFailureInfo(i)) if i.r#type == "kind"));
     assert!(cause.message.len() > 3000 && kept.encoded_len() < 4096 + 100);
 }
 
@@ -462,10 +345,7 @@ fn a_closed_workflow_has_no_part_in_its_activities() {
     let task = world.poll("a").unwrap();
     let complete = command(CompleteWorkflowExecutionCommandAttributes::default().into());
     world.turn_after_signal(vec![complete]).unwrap();
-    assert_eq!(
-        world.answer(&task, DONE).unwrap_err().message,
-        "workflow execution already completed"
-    );
+    assert_eq!(world.answer(&task, DONE).unwrap_err().message, "workflow execution already completed");
     assert!(world.poll("b").is_none());
     assert_eq!(world.exec.deadline_ns(), 0);
     assert_eq!(world.pending("b").attempt, 1, "it is still shown");
@@ -475,22 +355,10 @@ fn a_closed_workflow_has_no_part_in_its_activities() {
 fn eager_activities_come_with_the_answer() {
     let mut world = World::unanswered(Limits::default(), |_| {});
     let eager = |id: &str| schedule_with(id, |a| a.request_eager_execution = true);
-    let tasks = world
-        .turn(vec![
-            eager("a"),
-            schedule("b"),
-            eager("c"),
-            eager("d"),
-            super::world::cancel(8),
-        ])
-        .unwrap();
+    let tasks = world.turn(vec![eager("a"), schedule("b"), eager("c"), eager("d"), super::world::cancel(8)]).unwrap();
     let ids: Vec<_> = tasks.iter().map(|t| t.activity_id.as_str()).collect();
     assert_eq!(ids, ["a", "c"]);
-    let dispatched = world
-        .dispatches
-        .iter()
-        .filter(|d| matches!(d, Dispatch::Activity { .. }))
-        .count();
+    let dispatched = world.dispatches.iter().filter(|d| matches!(d, Dispatch::Activity { .. })).count();
     assert_eq!(dispatched, 1);
     world.answer(&tasks[1], DONE).unwrap();
     assert_eq!(world.stage("a"), Some(Stage::Started));

@@ -55,12 +55,7 @@ impl Play {
     /// Refusals are part of the play: what must hold is checked at each step, whatever comes of it.
     fn play(&mut self, what: &Move, id: &str) {
         let world = &mut self.world;
-        let task = self
-            .tasks
-            .iter()
-            .rev()
-            .find(|t| t.activity_id == id)
-            .cloned();
+        let task = self.tasks.iter().rev().find(|t| t.activity_id == id).cloned();
         match what {
             Move::Poll => self.tasks.extend(world.poll(id)),
             Move::Complete | Move::Fail | Move::Heartbeat | Move::ReportCanceled => {
@@ -77,11 +72,7 @@ impl Play {
             Move::CompleteById => drop(world.answer_by_id(id, DONE)),
             Move::Schedule => self.command(vec![activity(id)]),
             Move::Cancel => {
-                let scheduled = world
-                    .exec
-                    .state
-                    .activity_by_id(id)
-                    .map(|a| a.scheduled_event_id);
+                let scheduled = world.exec.state.activity_by_id(id).map(|a| a.scheduled_event_id);
                 self.command(scheduled.map(cancel).into_iter().collect());
             }
             Move::OpenTask => self.open_task(),
@@ -94,10 +85,7 @@ impl Play {
             Move::Unpause => drop(world.operate(unpause(id, |r| r.jitter = seconds(3)))),
             Move::Reset => drop(world.operate(reset(id, |r| r.reset_heartbeat = true))),
             Move::ChangeTimeout => {
-                let asked = ActivityOptions {
-                    start_to_close_timeout: seconds(3),
-                    ..ActivityOptions::default()
-                };
+                let asked = ActivityOptions { start_to_close_timeout: seconds(3), ..ActivityOptions::default() };
                 drop(world.operate(update(id, asked, &["start_to_close_timeout"])));
             }
             Move::Advance(seconds) => world.advance(*seconds),

@@ -6,8 +6,7 @@ use crate::rejection::Rejection;
 use crate::token::TaskToken;
 use crate::workflow::activity::{Answer, Operation, Outcome, Stage, Which};
 use crate::workflow::{
-    ChainRequest, Change, Dispatch, Execution, Record, Reply, Request, StartTask, State, Written,
-    decide, decide_chain,
+    ChainRequest, Change, Dispatch, Execution, Record, Reply, Request, StartTask, State, Written, decide, decide_chain,
 };
 use crate::{Ids, Limits};
 use evertide_proto::command::command::Attributes as CommandAttributes;
@@ -57,39 +56,21 @@ impl World {
     }
 
     /// A workflow whose first task waits.
-    pub(super) fn unanswered(
-        limits: Limits,
-        adapt: impl FnOnce(&mut ws::StartWorkflowExecutionRequest),
-    ) -> Self {
+    pub(super) fn unanswered(limits: Limits, adapt: impl FnOnce(&mut ws::StartWorkflowExecutionRequest)) -> Self {
         let mut namespaces = Namespaces::default();
         let id = "7a1f3c52-8c1e-4f0b-9d2a-1d6b54a0c9ee".to_owned();
-        namespaces.put(Namespace {
-            id,
-            name: "default".to_owned(),
-            ..Namespace::default()
-        });
+        namespaces.put(Namespace { id, name: "default".to_owned(), ..Namespace::default() });
         let mut request = ws::StartWorkflowExecutionRequest {
             namespace: "default".to_owned(),
             workflow_id: "w".to_owned(),
-            workflow_type: Some(WorkflowType {
-                name: "wf".to_owned(),
-            }),
-            task_queue: Some(TaskQueue {
-                name: "q".to_owned(),
-                ..TaskQueue::default()
-            }),
+            workflow_type: Some(WorkflowType { name: "wf".to_owned() }),
+            task_queue: Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() }),
             request_id: "start".to_owned(),
             ..ws::StartWorkflowExecutionRequest::default()
         };
         adapt(&mut request);
-        let mut env = Env {
-            now_ns: START,
-            ids: Ids::new(0),
-            limits: &limits,
-            namespaces: &namespaces,
-        };
-        let outcome = decide_chain(ChainRequest::Start(Box::new(request)), None, &mut env)
-            .expect("a good start");
+        let mut env = Env { now_ns: START, ids: Ids::new(0), limits: &limits, namespaces: &namespaces };
+        let outcome = decide_chain(ChainRequest::Start(Box::new(request)), None, &mut env).expect("a good start");
         let new = outcome.new.expect("a run was made");
         let mut world = Self {
             exec: new.exec,
@@ -109,21 +90,13 @@ impl World {
     pub(super) fn step(&mut self, request: Request) -> Result<Reply, Rejection> {
         self.steps += 1;
         let before = self.exec.clone();
-        let mut env = Env {
-            now_ns: self.now,
-            ids: Ids::new(self.steps),
-            limits: &self.limits,
-            namespaces: &self.namespaces,
-        };
+        let mut env =
+            Env { now_ns: self.now, ids: Ids::new(self.steps), limits: &self.limits, namespaces: &self.namespaces };
         let mut again = before.clone();
         let (written, decided) = decide(request.clone(), &mut self.exec, &mut env);
         env.ids = Ids::new(self.steps);
         let (_, decided_again) = decide(request.clone(), &mut again, &mut env);
-        assert_eq!(
-            (&self.exec, &decided),
-            (&again, &decided_again),
-            "a decision is a function"
-        );
+        assert_eq!((&self.exec, &decided), (&again, &decided_again), "a decision is a function");
         let answers_task = matches!(request, Request::CompleteWorkflowTask(..));
         if decided.is_err() && !answers_task {
             assert_eq!(self.exec, before, "a refused request changes nothing");
@@ -135,16 +108,11 @@ impl World {
 
     fn take(&mut self, written: Written) {
         if !written.changes.is_empty() {
-            self.rebuilt
-                .apply_record(&Record::new(written.changes.clone()));
+            self.rebuilt.apply_record(&Record::new(written.changes.clone()));
         }
         for change in &written.changes {
             if let Change::Event(event) | Change::Flushed(event) = change {
-                assert_eq!(
-                    event.event_id,
-                    self.events.len() as i64 + 1,
-                    "event ids have no gaps"
-                );
+                assert_eq!(event.event_id, self.events.len() as i64 + 1, "event ids have no gaps");
                 self.events.push(event.clone());
             }
         }
@@ -162,32 +130,20 @@ impl World {
         for (id, activity) in &self.exec.state.activities {
             let run = &activity.run;
             assert!(run.attempt >= 1 && *id == activity.scheduled_event_id);
-            assert!(
-                run.pause.is_none() || !run.in_backoff,
-                "what is held back is not waited for"
-            );
+            assert!(run.pause.is_none() || !run.in_backoff, "what is held back is not waited for");
             match activity.stage() {
                 Stage::Queued => {
-                    let dispatched = self
-                        .dispatches
-                        .iter()
-                        .any(|d| is_current(d, *id, run.stamp, activity.queue()));
+                    let dispatched = self.dispatches.iter().any(|d| is_current(d, *id, run.stamp, activity.queue()));
                     assert!(dispatched, "what waits on a queue was put there");
                     assert!(run.scheduled_time_ns <= self.now);
                 }
                 Stage::Started => {
                     assert!(!run.in_backoff && run.started_time_ns <= self.now);
-                    assert!(
-                        run.pause.is_some() || self.exec.state.deadline_ns() != 0,
-                        "no attempt lasts for ever"
-                    );
+                    assert!(run.pause.is_some() || self.exec.state.deadline_ns() != 0, "no attempt lasts for ever");
                 }
                 Stage::Backoff => {
                     let due = self.exec.state.deadline_ns();
-                    assert!(
-                        due != 0 && due <= run.scheduled_time_ns,
-                        "a backoff has an end"
-                    );
+                    assert!(due != 0 && due <= run.scheduled_time_ns, "a backoff has an end");
                 }
                 Stage::Paused => assert!(run.pause.is_some()),
             }
@@ -228,20 +184,14 @@ impl World {
     }
 
     /// Answers a workflow task.
-    pub(super) fn answer_task(
-        &mut self,
-        token: TaskToken,
-        commands: Vec<Command>,
-    ) -> Result<Vec<Task>, Rejection> {
+    pub(super) fn answer_task(&mut self, token: TaskToken, commands: Vec<Command>) -> Result<Vec<Task>, Rejection> {
         let request = ws::RespondWorkflowTaskCompletedRequest {
             commands,
             identity: "wf-worker".to_owned(),
             ..ws::RespondWorkflowTaskCompletedRequest::default()
         };
         match self.step(Request::CompleteWorkflowTask(Box::new(request), token))? {
-            Reply::TaskCompleted { activity_tasks, .. } => {
-                Ok(activity_tasks.into_iter().map(Box::new).collect())
-            }
+            Reply::TaskCompleted { activity_tasks, .. } => Ok(activity_tasks.into_iter().map(Box::new).collect()),
             other => panic!("not the answer to a workflow task: {other:?}"),
         }
     }
@@ -253,21 +203,14 @@ impl World {
     }
 
     /// Wakes the workflow by a signal, and answers the task.
-    pub(super) fn turn_after_signal(
-        &mut self,
-        commands: Vec<Command>,
-    ) -> Result<Vec<Task>, Rejection> {
+    pub(super) fn turn_after_signal(&mut self, commands: Vec<Command>) -> Result<Vec<Task>, Rejection> {
         self.signal();
         self.turn(commands)
     }
 
     pub(super) fn signal(&mut self) {
-        let signal = ws::SignalWorkflowExecutionRequest {
-            signal_name: "go".to_owned(),
-            ..Default::default()
-        };
-        self.step(Request::Signal(Box::new(signal)))
-            .expect("a signal is taken");
+        let signal = ws::SignalWorkflowExecutionRequest { signal_name: "go".to_owned(), ..Default::default() };
+        self.step(Request::Signal(Box::new(signal))).expect("a signal is taken");
     }
 
     /// Takes the activity's task from its queue, if it waits there.
@@ -293,25 +236,13 @@ impl World {
         outcome: Outcome,
     ) -> Result<Reply, Rejection> {
         let token = TaskToken::from_bytes(&task.task_token).expect("a token of ours");
-        let answer = Answer {
-            which: Which::Token(token),
-            identity: "answerer".to_owned(),
-            outcome,
-        };
+        let answer = Answer { which: Which::Token(token), identity: "answerer".to_owned(), outcome };
         self.step(Request::Activity(answer))
     }
 
-    pub(super) fn answer_by_id(
-        &mut self,
-        activity_id: &str,
-        outcome: Outcome,
-    ) -> Result<Reply, Rejection> {
+    pub(super) fn answer_by_id(&mut self, activity_id: &str, outcome: Outcome) -> Result<Reply, Rejection> {
         let which = Which::Id(activity_id.to_owned());
-        self.step(Request::Activity(Answer {
-            which,
-            identity: "client".to_owned(),
-            outcome,
-        }))
+        self.step(Request::Activity(Answer { which, identity: "client".to_owned(), outcome }))
     }
 
     pub(super) fn operate(&mut self, operation: Operation) -> Result<Reply, Rejection> {
@@ -320,19 +251,12 @@ impl World {
 
     /// What Describe shows of an activity.
     pub(super) fn pending(&self, activity_id: &str) -> PendingActivityInfo {
-        let activity = self
-            .exec
-            .state
-            .activity_by_id(activity_id)
-            .expect("it is pending");
+        let activity = self.exec.state.activity_by_id(activity_id).expect("it is pending");
         crate::workflow::activity::pending_info(activity, self.now, &self.exec.state)
     }
 
     pub(super) fn stage(&self, activity_id: &str) -> Option<Stage> {
-        self.exec
-            .state
-            .activity_by_id(activity_id)
-            .map(|a| a.stage())
+        self.exec.state.activity_by_id(activity_id).map(|a| a.stage())
     }
 
     /// The history from an event on, one line an event, without what does not concern activities.
@@ -353,70 +277,35 @@ fn is_current(dispatch: &Dispatch, id: i64, wanted: i64, name: &str) -> bool {
 fn describe(event: &HistoryEvent) -> String {
     let state = |state: i32| {
         let state = evertide_proto::enums::RetryState::try_from(state).expect("a known state");
-        state
-            .as_str_name()
-            .trim_start_matches("RETRY_STATE_")
-            .to_owned()
+        state.as_str_name().trim_start_matches("RETRY_STATE_").to_owned()
     };
-    match event
-        .attributes
-        .as_ref()
-        .expect("every event has attributes")
-    {
+    match event.attributes.as_ref().expect("every event has attributes") {
         A::ActivityTaskScheduledEventAttributes(a) => format!("Scheduled {}", a.activity_id),
         A::ActivityTaskStartedEventAttributes(a) => {
-            let last = a
-                .last_failure
-                .as_ref()
-                .map_or(String::new(), |f| format!(" after '{}'", f.message));
-            format!(
-                "Started {} attempt {} by {}{last}",
-                a.scheduled_event_id, a.attempt, a.identity
-            )
+            let last = a.last_failure.as_ref().map_or(String::new(), |f| format!(" after '{}'", f.message));
+            format!("Started {} attempt {} by {}{last}", a.scheduled_event_id, a.attempt, a.identity)
         }
         A::ActivityTaskCompletedEventAttributes(a) => {
-            format!(
-                "Completed {}/{} by {}",
-                a.scheduled_event_id, a.started_event_id, a.identity
-            )
+            format!("Completed {}/{} by {}", a.scheduled_event_id, a.started_event_id, a.identity)
         }
         A::ActivityTaskFailedEventAttributes(a) => {
             let message = a.failure.as_ref().map_or("nothing", |f| &f.message);
-            format!(
-                "Failed {}/{} '{message}' {}",
-                a.scheduled_event_id,
-                a.started_event_id,
-                state(a.retry_state)
-            )
+            format!("Failed {}/{} '{message}' {}", a.scheduled_event_id, a.started_event_id, state(a.retry_state))
         }
         A::ActivityTaskTimedOutEventAttributes(a) => {
             let failure = a.failure.as_ref().expect("a timeout has a failure");
-            let cause = failure
-                .cause
-                .as_ref()
-                .map_or(String::new(), |c| format!(" because of '{}'", c.message));
+            let cause = failure.cause.as_ref().map_or(String::new(), |c| format!(" because of '{}'", c.message));
             let (scheduled, started) = (a.scheduled_event_id, a.started_event_id);
-            format!(
-                "TimedOut {scheduled}/{started} '{}'{cause} {}",
-                failure.message,
-                state(a.retry_state)
-            )
+            format!("TimedOut {scheduled}/{started} '{}'{cause} {}", failure.message, state(a.retry_state))
         }
         A::ActivityTaskCancelRequestedEventAttributes(a) => {
             format!("CancelRequested {}", a.scheduled_event_id)
         }
         A::ActivityTaskCanceledEventAttributes(a) => format!(
             "Canceled {}/{} for {} by {}",
-            a.scheduled_event_id,
-            a.started_event_id,
-            a.latest_cancel_requested_event_id,
-            a.identity
+            a.scheduled_event_id, a.started_event_id, a.latest_cancel_requested_event_id, a.identity
         ),
-        _ => event
-            .event_type()
-            .as_str_name()
-            .trim_start_matches("EVENT_TYPE_")
-            .to_owned(),
+        _ => event.event_type().as_str_name().trim_start_matches("EVENT_TYPE_").to_owned(),
     }
 }
 
@@ -431,13 +320,8 @@ pub(super) fn schedule_with(
 ) -> Command {
     let mut attributes = ScheduleActivityTaskCommandAttributes {
         activity_id: activity_id.to_owned(),
-        activity_type: Some(ActivityType {
-            name: "act".to_owned(),
-        }),
-        task_queue: Some(TaskQueue {
-            name: "qa".to_owned(),
-            ..TaskQueue::default()
-        }),
+        activity_type: Some(ActivityType { name: "act".to_owned() }),
+        task_queue: Some(TaskQueue { name: "qa".to_owned(), ..TaskQueue::default() }),
         start_to_close_timeout: seconds(10),
         ..ScheduleActivityTaskCommandAttributes::default()
     };
@@ -450,19 +334,11 @@ pub(super) fn cancel(scheduled_event_id: i64) -> Command {
 }
 
 pub(super) fn command(attributes: CommandAttributes) -> Command {
-    Command {
-        command_type: attributes.command_type().into(),
-        attributes: Some(attributes),
-        ..Command::default()
-    }
+    Command { command_type: attributes.command_type().into(), attributes: Some(attributes), ..Command::default() }
 }
 
 pub(super) fn policy(initial_seconds: i64, attempts: i32) -> Option<RetryPolicy> {
-    Some(RetryPolicy {
-        initial_interval: seconds(initial_seconds),
-        maximum_attempts: attempts,
-        ..Default::default()
-    })
+    Some(RetryPolicy { initial_interval: seconds(initial_seconds), maximum_attempts: attempts, ..Default::default() })
 }
 
 pub(super) fn seconds(seconds: i64) -> Option<Duration> {
@@ -470,22 +346,14 @@ pub(super) fn seconds(seconds: i64) -> Option<Duration> {
 }
 
 pub(super) fn payloads(text: &str) -> Payloads {
-    Payloads {
-        payloads: vec![Payload {
-            data: text.to_owned().into(),
-            ..Payload::default()
-        }],
-    }
+    Payloads { payloads: vec![Payload { data: text.to_owned().into(), ..Payload::default() }] }
 }
 
 pub(super) fn failure(message: &str) -> Failure {
     failure_with(message, |_| {})
 }
 
-pub(super) fn failure_with(
-    message: &str,
-    adapt: impl FnOnce(&mut ApplicationFailureInfo),
-) -> Failure {
+pub(super) fn failure_with(message: &str, adapt: impl FnOnce(&mut ApplicationFailureInfo)) -> Failure {
     let mut info = ApplicationFailureInfo::default();
     adapt(&mut info);
     Failure {
