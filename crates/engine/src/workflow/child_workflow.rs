@@ -3,7 +3,8 @@
 //! A start is three steps, each a commit of its own: the parent writes the initiated event and sends
 //! [`Message::StartChild`]; the child's run is made, without a workflow task ([`starting`]); the answer writes the
 //! started event at the parent, and only then [`Message::BeginChild`] lets the child have its first task. So no child
-//! ever works for a parent that does not know of it.
+//! begins by itself for a parent that does not know of it; a signal or a cancel request from elsewhere may wake it
+//! before, and its end may be heard of before its start.
 //!
 //! Until the child ends it is pending in [`State::children`](crate::workflow::State), keyed by its initiated event.
 //! A child is *not started* while its `run_id` there is empty, and *started* from then on, even if the started event

@@ -2,14 +2,13 @@
 
 use crate::rejection::Rejection;
 use crate::workflow::chain::ResetBase;
-use crate::workflow::change::{ActivityChange, Change, ChildRequest};
-use crate::workflow::child_workflow;
-use crate::workflow::command;
+use crate::workflow::change::{ActivityChange, Change, ChildRequest, Facts};
 use crate::workflow::draft::Draft;
 use crate::workflow::external_workflow::{send_cancel, send_signal};
 use crate::workflow::outbox::{CancelMessage, Message, SignalMessage};
 use crate::workflow::state::{ActivityRun, State};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
+use crate::workflow::{activity, child_workflow, command};
 use evertide_proto::enums::{RetryState, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{Failure, ResetWorkflowFailureInfo};
@@ -20,6 +19,7 @@ use evertide_proto::history::{
     WorkflowTaskStartedEventAttributes,
 };
 use evertide_proto::sdk::UserMetadata;
+use evertide_proto::workflow::WorkflowExecutionPauseInfo;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 use std::collections::BTreeMap;
 
@@ -67,6 +67,9 @@ pub(super) fn copy(
     copied.fail_task(draft, &base.exec.state.info.run_id, &request.reason);
     copied.begin_activities_anew(draft, &request.reason);
     attach_children(draft, &base.exec.state);
+    if draft.state().info.pause.is_some() {
+        activity::refresh_pause_info(draft);
+    }
     Ok(copied)
 }
 
@@ -86,6 +89,17 @@ impl Copied {
             }
             Some(A::ActivityTaskStartedEventAttributes(a)) => {
                 self.started_activities.insert(a.scheduled_event_id, (id, a.identity.clone()));
+            }
+            Some(A::WorkflowExecutionPausedEventAttributes(a)) => {
+                let pause = WorkflowExecutionPauseInfo {
+                    identity: a.identity.clone(),
+                    paused_time: event.event_time,
+                    reason: a.reason.clone(),
+                };
+                draft.record(Change::Facts(Facts { pause: Some(pause), ..Facts::default() }));
+            }
+            Some(A::WorkflowExecutionUnpausedEventAttributes(_)) => {
+                draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
             }
             Some(A::StartChildWorkflowExecutionInitiatedEventAttributes(_)) => {
                 self.child_metadata.extend(event.user_metadata.clone().map(|metadata| (id, metadata)));

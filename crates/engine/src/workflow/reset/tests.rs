@@ -300,6 +300,17 @@ fn a_started_child_stays_attached() {
 }
 
 #[test]
+fn the_close_policy_of_the_new_run_reaches_the_child_of_the_old_one() {
+    let mut world = World::new();
+    world.start("w");
+    world.act("w", vec![child("c")]);
+    world.act("w", vec![]);
+    reset(&mut world, "w", 9);
+    world.act("w", vec![complete()]);
+    assert_eq!(world.state("c").info.status(), Status::Terminated);
+}
+
+#[test]
 fn the_end_of_a_child_after_the_point_comes_again() {
     let mut world = World::new();
     world.start("w");
