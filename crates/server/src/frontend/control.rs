@@ -1,7 +1,6 @@
 //! Calls of clients and operators on one run: signal, cancel, terminate, delete, options, pause.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use evertide_engine::env::timestamp;
 use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::workflowservice::{
     DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse, PauseWorkflowExecutionRequest,
@@ -77,7 +76,7 @@ impl Frontend {
         match self.node.run(run, Request::UpdateOptions(Box::new(request))).await?.reply {
             Reply::WorkflowOptions(options) => Ok(UpdateWorkflowExecutionOptionsResponse {
                 workflow_execution_options: Some(*options),
-                update_time: Some(timestamp(self.node.now_ns())),
+                ..UpdateWorkflowExecutionOptionsResponse::default()
             }),
             other => Err(unexpected("an update of options", &other)),
         }

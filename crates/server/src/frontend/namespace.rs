@@ -169,10 +169,10 @@ fn retention_ns(period: Option<&Duration>) -> Result<i64, Rejection> {
 
 fn merge(record: &mut NamespaceRecord, info: UpdateNamespaceInfo) -> Result<(), Rejection> {
     let deprecated = i32::from(NamespaceState::Deprecated);
-    match info.state() {
-        NamespaceState::Unspecified => {}
-        state if i32::from(state) == record.state => {}
-        NamespaceState::Deprecated if record.state != deprecated => record.state = deprecated,
+    match NamespaceState::try_from(info.state) {
+        Ok(NamespaceState::Unspecified) => {}
+        Ok(state) if i32::from(state) == record.state => {}
+        Ok(NamespaceState::Deprecated) => record.state = deprecated,
         _ => return Err(Rejection::invalid("Invalid namespace state update.")),
     }
     if !info.description.is_empty() {

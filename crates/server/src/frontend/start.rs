@@ -11,6 +11,7 @@ use evertide_proto::workflowservice::{
     ExecuteMultiOperationRequest, ExecuteMultiOperationResponse, ResetWorkflowExecutionRequest,
     ResetWorkflowExecutionResponse, SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
     StartWorkflowExecutionRequest, StartWorkflowExecutionResponse, UpdateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionResponse,
 };
 
 impl Frontend {
@@ -54,7 +55,7 @@ impl Frontend {
     /// ExecuteMultiOperation: start and update in one.
     pub(super) async fn execute_multi_operation(
         &self,
-        call: &Call,
+        _call: &Call,
         request: ExecuteMultiOperationRequest,
     ) -> Outcome<ExecuteMultiOperationResponse> {
         let namespace = self.namespace(&request.namespace)?;
@@ -68,7 +69,12 @@ impl Frontend {
         };
         let start = started(*start)?;
         let update = match *updated {
-            Reply::Update(status) => self.updated(call, &namespace.name, &answer.run, *status, answer.wait).await,
+            Reply::Update(status) => {
+                // What was completed before this call is not linked to it.
+                let known = status.outcome.is_some();
+                let updated = self.updated(&namespace.name, &answer.run, *status, answer.wait).await;
+                updated.map(|u| if known { UpdateWorkflowExecutionResponse { link: None, ..u } } else { u })
+            }
             other => Err(unexpected("an update", &other)),
         };
         let update = update.map_err(|failure| match failure {
@@ -107,12 +113,21 @@ fn started(reply: Reply) -> Outcome<StartWorkflowExecutionResponse> {
 
 /// The start has been done, the update has failed on its own.
 fn update_failed(update: Rejection) -> Rejection {
-    let start = Rejection { code: Code::Ok, message: "".into(), detail: Detail::None };
-    Rejection {
-        code: update.code,
-        message: "Update-with-Start could not be executed.".into(),
-        detail: Detail::MultiOperation(vec![start, update]),
-    }
+    refused(Rejection::new(Code::Ok, ""), update)
+}
+
+/// The refusal of the whole, with what becomes of each part.
+fn refused(start: Rejection, update: Rejection) -> Rejection {
+    let message = "Update-with-Start could not be executed.".into();
+    Rejection { code: update.code, message, detail: Detail::MultiOperation(vec![start, update]) }
+}
+
+fn aborted() -> Rejection {
+    Rejection { detail: Detail::MultiOperationAborted, ..Rejection::new(Code::Aborted, "Operation was aborted.") }
+}
+
+fn another_namespace() -> Rejection {
+    Rejection::invalid("Operation namespace did not match request's namespace.")
 }
 
 /// A start and an update, in this order and nothing else.
@@ -122,11 +137,14 @@ fn operations(
     let mut operations = request.operations.into_iter().map(|o| o.operation);
     match (operations.next().flatten(), operations.next().flatten(), operations.next()) {
         (Some(Asked::StartWorkflow(mut start)), Some(Asked::UpdateWorkflow(mut update)), None) => {
-            for namespace in [&mut start.namespace, &mut update.namespace] {
-                if namespace.is_empty() {
-                    namespace.clone_from(&request.namespace);
-                }
+            let foreign = |namespace: &String| !namespace.is_empty() && *namespace != request.namespace;
+            let (start_abroad, update_abroad) = (foreign(&start.namespace), foreign(&update.namespace));
+            if start_abroad || update_abroad {
+                let part = |abroad| if abroad { another_namespace() } else { aborted() };
+                return Err(refused(part(start_abroad), part(update_abroad)));
             }
+            start.namespace.clone_from(&request.namespace);
+            update.namespace.clone_from(&request.namespace);
             Ok((start, update))
         }
         _ => Err(Rejection::invalid("Operations have to be exactly [Start, Update].")),

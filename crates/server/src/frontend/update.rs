@@ -3,7 +3,7 @@
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use crate::shard::{Answer, RunRef, Wait};
 use evertide_engine::Rejection;
-use evertide_engine::workflow::update::UpdateStatus;
+use evertide_engine::workflow::update::{UpdateStatus, check_request};
 use evertide_engine::workflow::{Reply, Request, UpdateSignal};
 use evertide_proto::common::link::workflow_event::{Reference, RequestIdReference};
 use evertide_proto::common::link::{Variant, Workflow, WorkflowEvent};
@@ -22,15 +22,16 @@ impl Frontend {
     /// UpdateWorkflowExecution.
     pub(super) async fn update_workflow_execution(
         &self,
-        call: &Call,
+        _call: &Call,
         request: UpdateWorkflowExecutionRequest,
     ) -> Outcome<UpdateWorkflowExecutionResponse> {
         let namespace = self.namespace(&request.namespace)?;
         let run = self.run_ref(&namespace, validate::execution(request.workflow_execution.as_ref())?);
+        check_request(&request, self.limits().id_length_bytes)?;
         let answer = self.node.run(run, Request::Update(Box::new(request))).await?;
         match answer {
             Answer { reply: Reply::Update(status), wait, run, .. } => {
-                self.updated(call, &namespace.name, &run, *status, wait).await
+                self.updated(&namespace.name, &run, *status, wait).await
             }
             Answer { reply, .. } => Err(unexpected("an update", &reply)),
         }
@@ -39,13 +40,12 @@ impl Frontend {
     /// The answer to an update call, when the update is as far as the caller wants or the time is up.
     pub(super) async fn updated(
         &self,
-        call: &Call,
         namespace: &str,
         run: &RunRef,
         status: UpdateStatus,
         wait: Option<Wait>,
     ) -> Outcome<UpdateWorkflowExecutionResponse> {
-        let status = self.wait_for_update(call, status, wait).await?;
+        let status = self.wait_for_update(status, wait).await?;
         Ok(UpdateWorkflowExecutionResponse {
             update_ref: Some(update_ref(run, &status)),
             link: link(namespace, run, &status),
@@ -57,7 +57,7 @@ impl Frontend {
     /// PollWorkflowExecutionUpdate.
     pub(super) async fn poll_workflow_execution_update(
         &self,
-        call: &Call,
+        _call: &Call,
         request: PollWorkflowExecutionUpdateRequest,
     ) -> Outcome<PollWorkflowExecutionUpdateResponse> {
         let namespace = self.namespace(&request.namespace)?;
@@ -73,7 +73,7 @@ impl Frontend {
         let Answer { reply: Reply::Update(status), wait, run, .. } = answer else {
             return Err(unexpected("a poll of an update", &answer.reply));
         };
-        let status = self.wait_for_update(call, *status, wait).await?;
+        let status = self.wait_for_update(*status, wait).await?;
         Ok(PollWorkflowExecutionUpdateResponse {
             update_ref: Some(update_ref(&run, &status)),
             stage: status.stage,
@@ -81,10 +81,12 @@ impl Frontend {
         })
     }
 
-    async fn wait_for_update(&self, call: &Call, status: UpdateStatus, wait: Option<Wait>) -> Outcome<UpdateStatus> {
+    /// Whoever gives up before the server does is told so by the deadline: an answer without outcome would be taken for
+    /// an invitation to go on waiting.
+    async fn wait_for_update(&self, status: UpdateStatus, wait: Option<Wait>) -> Outcome<UpdateStatus> {
         match wait {
             Some(Wait::Update(signals)) if status.stage < status.wait_stage => {
-                follow(status, signals, call.wait_until(self.long_poll())).await
+                follow(status, signals, Instant::now() + self.long_poll()).await
             }
             _ => Ok(status),
         }

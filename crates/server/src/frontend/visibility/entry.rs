@@ -20,7 +20,6 @@ pub(super) fn entry(row: &VisibilityRow, attributes: &Attributes) -> WorkflowExe
         close_time: kept.close_time,
         status: kept.status,
         history_length: row.history_length.unwrap_or_default(),
-        parent_namespace_id: kept.parent_namespace_id,
         parent_execution: kept.parent_execution,
         execution_time: kept.execution_time,
         memo: kept.memo,
