@@ -3,7 +3,7 @@
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use evertide_engine::Rejection;
 use evertide_engine::token::TaskKind;
-use evertide_engine::workflow::activity::{Answer, Operation, Outcome as Said, Which};
+use evertide_engine::workflow::activity::{Answer, Operation, Outcome as Said, Which, oversize_failures};
 use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::workflowservice::{
@@ -86,8 +86,9 @@ impl Frontend {
         r: RespondActivityTaskFailedRequest,
     ) -> Outcome<RespondActivityTaskFailedResponse> {
         let said = Said::Failed(r.failure.map(Box::new), r.last_heartbeat_details);
+        let failures = oversize_failures(&said, self.limits());
         self.by_token(&r.namespace, &r.task_token, r.identity, said).await?;
-        Ok(RespondActivityTaskFailedResponse::default())
+        Ok(RespondActivityTaskFailedResponse { failures })
     }
 
     /// RespondActivityTaskFailedById.
@@ -103,8 +104,9 @@ impl Frontend {
             activity_id: &r.activity_id,
         };
         let said = Said::Failed(r.failure.map(Box::new), r.last_heartbeat_details);
+        let failures = oversize_failures(&said, self.limits());
         self.by_id(of, r.identity, said).await?;
-        Ok(RespondActivityTaskFailedByIdResponse::default())
+        Ok(RespondActivityTaskFailedByIdResponse { failures })
     }
 
     /// RespondActivityTaskCanceled.
