@@ -4,11 +4,12 @@ use crate::env::{Env, duration, timestamp, timestamp_opt};
 use crate::workflow::state::{Execution, State, WorkflowTask};
 use crate::workflow::{activity, child_workflow};
 use evertide_proto::common::{Memo, SearchAttributes, WorkflowExecution, WorkflowType};
-use evertide_proto::enums::{EventType, PendingWorkflowTaskState};
+use evertide_proto::enums::{EventType, PendingWorkflowTaskState, VersioningBehavior};
 use evertide_proto::taskqueue::TaskQueue;
+use evertide_proto::workflow::versioning_override::Override;
 use evertide_proto::workflow::{
-    PendingWorkflowTaskInfo, RequestIdInfo, ResetPoints, WorkflowExecutionConfig, WorkflowExecutionExtendedInfo,
-    WorkflowExecutionInfo, WorkflowExecutionVersioningInfo,
+    PendingWorkflowTaskInfo, RequestIdInfo, ResetPoints, VersioningOverride, WorkflowExecutionConfig,
+    WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionVersioningInfo,
 };
 use evertide_proto::workflowservice::DescribeWorkflowExecutionResponse;
 
@@ -84,7 +85,7 @@ impl State {
         let (info, started) = (&self.info, &self.started);
         let closed = info.close_time_ns != 0;
         let versioning = info.versioning_override.clone().map(|versioning_override| WorkflowExecutionVersioningInfo {
-            versioning_override: Some(versioning_override),
+            versioning_override: Some(with_behavior(versioning_override)),
             ..WorkflowExecutionVersioningInfo::default()
         });
         WorkflowExecutionInfo {
@@ -118,4 +119,15 @@ impl State {
     pub fn root_execution(&self) -> WorkflowExecution {
         self.started.root_workflow_execution.clone().unwrap_or_else(|| self.execution())
     }
+}
+
+/// An override with the older field that says the same.
+fn with_behavior(mut versioning: VersioningOverride) -> VersioningOverride {
+    let behavior = match &versioning.r#override {
+        Some(Override::AutoUpgrade(true)) => VersioningBehavior::AutoUpgrade,
+        Some(Override::Pinned(_)) => VersioningBehavior::Pinned,
+        _ => return versioning,
+    };
+    versioning.behavior = behavior.into();
+    versioning
 }

@@ -2,16 +2,18 @@
 
 use crate::env::timestamp;
 use crate::rejection::Rejection;
+use crate::visibility::SearchValue;
 use crate::workflow::change::{Change, Facts};
 use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
 use crate::workflow::start::check_priority;
-use crate::workflow::{activity, workflow_task};
+use crate::workflow::{activity, search_attributes, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,
     WorkflowExecutionUnpausedEventAttributes,
 };
-use evertide_proto::workflow::{WorkflowExecutionOptions, WorkflowExecutionPauseInfo};
+use evertide_proto::workflow::versioning_override::Override;
+use evertide_proto::workflow::{VersioningOverride, WorkflowExecutionOptions, WorkflowExecutionPauseInfo};
 use evertide_proto::workflowservice::{
     PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
 };
@@ -46,28 +48,26 @@ fn current(draft: &Draft<'_, '_>) -> WorkflowExecutionOptions {
 }
 
 /// Takes over the fields that the mask names.
-fn merge(
-    into: &mut WorkflowExecutionOptions,
-    from: &WorkflowExecutionOptions,
-    paths: &[String],
-) -> Result<(), &'static str> {
+fn merge(into: &mut WorkflowExecutionOptions, from: &WorkflowExecutionOptions, paths: &[String]) -> Result<(), String> {
     let camel: Vec<String> = paths.iter().map(|p| camel_path(p)).collect();
     let has = |name: &str| camel.iter().any(|p| p == name);
-    let deployment = has("versioningOverride.deployment") || has("versioningOverride.pinnedVersion");
-    if has("versioningOverride.behavior") != deployment {
-        return Err("versioning_override fields must be updated together");
+    let pinned = has("versioningOverride.deployment") || has("versioningOverride.pinnedVersion");
+    if has("versioningOverride.behavior") != pinned {
+        return Err("versioning_override fields must be updated together".to_owned());
     }
     for path in &camel {
         match path.as_str() {
-            "versioningOverride" => into.versioning_override.clone_from(&from.versioning_override),
-            "versioningOverride.behavior" | "versioningOverride.deployment" | "versioningOverride.pinnedVersion" => {
+            "versioningOverride"
+            | "versioningOverride.behavior"
+            | "versioningOverride.deployment"
+            | "versioningOverride.pinnedVersion" => {
                 into.versioning_override.clone_from(&from.versioning_override);
             }
             "priority" => into.priority.clone_from(&from.priority),
             other if other.starts_with("versioningOverride.") => {
-                return Err("versioning_override doesn't support partial updates");
+                return Err("versioning_override doesn't support partial updates".to_owned());
             }
-            other => merge_priority(into.priority.get_or_insert_default(), from.priority.as_ref(), other),
+            other => merge_priority(into.priority.get_or_insert_default(), from.priority.as_ref(), other)?,
         }
     }
     if into.priority == Some(Priority::default()) {
@@ -76,14 +76,15 @@ fn merge(
     Ok(())
 }
 
-fn merge_priority(into: &mut Priority, from: Option<&Priority>, path: &str) {
+fn merge_priority(into: &mut Priority, from: Option<&Priority>, path: &str) -> Result<(), String> {
     let from = from.cloned().unwrap_or_default();
     match path {
         "priority.priorityKey" => into.priority_key = from.priority_key,
         "priority.fairnessKey" => into.fairness_key = from.fairness_key,
         "priority.fairnessWeight" => into.fairness_weight = from.fairness_weight,
-        _ => {}
+        other => return Err(format!("unknown field in the update mask: {other}")),
     }
+    Ok(())
 }
 
 /// `a_b.c_d` as `aB.cD`; masks come in either form.
@@ -117,7 +118,23 @@ fn write(
         ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
     };
     draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });
+    if before.versioning_override != after.versioning_override {
+        show_versioning(draft, after.versioning_override.as_ref());
+    }
     draft.effects.visibility = true;
+}
+
+/// An override shows in the search attributes: how the run is versioned, and no build that it ran on without one.
+fn show_versioning(draft: &mut Draft<'_, '_>, versioning: Option<&VersioningOverride>) {
+    let behavior = match versioning.and_then(|v| v.r#override.as_ref()) {
+        Some(Override::AutoUpgrade(true)) => Some("AutoUpgrade"),
+        Some(Override::Pinned(_)) => Some("Pinned"),
+        _ => None,
+    };
+    let value = behavior.map(|b| SearchValue::Keyword(b.to_owned()));
+    search_attributes::set_value_by_server(draft, "TemporalWorkflowVersioningBehavior", value.as_ref());
+    let builds: &[String] = if behavior.is_some() { &[] } else { &["unversioned".to_owned()] };
+    search_attributes::set_by_server(draft, "BuildIds", builds);
 }
 
 /// PauseWorkflowExecution.

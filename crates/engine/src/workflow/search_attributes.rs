@@ -139,14 +139,17 @@ pub(super) fn modify_properties_command(
     Ok(())
 }
 
-/// Sets a keyword-list attribute that the server maintains.
+/// Sets a keyword-list attribute that the server maintains; no value takes it away.
 pub(super) fn set_by_server(draft: &mut Draft<'_, '_>, name: &str, values: &[String]) {
-    let value = if values.is_empty() {
-        Payload::default()
-    } else {
-        payload::encode(&SearchValue::KeywordList(values.to_vec()))
-    };
-    if draft.state().search_attribute(name) == Some(&value) {
+    let value = (!values.is_empty()).then(|| SearchValue::KeywordList(values.to_vec()));
+    set_value_by_server(draft, name, value.as_ref());
+}
+
+/// Sets an attribute that the server maintains; none takes it away.
+pub(super) fn set_value_by_server(draft: &mut Draft<'_, '_>, name: &str, value: Option<&SearchValue>) {
+    let value = value.map_or_else(Payload::default, payload::encode);
+    let present = draft.state().search_attribute(name);
+    if present == Some(&value) || (present.is_none() && payload::is_unset(&value)) {
         return;
     }
     let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };

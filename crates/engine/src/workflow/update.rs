@@ -108,10 +108,7 @@ fn wait_stage(request: &ws::UpdateWorkflowExecutionRequest) -> Stage {
 ///
 /// # Errors
 /// Missing parts, an id that is too long, a stage that cannot be waited for.
-pub fn check_request(
-    request: &ws::UpdateWorkflowExecutionRequest,
-    longest_id_bytes: usize,
-) -> Result<(), Rejection> {
+pub fn check_request(request: &ws::UpdateWorkflowExecutionRequest, longest_id_bytes: usize) -> Result<(), Rejection> {
     let update = request.request.as_ref();
     let Some(meta) = update.and_then(|u| u.meta.as_ref()) else {
         return Err(Rejection::invalid("Update meta is not set on request."));

@@ -188,7 +188,7 @@ pub(super) fn solidify(draft: &mut Draft<'_, '_>) {
 }
 
 /// As [`solidify`], with this identity in the started event; none for the worker's own.
-fn solidify_as(draft: &mut Draft<'_, '_>, identity: Option<&str>) {
+pub(super) fn solidify_as(draft: &mut Draft<'_, '_>, identity: Option<&str>) {
     let Some(mut task) = draft.exec.volatile.speculative.take() else {
         return;
     };

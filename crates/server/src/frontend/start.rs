@@ -2,6 +2,7 @@
 
 use crate::fault::Failure;
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
+use evertide_engine::namespace::Namespace;
 use evertide_engine::workflow::{ChainRequest, Reply};
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::workflowservice::execute_multi_operation_request::operation::Operation as Asked;
@@ -61,6 +62,30 @@ impl Frontend {
         let namespace = self.namespace(&request.namespace)?;
         validate::takes_new_workflows(&namespace)?;
         let (start, update) = operations(request)?;
+        let once = self.start_and_update(&namespace, start.clone(), update.clone()).await?;
+        let (start, update) = match once {
+            // The open run closed before it answered: there is a place for a new one now.
+            (found, Err(Failure::Rejected(r))) if !found.started && r.code == Code::NotFound => {
+                self.start_and_update(&namespace, start, update).await?
+            }
+            other => other,
+        };
+        let update = update.map_err(|failure| match failure {
+            Failure::Rejected(rejection) => update_failed(rejection).into(),
+            fault => fault,
+        })?;
+        let part = |response| Part { response: Some(response) };
+        let responses = vec![part(Answered::StartWorkflow(start)), part(Answered::UpdateWorkflow(update))];
+        Ok(ExecuteMultiOperationResponse { responses })
+    }
+
+    /// Starts and updates, and waits for the update; the start is done whatever becomes of the update.
+    async fn start_and_update(
+        &self,
+        namespace: &Namespace,
+        start: StartWorkflowExecutionRequest,
+        update: UpdateWorkflowExecutionRequest,
+    ) -> Outcome<(StartWorkflowExecutionResponse, Outcome<UpdateWorkflowExecutionResponse>)> {
         let workflow_id = start.workflow_id.clone();
         let request = ChainRequest::UpdateWithStart(Box::new(start), Box::new(update));
         let answer = self.node.chain(&namespace.id, &workflow_id, request).await?;
@@ -77,13 +102,7 @@ impl Frontend {
             }
             other => Err(unexpected("an update", &other)),
         };
-        let update = update.map_err(|failure| match failure {
-            Failure::Rejected(rejection) => update_failed(rejection).into(),
-            fault => fault,
-        })?;
-        let part = |response| Part { response: Some(response) };
-        let responses = vec![part(Answered::StartWorkflow(start)), part(Answered::UpdateWorkflow(update))];
-        Ok(ExecuteMultiOperationResponse { responses })
+        Ok((start, update))
     }
 
     /// ResetWorkflowExecution.

@@ -54,7 +54,7 @@ pub(super) fn complete(
         carry_out(draft, command, &mut completion)?;
     }
     update::take_messages(draft, &mut completion)?;
-    if !heartbeat {
+    if !heartbeat && draft.state().is_running() {
         update::reject_unprocessed(draft);
     }
     query::take_results(draft, &request.query_results);

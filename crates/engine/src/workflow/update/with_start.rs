@@ -65,14 +65,16 @@ fn update_existing(asked: &Asked, current: &mut Execution, env: &mut Env<'_>) ->
             (Stage::Admitted, None)
         }
     };
+    let known = status.0 == Stage::Completed;
     let updated = reply(draft.state(), asked, status);
+    let link = (!known).then(|| start::started_link(draft.state()));
     let info = &draft.state().info;
     let started = Reply::Started {
         run_id: info.run_id.clone(),
         first_run_id: info.first_run_id.clone(),
         started: false,
         status: info.status,
-        link: None,
+        link,
         eager_task: None,
         signal_link: None,
     };
@@ -140,7 +142,7 @@ fn check_update(
     if execution.is_some_and(|e| !e.run_id.is_empty()) {
         return Err(Rejection::invalid("RunId is not allowed."));
     }
-    if execution.map_or("", |e| &e.workflow_id) != start.workflow_id {
+    if !start.workflow_id.is_empty() && execution.map_or("", |e| &e.workflow_id) != start.workflow_id {
         return Err(Rejection::invalid("WorkflowId is not consistent with previous operation(s)."));
     }
     Ok(())

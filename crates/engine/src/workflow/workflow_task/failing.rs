@@ -49,7 +49,7 @@ pub(in crate::workflow) fn fail_by_worker(
     }
     owned(draft, token)?;
     let cause = request.cause();
-    let mut report = Report {
+    let report = Report {
         cause,
         failure: request.failure,
         identity: request.identity,
@@ -57,8 +57,7 @@ pub(in crate::workflow) fn fail_by_worker(
         worker_version: request.worker_version,
     };
     if cause == Cause::GrpcMessageTooLarge {
-        report.cause = Cause::ForceCloseCommand;
-        fail(draft, report);
+        fail(draft, Report::by_server(Cause::ForceCloseCommand));
         close::terminate_by_server(draft, "GrpcMessageTooLarge");
         return Ok(Reply::Done);
     }
@@ -119,6 +118,7 @@ pub(in crate::workflow) fn end_by_force(draft: &mut Draft<'_, '_>) {
 
 /// A started task was not answered in time.
 pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
+    solidify(draft);
     let timed_out = end(draft, |draft, task| {
         draft.event(WorkflowTaskTimedOutEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
@@ -150,9 +150,9 @@ pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
     schedule(draft);
 }
 
-/// Takes a started task out of flight: `write` writes its end if it is a first attempt; then the buffer is flushed.
+/// Takes a started task out of flight: `write` writes its end if it is a first attempt.
 fn end(draft: &mut Draft<'_, '_>, write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask)) -> Option<WorkflowTask> {
-    solidify(draft);
+    solidify_as(draft, None);
     let task = draft.state().workflow_task.clone()?;
     if !task.is_transient() {
         write(draft, &task);

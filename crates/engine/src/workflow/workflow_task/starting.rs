@@ -27,8 +27,6 @@ pub struct StartTask {
     pub queue: QueueRef,
     /// Build of the worker, as it said.
     pub worker_version: Option<WorkerVersionStamp>,
-    /// The task is started in the commit that makes its run; its event tells no size of the history.
-    pub eager: bool,
 }
 
 /// A started task: the answer to the poll, but for the history, which the shell reads.
@@ -64,7 +62,8 @@ pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) ->
     if !poll.queue.is_sticky() && draft.state().info.sticky.is_some() {
         draft.record(Change::StickyGone(Nothing {}));
     }
-    let task = put_started(draft, task, poll);
+    let size_bytes = draft.state().info.history_size_bytes;
+    let task = put_started(draft, task, poll, size_bytes);
     Ok(answer(draft, &task, !poll.queue.is_sticky(), false))
 }
 
@@ -78,7 +77,8 @@ pub(in crate::workflow) fn start_inline(draft: &mut Draft<'_, '_>, identity: &st
         request_id: "request-from-RespondWorkflowTaskCompleted".to_owned(),
         ..StartTask::default()
     };
-    let task = put_started(draft, task, &poll);
+    let size_bytes = draft.state().info.history_size_bytes;
+    let task = put_started(draft, task, &poll, size_bytes);
     started_task(answer(draft, &task, false, true))
 }
 
@@ -89,8 +89,8 @@ pub(in crate::workflow) fn start_eager(
     request_id: String,
 ) -> Option<Box<StartedTask>> {
     let task = draft.exec.task().cloned()?;
-    let poll = StartTask { identity: identity.to_owned(), request_id, eager: true, ..StartTask::default() };
-    let task = put_started(draft, task, &poll);
+    let poll = StartTask { identity: identity.to_owned(), request_id, ..StartTask::default() };
+    let task = put_started(draft, task, &poll, 0);
     started_task(answer(draft, &task, true, false))
 }
 
@@ -108,7 +108,13 @@ fn started_task(reply: Reply) -> Option<Box<StartedTask>> {
     }
 }
 
-fn put_started(draft: &mut Draft<'_, '_>, mut task: WorkflowTask, poll: &StartTask) -> WorkflowTask {
+/// `history_size_bytes` is what the started event tells the worker; of an eager start it is 0.
+fn put_started(
+    draft: &mut Draft<'_, '_>,
+    mut task: WorkflowTask,
+    poll: &StartTask,
+    history_size_bytes: i64,
+) -> WorkflowTask {
     let extra = EventExtra::default;
     if task.is_transient() && task.scheduled_event_id != draft.state().next_event_id {
         // Events have come since the retry was scheduled: it is a first attempt again, over a longer history.
@@ -116,7 +122,7 @@ fn put_started(draft: &mut Draft<'_, '_>, mut task: WorkflowTask, poll: &StartTa
         let scheduled = scheduled_event(draft.state(), &task);
         task.scheduled_event_id = draft.append(scheduled.into(), extra());
     }
-    let attributes = started_attributes(draft, &task, poll);
+    let attributes = started_attributes(draft, &task, poll, history_size_bytes);
     task.started_time_ns = draft.now_ns();
     task.request_id.clone_from(&poll.request_id);
     task.identity.clone_from(&poll.identity);
@@ -138,8 +144,8 @@ fn started_attributes(
     draft: &Draft<'_, '_>,
     task: &WorkflowTask,
     poll: &StartTask,
+    history_size_bytes: i64,
 ) -> WorkflowTaskStartedEventAttributes {
-    let state = draft.state();
     let reasons = reasons_to_continue_as_new(draft);
     WorkflowTaskStartedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
@@ -147,7 +153,7 @@ fn started_attributes(
         request_id: poll.request_id.clone(),
         suggest_continue_as_new: !reasons.is_empty(),
         suggest_continue_as_new_reasons: reasons.into_iter().map(Into::into).collect(),
-        history_size_bytes: if poll.eager { 0 } else { state.info.history_size_bytes },
+        history_size_bytes,
         ..WorkflowTaskStartedEventAttributes::default()
     }
 }
