@@ -16,14 +16,8 @@ use crate::input::Input;
 
 impl Client {
     /// A handle of an activity by the task token that its worker got; nothing is sent.
-    pub fn get_async_activity_handle_for_token(
-        &self,
-        task_token: impl Into<Bytes>,
-    ) -> AsyncActivityHandle {
-        AsyncActivityHandle {
-            client: self.clone(),
-            target: Target::Token(task_token.into()),
-        }
+    pub fn get_async_activity_handle_for_token(&self, task_token: impl Into<Bytes>) -> AsyncActivityHandle {
+        AsyncActivityHandle { client: self.clone(), target: Target::Token(task_token.into()) }
     }
 
     /// A handle of an activity by its id and its workflow; nothing is sent. The workflow's latest run is meant, unless
@@ -33,15 +27,8 @@ impl Client {
         workflow_id: impl Into<Arc<str>>,
         activity_id: impl Into<Arc<str>>,
     ) -> AsyncActivityHandle {
-        let target = Target::Id {
-            workflow_id: workflow_id.into(),
-            run_id: "".into(),
-            activity_id: activity_id.into(),
-        };
-        AsyncActivityHandle {
-            client: self.clone(),
-            target,
-        }
+        let target = Target::Id { workflow_id: workflow_id.into(), run_id: "".into(), activity_id: activity_id.into() };
+        AsyncActivityHandle { client: self.clone(), target }
     }
 }
 
@@ -56,23 +43,15 @@ pub struct AsyncActivityHandle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     Token(Bytes),
-    Id {
-        workflow_id: Arc<str>,
-        run_id: Arc<str>,
-        activity_id: Arc<str>,
-    },
+    Id { workflow_id: Arc<str>, run_id: Arc<str>, activity_id: Arc<str> },
 }
 
 impl Target {
     fn check(&self) -> Result<()> {
         match self {
-            Self::Token(token) if token.is_empty() => {
-                Err(Error::invalid("the task token is empty"))
-            }
+            Self::Token(token) if token.is_empty() => Err(Error::invalid("the task token is empty")),
             // A standalone activity has no workflow, so that id may be empty.
-            Self::Id { activity_id, .. } if activity_id.is_empty() => {
-                Err(Error::invalid("the activity id is empty"))
-            }
+            Self::Id { activity_id, .. } if activity_id.is_empty() => Err(Error::invalid("the activity id is empty")),
             _ => Ok(()),
         }
     }
@@ -111,10 +90,7 @@ impl AsyncActivityHandle {
     /// # Errors
     /// [`ErrorKind::Rpc`], with NOT_FOUND if the activity is not there any more.
     pub fn fail(&self, failure: Failure) -> FailActivity {
-        FailActivity {
-            report: Report::new(self),
-            failure,
-        }
+        FailActivity { report: Report::new(self), failure }
     }
 
     /// Reports that the activity followed a request to cancel it.
@@ -153,15 +129,7 @@ impl Report {
             Target::Id { workflow_id, .. } => Some(Arc::clone(workflow_id)),
         };
         let codec = self.client.codec_for(workflow_id);
-        Ok((
-            Sender {
-                client: self.client,
-                codec,
-                options: self.options,
-            },
-            self.target,
-            self.values.finish(None)?,
-        ))
+        Ok((Sender { client: self.client, codec, options: self.options }, self.target, self.values.finish(None)?))
     }
 }
 
@@ -173,9 +141,7 @@ struct Sender {
 
 impl Sender {
     async fn send<R: crate::interceptor::Intercepted>(&self, request: R) -> Result<R::Response> {
-        self.options
-            .run(self.client.send(request, &self.options, &self.codec))
-            .await
+        self.options.run(self.client.send(request, &self.options, &self.codec)).await
     }
 
     fn namespace(&self) -> String {
@@ -337,10 +303,7 @@ impl FailActivity {
             sender,
             target,
             RespondActivityTaskFailedRequest,
-            RespondActivityTaskFailedByIdRequest {
-                failure: failure,
-                last_heartbeat_details: details
-            }
+            RespondActivityTaskFailedByIdRequest { failure: failure, last_heartbeat_details: details }
         )
         .map(drop)
     }

@@ -28,10 +28,7 @@ impl CallOptions {
     }
 
     /// Runs an operation within its time, unless an option was wrong.
-    pub(crate) async fn run<T>(
-        &self,
-        operation: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
+    pub(crate) async fn run<T>(&self, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
         self.check()?;
         let Some(limit) = self.timeout else {
             return operation.await;
@@ -43,16 +40,11 @@ impl CallOptions {
     }
 
     /// As [`run`](Self::run), for an update, whose wait has an error of its own.
-    pub(crate) async fn run_update<T>(
-        &self,
-        operation: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
-        self.run(operation)
-            .await
-            .map_err(|error| match error.kind() {
-                ErrorKind::Timeout { .. } => error.into_kind(ErrorKind::UpdateTimeoutOrCancelled),
-                _ => error,
-            })
+    pub(crate) async fn run_update<T>(&self, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        self.run(operation).await.map_err(|error| match error.kind() {
+            ErrorKind::Timeout { .. } => error.into_kind(ErrorKind::UpdateTimeoutOrCancelled),
+            _ => error,
+        })
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -73,18 +65,17 @@ pub(crate) struct Metadata(Option<Box<MetadataMap>>);
 impl Metadata {
     pub(crate) fn add(&mut self, key: &str, value: &[u8]) -> Result<()> {
         let map = self.0.get_or_insert_default();
-        let bad_key = |_| {
-            Error::invalid(format!(
-                "{key:?} is not a metadata key; use lower case letters, digits, -, _ and ."
-            ))
-        };
+        let bad_key =
+            |_| Error::invalid(format!("{key:?} is not a metadata key; use lower case letters, digits, -, _ and ."));
         if key.ends_with("-bin") {
             let name = key.parse::<BinaryMetadataKey>().map_err(bad_key)?;
             map.insert_bin(name, MetadataValue::from_bytes(value));
         } else {
             let name = key.parse::<AsciiMetadataKey>().map_err(bad_key)?;
             let value = MetadataValue::try_from(value).map_err(|_| {
-                Error::invalid(format!("the value of metadata {key:?} is not printable ASCII; a key ending in -bin takes bytes"))
+                Error::invalid(format!(
+                    "the value of metadata {key:?} is not printable ASCII; a key ending in -bin takes bytes"
+                ))
             })?;
             map.insert(name, value);
         }

@@ -74,12 +74,7 @@ impl Client {
 
     pub(crate) fn new(connection: Connection, namespace: Arc<str>, settings: Settings) -> Self {
         let connection = Arc::new(connection);
-        Self(Arc::new(Inner {
-            connection,
-            system: Arc::default(),
-            namespace,
-            settings,
-        }))
+        Self(Arc::new(Inner { connection, system: Arc::default(), namespace, settings }))
     }
 
     /// The namespace that this client works in.
@@ -104,10 +99,7 @@ impl Client {
     }
 
     /// Starts a workflow: see [`StartWorkflow`] for its options.
-    pub fn start_workflow<N: WorkflowName>(
-        &self,
-        workflow: N,
-    ) -> StartWorkflow<N::Args, N::Workflow> {
+    pub fn start_workflow<N: WorkflowName>(&self, workflow: N) -> StartWorkflow<N::Args, N::Workflow> {
         StartWorkflow::new(self.clone(), workflow.into_name().into_owned())
     }
 
@@ -115,7 +107,8 @@ impl Client {
     pub fn execute_workflow<T, N>(&self, workflow: N) -> ExecuteWorkflow<N::Args, N::Workflow, T>
     where
         N: WorkflowName,
-        T: crate::definition::ResultOf<N::Output>,
+        N::Output: crate::definition::ResultAs<T>,
+        T: crate::payload::ResultValue,
     {
         ExecuteWorkflow::new(self.start_workflow(workflow))
     }
@@ -127,10 +120,7 @@ impl Client {
     }
 
     /// A handle whose messages and result are those of a definition.
-    pub fn get_workflow_handle_for<W: Workflow>(
-        &self,
-        workflow_id: impl Into<Arc<str>>,
-    ) -> WorkflowHandle<W> {
+    pub fn get_workflow_handle_for<W: Workflow>(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle<W> {
         self.get_workflow_handle_of::<W>(workflow_id)
     }
 
@@ -142,9 +132,7 @@ impl Client {
     /// namespace of the reference.
     pub fn bind(&self, reference: &WorkflowRef) -> WorkflowHandle {
         let client = match &reference.namespace {
-            Some(namespace) if namespace.as_str() != self.namespace() => {
-                self.with_namespace(namespace.as_str())
-            }
+            Some(namespace) if namespace.as_str() != self.namespace() => self.with_namespace(namespace.as_str()),
             _ => self.clone(),
         };
         WorkflowHandle::new(client, Ids::of_reference(reference))
@@ -162,11 +150,7 @@ impl Client {
     /// # }
     /// ```
     pub fn call<R: Rpc>(&self, request: R) -> RawCall<R> {
-        RawCall {
-            client: self.clone(),
-            request,
-            options: CallOptions::default(),
-        }
+        RawCall { client: self.clone(), request, options: CallOptions::default() }
     }
 
     /// What the server said about itself when the client connected, or says now if nothing was asked so far.
@@ -174,18 +158,11 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Connect`] if it cannot be reached.
     pub async fn system_info(&self) -> Result<&GetSystemInfoResponse> {
-        self.0
-            .system
-            .get_or_try_init(|| self.fetch_system_info())
-            .await
+        self.0.system.get_or_try_init(|| self.fetch_system_info()).await
     }
 
     async fn fetch_system_info(&self) -> Result<GetSystemInfoResponse> {
-        let answer = self
-            .0
-            .connection
-            .call(GetSystemInfoRequest {}, &CallOptions::default())
-            .await;
+        let answer = self.0.connection.call(GetSystemInfoRequest {}, &CallOptions::default()).await;
         answer.or_else(|error| match error.grpc_status() {
             Some(status) if knows_no_system_info(status) => Ok(GetSystemInfoResponse::default()),
             _ => Err(error.into_kind(ErrorKind::Connect)),
@@ -225,9 +202,7 @@ impl Client {
             codec.encode(&mut request).await?;
             return self.0.connection.call(request, options).await;
         }
-        Next::first(self.clone(), codec.clone())
-            .run(OutboundCall::new(request, options.clone()))
-            .await
+        Next::first(self.clone(), codec.clone()).run(OutboundCall::new(request, options.clone())).await
     }
 }
 
@@ -265,9 +240,7 @@ call_options!(RawCall<R>);
 
 impl<R: Rpc> RawCall<R> {
     async fn run(self) -> Result<R::Response> {
-        self.options
-            .run(self.client.connection().call(self.request, &self.options))
-            .await
+        self.options.run(self.client.connection().call(self.request, &self.options)).await
     }
 }
 
@@ -286,16 +259,9 @@ mod tests {
             "Method temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo is unimplemented",
             "GetSystemInfo not implemented",
         ] {
-            assert!(
-                knows_no_system_info(&Status::unimplemented(message)),
-                "{message}"
-            );
+            assert!(knows_no_system_info(&Status::unimplemented(message)), "{message}");
         }
-        assert!(!knows_no_system_info(&Status::unimplemented(
-            "nothing here"
-        )));
-        assert!(!knows_no_system_info(&Status::unavailable(
-            "unknown method"
-        )));
+        assert!(!knows_no_system_info(&Status::unimplemented("nothing here")));
+        assert!(!knows_no_system_info(&Status::unavailable("unknown method")));
     }
 }

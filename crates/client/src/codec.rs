@@ -28,8 +28,7 @@ pub trait PayloadCodec: Send + Sync + 'static {
 }
 
 /// What a codec answers.
-pub type CodecFuture<'a> =
-    BoxFuture<'a, std::result::Result<Vec<Payload>, Box<dyn std::error::Error + Send + Sync>>>;
+pub type CodecFuture<'a> = BoxFuture<'a, std::result::Result<Vec<Payload>, Box<dyn std::error::Error + Send + Sync>>>;
 
 impl fmt::Debug for dyn PayloadCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,10 +49,7 @@ pub struct CodecContext {
 impl CodecContext {
     /// The context of a workflow.
     pub fn new(namespace: impl Into<Arc<str>>, workflow_id: Option<Arc<str>>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            workflow_id,
-        }
+        Self { namespace: namespace.into(), workflow_id }
     }
 }
 
@@ -71,14 +67,10 @@ impl BoundCodec {
         let Some(codec) = &self.codec else {
             return Ok(());
         };
-        let mut slots = Slots {
-            list: Vec::new(),
-            headers: self.headers,
-        };
+        let mut slots = Slots { list: Vec::new(), headers: self.headers };
         request.payloads(&mut slots);
         for slot in slots.list {
-            self.transform(slot, |payloads| codec.encode(&self.context, payloads))
-                .await?;
+            self.transform(slot, |payloads| codec.encode(&self.context, payloads)).await?;
         }
         Ok(())
     }
@@ -87,10 +79,7 @@ impl BoundCodec {
     pub(crate) async fn decode(&self, payloads: Option<Payloads>) -> Result<Vec<Payload>> {
         let mut payloads = payloads.unwrap_or_default().payloads;
         if let Some(codec) = &self.codec {
-            self.transform(Slot::List(&mut payloads), |payloads| {
-                codec.decode(&self.context, payloads)
-            })
-            .await?;
+            self.transform(Slot::List(&mut payloads), |payloads| codec.decode(&self.context, payloads)).await?;
         }
         Ok(payloads)
     }
@@ -98,10 +87,7 @@ impl BoundCodec {
     /// Decodes one payload that has a place of its own.
     pub(crate) async fn decode_one(&self, mut payload: Payload) -> Result<Payload> {
         if let Some(codec) = &self.codec {
-            self.transform(Slot::One(&mut payload), |payloads| {
-                codec.decode(&self.context, payloads)
-            })
-            .await?;
+            self.transform(Slot::One(&mut payload), |payloads| codec.decode(&self.context, payloads)).await?;
         }
         Ok(payload)
     }
@@ -111,42 +97,26 @@ impl BoundCodec {
         let Some(codec) = &self.codec else {
             return Ok(());
         };
-        let mut slots = Slots {
-            list: Vec::new(),
-            headers: false,
-        };
+        let mut slots = Slots { list: Vec::new(), headers: false };
         slots.failure(failure);
         for slot in slots.list {
-            self.transform(slot, |payloads| codec.decode(&self.context, payloads))
-                .await?;
+            self.transform(slot, |payloads| codec.decode(&self.context, payloads)).await?;
         }
         Ok(())
     }
 
-    async fn transform<'a>(
-        &self,
-        slot: Slot<'_>,
-        with: impl FnOnce(Vec<Payload>) -> CodecFuture<'a>,
-    ) -> Result<()> {
-        let failed = |error| {
-            Error::with_source(
-                ErrorKind::Conversion("the payload codec failed".into()),
-                BoxedSource(error),
-            )
-        };
+    async fn transform<'a>(&self, slot: Slot<'_>, with: impl FnOnce(Vec<Payload>) -> CodecFuture<'a>) -> Result<()> {
+        let failed =
+            |error| Error::with_source(ErrorKind::Conversion("the payload codec failed".into()), BoxedSource(error));
         match slot {
             Slot::List(list) if list.is_empty() => {}
             Slot::List(list) => *list = with(std::mem::take(list)).await.map_err(failed)?,
             Slot::One(one) => {
                 let payloads = with(vec![std::mem::take(one)]).await.map_err(failed)?;
                 let count = payloads.len();
-                *one = <[Payload; 1]>::try_from(payloads)
-                    .map(|[payload]| payload)
-                    .map_err(|_| {
-                        Error::conversion(format!(
-                            "the payload codec made {count} payloads of one that must stay one"
-                        ))
-                    })?;
+                *one = <[Payload; 1]>::try_from(payloads).map(|[payload]| payload).map_err(|_| {
+                    Error::conversion(format!("the payload codec made {count} payloads of one that must stay one"))
+                })?;
             }
         }
         Ok(())
@@ -183,11 +153,7 @@ pub(crate) struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     fn payloads(&mut self, payloads: &'a mut Option<Payloads>) {
-        self.list.extend(
-            payloads
-                .as_mut()
-                .map(|payloads| Slot::List(&mut payloads.payloads)),
-        );
+        self.list.extend(payloads.as_mut().map(|payloads| Slot::List(&mut payloads.payloads)));
     }
 
     fn payload(&mut self, payload: &'a mut Option<Payload>) {
@@ -195,21 +161,12 @@ impl<'a> Slots<'a> {
     }
 
     fn memo(&mut self, memo: &'a mut Option<Memo>) {
-        self.list.extend(
-            memo.iter_mut()
-                .flat_map(|memo| memo.fields.values_mut())
-                .map(Slot::One),
-        );
+        self.list.extend(memo.iter_mut().flat_map(|memo| memo.fields.values_mut()).map(Slot::One));
     }
 
     fn header(&mut self, header: &'a mut Option<Header>) {
         if self.headers {
-            self.list.extend(
-                header
-                    .iter_mut()
-                    .flat_map(|header| header.fields.values_mut())
-                    .map(Slot::One),
-            );
+            self.list.extend(header.iter_mut().flat_map(|header| header.fields.values_mut()).map(Slot::One));
         }
     }
 
@@ -233,13 +190,9 @@ impl<'a> Slots<'a> {
             self.payload(&mut failure.encoded_attributes);
             match &mut failure.failure_info {
                 Some(FailureInfo::ApplicationFailureInfo(info)) => self.payloads(&mut info.details),
-                Some(FailureInfo::TimeoutFailureInfo(info)) => {
-                    self.payloads(&mut info.last_heartbeat_details)
-                }
+                Some(FailureInfo::TimeoutFailureInfo(info)) => self.payloads(&mut info.last_heartbeat_details),
                 Some(FailureInfo::CanceledFailureInfo(info)) => self.payloads(&mut info.details),
-                Some(FailureInfo::ResetWorkflowFailureInfo(info)) => {
-                    self.payloads(&mut info.last_heartbeat_details)
-                }
+                Some(FailureInfo::ResetWorkflowFailureInfo(info)) => self.payloads(&mut info.last_heartbeat_details),
                 _ => {}
             }
             next = failure.cause.as_deref_mut();
@@ -319,11 +272,7 @@ impl CarriesPayloads for service::UpdateWorkflowExecutionRequest {
 
 impl CarriesPayloads for service::ExecuteMultiOperationRequest {
     fn payloads<'a>(&'a mut self, slots: &mut Slots<'a>) {
-        for operation in self
-            .operations
-            .iter_mut()
-            .filter_map(|operation| operation.operation.as_mut())
-        {
+        for operation in self.operations.iter_mut().filter_map(|operation| operation.operation.as_mut()) {
             match operation {
                 Operation::StartWorkflow(start) => start.payloads(slots),
                 Operation::UpdateWorkflow(update) => update.payloads(slots),

@@ -16,9 +16,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
-
-use crate::payload::Args;
+use crate::payload::{Args, ResultValue};
 
 /// A workflow type with its name, arguments and result.
 pub trait Workflow: Send + Sync + 'static {
@@ -27,7 +25,7 @@ pub trait Workflow: Send + Sync + 'static {
     /// Its arguments.
     type Args: Args;
     /// What it returns.
-    type Output: DeserializeOwned + Send + 'static;
+    type Output: ResultValue;
 }
 
 /// A signal with its name and arguments.
@@ -45,7 +43,7 @@ pub trait Query: Send + Sync + 'static {
     /// Its arguments.
     type Args: Args;
     /// What it returns.
-    type Output: DeserializeOwned + Send + 'static;
+    type Output: ResultValue;
 }
 
 /// An update with its name, arguments and result.
@@ -55,7 +53,7 @@ pub trait Update: Send + Sync + 'static {
     /// Its arguments.
     type Args: Args;
     /// What it returns.
-    type Output: DeserializeOwned + Send + 'static;
+    type Output: ResultValue;
 }
 
 /// Says that a workflow has a handler for a signal, a query or an update.
@@ -81,11 +79,11 @@ pub struct Typed<T>(PhantomData<fn() -> T>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnyArgs {}
 
-/// The result types that a caller may ask for: the one of the definition, or any if there is none.
-pub trait ResultOf<O>: DeserializeOwned + Send + 'static {}
+/// Says which results a caller may ask for: the one of the definition, or any if there is none.
+pub trait ResultAs<T> {}
 
-impl<T: DeserializeOwned + Send + 'static> ResultOf<Untyped> for T {}
-impl<T: DeserializeOwned + Send + 'static> ResultOf<Typed<T>> for T {}
+impl<T> ResultAs<T> for Untyped {}
+impl<T> ResultAs<T> for Typed<T> {}
 
 /// Arguments of which the number is known, or [`AnyArgs`].
 pub trait KnownArgs: Send + 'static {

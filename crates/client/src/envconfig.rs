@@ -199,9 +199,7 @@ impl LoadOptions {
     /// [`ErrorKind::Configuration`] if the file is not as it should be, or the profile that was named is missing.
     pub fn load(&self) -> Result<ClientConfigProfile> {
         if self.disable_file && self.disable_env {
-            return Err(refused(
-                "Cannot disable both file and environment; nothing would be left to read",
-            ));
+            return Err(refused("Cannot disable both file and environment; nothing would be left to read"));
         }
         let mut profiles = self.load_all()?;
         let named = self.profile.clone().or_else(|| match self.disable_env {
@@ -213,9 +211,7 @@ impl LoadOptions {
                 Some(profile) => profile,
                 None if self.disable_file => ClientConfigProfile::default(),
                 None => {
-                    return Err(refused(format!(
-                        "Profile '{name}' not found in the configuration file"
-                    )));
+                    return Err(refused(format!("Profile '{name}' not found in the configuration file")));
                 }
             },
             None => profiles.remove(DEFAULT_PROFILE).unwrap_or_default(),
@@ -240,10 +236,7 @@ impl LoadOptions {
                 None => None,
             },
         };
-        text.map_or_else(
-            || Ok(BTreeMap::new()),
-            |text| file::parse(&text, self.strict),
-        )
+        text.map_or_else(|| Ok(BTreeMap::new()), |text| file::parse(&text, self.strict))
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -310,11 +303,7 @@ impl LoadOptions {
 
     /// A certificate of the environment replaces one of the same kind. The other kind would leave it open which counts.
     fn apply_source(&self, which: &str, source: &mut Option<DataSource>) -> Result<()> {
-        let what = if which.ends_with("KEY") {
-            "key"
-        } else {
-            "cert"
-        };
+        let what = if which.ends_with("KEY") { "key" } else { "cert" };
         let path_name = format!("TEMPORAL_TLS_{which}_PATH");
         let data_name = format!("TEMPORAL_TLS_{which}_DATA");
         if let Some(path) = self.variable(&path_name) {
@@ -340,10 +329,7 @@ impl LoadOptions {
         const PREFIX: &str = "TEMPORAL_GRPC_META_";
         let key = |name: &str| name.strip_prefix(PREFIX).map(normalize_key);
         match &self.environment {
-            Some(variables) => variables
-                .iter()
-                .filter_map(|(name, value)| Some((key(name)?, value.clone())))
-                .collect(),
+            Some(variables) => variables.iter().filter_map(|(name, value)| Some((key(name)?, value.clone()))).collect(),
             None => env::vars_os()
                 .filter_map(|(name, value)| Some((key(name.to_str()?)?, value.into_string().ok()?)))
                 .collect(),
@@ -372,9 +358,7 @@ fn parse_bool(name: &str, value: &str) -> Result<bool> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" => Ok(true),
         "0" | "f" | "false" => Ok(false),
-        _ => Err(refused(format!(
-            "{name} is {value:?}, where true or false was expected"
-        ))),
+        _ => Err(refused(format!("{name} is {value:?}, where true or false was expected"))),
     }
 }
 
@@ -439,9 +423,7 @@ fn with_tls(connect: Connect, config: &ClientConfigTls) -> Result<Connect> {
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(_: Connect, _: &ClientConfigTls) -> Result<Connect> {
-    Err(refused(
-        "the profile asks for TLS; build evertide-client with its feature `tls`",
-    ))
+    Err(refused("the profile asks for TLS; build evertide-client with its feature `tls`"))
 }
 
 #[cfg(test)]

@@ -116,9 +116,7 @@ impl Error {
     pub fn grpc_status(&self) -> Option<&Status> {
         match &self.0.source {
             Some(Source::Status(status)) => Some(status),
-            Some(Source::Other(error)) => {
-                error.downcast_ref::<Error>().and_then(Error::grpc_status)
-            }
+            Some(Source::Other(error)) => error.downcast_ref::<Error>().and_then(Error::grpc_status),
             None => None,
         }
     }
@@ -152,9 +150,7 @@ impl Error {
     /// The client has already retried what can be retried; this tells whether more patience makes sense.
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
-            ErrorKind::Rpc | ErrorKind::Connect => {
-                self.grpc_status().is_some_and(crate::retry::is_retryable)
-            }
+            ErrorKind::Rpc | ErrorKind::Connect => self.grpc_status().is_some_and(crate::retry::is_retryable),
             ErrorKind::Timeout { .. } | ErrorKind::UpdateTimeoutOrCancelled => true,
             _ => false,
         }
@@ -169,14 +165,8 @@ impl Error {
         Self(Arc::new(Inner { kind, source: None }))
     }
 
-    pub(crate) fn with_source(
-        kind: ErrorKind,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            source: Some(Source::Other(source.into())),
-        }))
+    pub(crate) fn with_source(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(Arc::new(Inner { kind, source: Some(Source::Other(source.into())) }))
     }
 
     pub(crate) fn rpc(status: Status) -> Self {
@@ -184,10 +174,7 @@ impl Error {
     }
 
     pub(crate) fn status(kind: ErrorKind, status: Status) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            source: Some(Source::Status(status)),
-        }))
+        Self(Arc::new(Inner { kind, source: Some(Source::Status(status)) }))
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -212,8 +199,7 @@ impl Error {
 
     /// Whether the call ended by its deadline or by a cancellation, rather than by an answer.
     pub(crate) fn is_deadline_or_cancelled(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Rpc)
-            && matches!(self.code(), Some(Code::DeadlineExceeded | Code::Cancelled))
+        matches!(self.kind(), ErrorKind::Rpc) && matches!(self.code(), Some(Code::DeadlineExceeded | Code::Cancelled))
     }
 }
 
@@ -224,9 +210,7 @@ pub(crate) fn status_detail<M: Message + Name + Default>(status: &Status) -> Opt
 }
 
 /// The content of an `Any`, if it is an `M`.
-pub(crate) fn unpack<M: Message + Name + Default>(
-    any: &evertide_proto::prost_types::Any,
-) -> Option<M> {
+pub(crate) fn unpack<M: Message + Name + Default>(any: &evertide_proto::prost_types::Any) -> Option<M> {
     let name = any.type_url.rsplit('/').next()?;
     if name != M::full_name() {
         return None;
@@ -261,12 +245,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
             ErrorKind::Rpc => match self.grpc_status() {
-                Some(status) => write!(
-                    f,
-                    "the server answered {:?}: {}",
-                    status.code(),
-                    status.message()
-                ),
+                Some(status) => write!(f, "the server answered {:?}: {}", status.code(), status.message()),
                 None => f.write_str("the call failed"),
             },
             kind => kind.fmt(f),
@@ -326,12 +305,9 @@ mod tests {
 
     #[test]
     fn a_status_stays_reachable_under_another_kind() {
-        let error = Error::rpc(Status::deadline_exceeded("too late"))
-            .into_kind(ErrorKind::UpdateTimeoutOrCancelled);
+        let error = Error::rpc(Status::deadline_exceeded("too late")).into_kind(ErrorKind::UpdateTimeoutOrCancelled);
         assert_eq!(error.code(), Some(Code::DeadlineExceeded));
         assert!(error.to_string().contains("goes on"));
-        assert!(
-            StdError::source(&error).is_some_and(|source| source.to_string().contains("too late"))
-        );
+        assert!(StdError::source(&error).is_some_and(|source| source.to_string().contains("too late")));
     }
 }

@@ -22,10 +22,7 @@ pub struct WorkflowExecution {
 impl WorkflowExecution {
     /// The codec may be that of the whole client; here it gets the workflow as its context.
     pub(crate) fn new(info: WorkflowExecutionInfo, mut codec: BoundCodec) -> Self {
-        codec.context.workflow_id = info
-            .execution
-            .as_ref()
-            .map(|execution| execution.workflow_id.as_str().into());
+        codec.context.workflow_id = info.execution.as_ref().map(|execution| execution.workflow_id.as_str().into());
         Self { info, codec }
     }
 
@@ -36,18 +33,12 @@ impl WorkflowExecution {
 
     /// The id of the workflow.
     pub fn id(&self) -> &str {
-        self.info
-            .execution
-            .as_ref()
-            .map_or("", |execution| &execution.workflow_id)
+        self.info.execution.as_ref().map_or("", |execution| &execution.workflow_id)
     }
 
     /// The run.
     pub fn run_id(&self) -> &str {
-        self.info
-            .execution
-            .as_ref()
-            .map_or("", |execution| &execution.run_id)
+        self.info.execution.as_ref().map_or("", |execution| &execution.run_id)
     }
 
     /// The namespace that was asked.
@@ -57,10 +48,7 @@ impl WorkflowExecution {
 
     /// The type of the workflow.
     pub fn workflow_type(&self) -> &str {
-        self.info
-            .r#type
-            .as_ref()
-            .map_or("", |workflow_type| &workflow_type.name)
+        self.info.r#type.as_ref().map_or("", |workflow_type| &workflow_type.name)
     }
 
     /// The task queue of the run.
@@ -95,38 +83,22 @@ impl WorkflowExecution {
 
     /// The id of the parent workflow, if it is a child.
     pub fn parent_id(&self) -> Option<&str> {
-        self.info
-            .parent_execution
-            .as_ref()
-            .map(|parent| parent.workflow_id.as_str())
-            .filter(|id| !id.is_empty())
+        self.info.parent_execution.as_ref().map(|parent| parent.workflow_id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// The run of the parent workflow.
     pub fn parent_run_id(&self) -> Option<&str> {
-        self.info
-            .parent_execution
-            .as_ref()
-            .map(|parent| parent.run_id.as_str())
-            .filter(|id| !id.is_empty())
+        self.info.parent_execution.as_ref().map(|parent| parent.run_id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// The id of the workflow at the root of the family, which is its own for one without a parent.
     pub fn root_id(&self) -> Option<&str> {
-        self.info
-            .root_execution
-            .as_ref()
-            .map(|root| root.workflow_id.as_str())
-            .filter(|id| !id.is_empty())
+        self.info.root_execution.as_ref().map(|root| root.workflow_id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// The run of the workflow at the root of the family.
     pub fn root_run_id(&self) -> Option<&str> {
-        self.info
-            .root_execution
-            .as_ref()
-            .map(|root| root.run_id.as_str())
-            .filter(|id| !id.is_empty())
+        self.info.root_execution.as_ref().map(|root| root.run_id.as_str()).filter(|id| !id.is_empty())
     }
 
     /// The search attributes.
@@ -136,11 +108,7 @@ impl WorkflowExecution {
 
     /// The keys of the memo.
     pub fn memo_keys(&self) -> impl Iterator<Item = &str> {
-        self.info
-            .memo
-            .iter()
-            .flat_map(|memo| memo.fields.keys())
-            .map(String::as_str)
+        self.info.memo.iter().flat_map(|memo| memo.fields.keys()).map(String::as_str)
     }
 
     /// A value of the memo, or nothing if there is no such key.
@@ -148,12 +116,7 @@ impl WorkflowExecution {
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not a `T`.
     pub async fn memo_value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(value) = self
-            .info
-            .memo
-            .as_ref()
-            .and_then(|memo| memo.fields.get(key))
-        else {
+        let Some(value) = self.info.memo.as_ref().and_then(|memo| memo.fields.get(key)) else {
             return Ok(None);
         };
         payload::from_payload(&self.codec.decode_one(value.clone()).await?).map(Some)
@@ -175,7 +138,5 @@ impl WorkflowExecution {
 
 /// A time of the API. The zero time, which some servers send for "never", is none.
 fn time(time: Option<Timestamp>) -> Option<SystemTime> {
-    time.filter(|time| (time.seconds, time.nanos) != (0, 0))?
-        .try_into()
-        .ok()
+    time.filter(|time| (time.seconds, time.nanos) != (0, 0))?.try_into().ok()
 }

@@ -4,9 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use evertide_proto::enums::{
-    ApplicationErrorCategory, NexusHandlerErrorRetryBehavior, RetryState, TimeoutType,
-};
+use evertide_proto::enums::{ApplicationErrorCategory, NexusHandlerErrorRetryBehavior, RetryState, TimeoutType};
 use evertide_proto::failure as proto;
 use evertide_proto::failure::failure::FailureInfo as Info;
 use serde::Serialize;
@@ -221,16 +219,13 @@ impl Failure {
 
     /// The application failure nearest to the end of the chain, if there is one.
     pub fn application_cause(&self) -> Option<&Self> {
-        self.chain()
-            .filter(|failure| matches!(failure.kind(), FailureKind::Application { .. }))
-            .last()
+        self.chain().filter(|failure| matches!(failure.kind(), FailureKind::Application { .. })).last()
     }
 
     /// The type that the application gave it, or the Nexus handler.
     pub fn type_name(&self) -> Option<&str> {
         match self.kind() {
-            FailureKind::Application { type_name, .. }
-            | FailureKind::NexusHandler { type_name, .. } => Some(type_name),
+            FailureKind::Application { type_name, .. } | FailureKind::NexusHandler { type_name, .. } => Some(type_name),
             _ => None,
         }
     }
@@ -241,13 +236,8 @@ impl Failure {
             FailureKind::Application { details, .. }
             | FailureKind::Cancelled { details }
             | FailureKind::Terminated { details, .. } => Some(details),
-            FailureKind::Timeout {
-                last_heartbeat_details,
-                ..
-            }
-            | FailureKind::ResetWorkflow {
-                last_heartbeat_details,
-            } => Some(last_heartbeat_details),
+            FailureKind::Timeout { last_heartbeat_details, .. }
+            | FailureKind::ResetWorkflow { last_heartbeat_details } => Some(last_heartbeat_details),
             _ => None,
         }
     }
@@ -255,16 +245,16 @@ impl Failure {
     /// Why what failed was not tried again, for activities and children.
     pub fn retry_state(&self) -> Option<RetryState> {
         match self.kind() {
-            FailureKind::Activity { retry_state, .. }
-            | FailureKind::ChildWorkflow { retry_state, .. } => Some(*retry_state),
+            FailureKind::Activity { retry_state, .. } | FailureKind::ChildWorkflow { retry_state, .. } => {
+                Some(*retry_state)
+            }
             _ => None,
         }
     }
 
     /// Whether it reports a cancellation, be it of the workflow itself or of what it waited for.
     pub fn is_cancelled(&self) -> bool {
-        self.chain()
-            .any(|failure| matches!(failure.kind(), FailureKind::Cancelled { .. }))
+        self.chain().any(|failure| matches!(failure.kind(), FailureKind::Cancelled { .. }))
     }
 
     /// The message of the API, after the codec.
@@ -290,11 +280,7 @@ impl Failure {
         for mut proto in links.into_iter().rev() {
             restore_attributes(&mut proto);
             proto.cause = cause.as_ref().map(|cause| Box::new(cause.0.proto.clone()));
-            cause = Some(Self(Box::new(Link {
-                kind: kind_of(&proto),
-                cause,
-                proto,
-            })));
+            cause = Some(Self(Box::new(Link { kind: kind_of(&proto), cause, proto })));
         }
         cause.unwrap_or_else(|| Self::application("an empty failure"))
     }
@@ -306,10 +292,7 @@ impl Failure {
     }
 
     pub(crate) fn cancelled(details: Details) -> Self {
-        let info = proto::CanceledFailureInfo {
-            details: Some(details_proto(&details)),
-            ..Default::default()
-        };
+        let info = proto::CanceledFailureInfo { details: Some(details_proto(&details)), ..Default::default() };
         Self::from_proto(proto::Failure {
             message: "Workflow cancelled".into(),
             failure_info: Some(Info::CanceledFailureInfo(info)),
@@ -318,11 +301,7 @@ impl Failure {
     }
 
     pub(crate) fn terminated(reason: String, details: Details, identity: String) -> Self {
-        let message = if reason.is_empty() {
-            "Workflow terminated".to_owned()
-        } else {
-            reason
-        };
+        let message = if reason.is_empty() { "Workflow terminated".to_owned() } else { reason };
         let info = proto::TerminatedFailureInfo { identity };
         let mut failure = Self::from_proto(proto::Failure {
             message,
@@ -336,10 +315,8 @@ impl Failure {
     }
 
     pub(crate) fn timed_out() -> Self {
-        let info = proto::TimeoutFailureInfo {
-            timeout_type: TimeoutType::StartToClose.into(),
-            last_heartbeat_details: None,
-        };
+        let info =
+            proto::TimeoutFailureInfo { timeout_type: TimeoutType::StartToClose.into(), last_heartbeat_details: None };
         Self::from_proto(proto::Failure {
             message: "Workflow timed out".into(),
             failure_info: Some(Info::TimeoutFailureInfo(info)),
@@ -351,20 +328,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
-            FailureKind::Application { type_name, .. } if !type_name.is_empty() => {
-                write!(f, "{type_name}: ")?
-            }
+            FailureKind::Application { type_name, .. } if !type_name.is_empty() => write!(f, "{type_name}: ")?,
             FailureKind::Activity { activity_type, .. } => write!(f, "activity {activity_type}: ")?,
-            FailureKind::ChildWorkflow {
-                workflow_type,
-                workflow_id,
-                ..
-            } => {
+            FailureKind::ChildWorkflow { workflow_type, workflow_id, .. } => {
                 write!(f, "child workflow {workflow_type} ({workflow_id}): ")?;
             }
-            FailureKind::NexusOperation {
-                service, operation, ..
-            } => {
+            FailureKind::NexusOperation { service, operation, .. } => {
                 write!(f, "Nexus operation {service}/{operation}: ")?;
             }
             _ => {}
@@ -392,27 +361,20 @@ fn kind_of(failure: &proto::Failure) -> FailureKind {
             type_name: info.r#type,
             details: Details::from_proto(info.details),
             non_retryable: info.non_retryable,
-            next_retry_delay: info
-                .next_retry_delay
-                .and_then(|delay| delay.try_into().ok()),
+            next_retry_delay: info.next_retry_delay.and_then(|delay| delay.try_into().ok()),
         },
         Some(Info::TimeoutFailureInfo(info)) => FailureKind::Timeout {
             timeout_type: info.timeout_type(),
             last_heartbeat_details: Details::from_proto(info.last_heartbeat_details),
         },
-        Some(Info::CanceledFailureInfo(info)) => FailureKind::Cancelled {
-            details: Details::from_proto(info.details),
-        },
-        Some(Info::TerminatedFailureInfo(info)) => FailureKind::Terminated {
-            details: Details::default(),
-            identity: info.identity,
-        },
-        Some(Info::ServerFailureInfo(info)) => FailureKind::Server {
-            non_retryable: info.non_retryable,
-        },
-        Some(Info::ResetWorkflowFailureInfo(info)) => FailureKind::ResetWorkflow {
-            last_heartbeat_details: Details::from_proto(info.last_heartbeat_details),
-        },
+        Some(Info::CanceledFailureInfo(info)) => FailureKind::Cancelled { details: Details::from_proto(info.details) },
+        Some(Info::TerminatedFailureInfo(info)) => {
+            FailureKind::Terminated { details: Details::default(), identity: info.identity }
+        }
+        Some(Info::ServerFailureInfo(info)) => FailureKind::Server { non_retryable: info.non_retryable },
+        Some(Info::ResetWorkflowFailureInfo(info)) => {
+            FailureKind::ResetWorkflow { last_heartbeat_details: Details::from_proto(info.last_heartbeat_details) }
+        }
         Some(Info::ActivityFailureInfo(info)) => FailureKind::Activity {
             retry_state: info.retry_state(),
             scheduled_event_id: info.scheduled_event_id,
@@ -429,10 +391,9 @@ fn kind_of(failure: &proto::Failure) -> FailureKind {
             operation: info.operation,
             operation_token: info.operation_token,
         },
-        Some(Info::NexusHandlerFailureInfo(info)) => FailureKind::NexusHandler {
-            retry_behavior: info.retry_behavior(),
-            type_name: info.r#type,
-        },
+        Some(Info::NexusHandlerFailureInfo(info)) => {
+            FailureKind::NexusHandler { retry_behavior: info.retry_behavior(), type_name: info.r#type }
+        }
         None => FailureKind::Unspecified,
     }
 }
@@ -469,9 +430,7 @@ fn restore_attributes(failure: &mut proto::Failure) {
 }
 
 fn details_proto(details: &Details) -> evertide_proto::common::Payloads {
-    evertide_proto::common::Payloads {
-        payloads: details.payloads().to_vec(),
-    }
+    evertide_proto::common::Payloads { payloads: details.payloads().to_vec() }
 }
 
 /// A duration as the API has it.

@@ -11,8 +11,7 @@ mod update;
 pub use close::{Cancel, Terminate};
 pub use describe::{Describe, WorkflowExecutionDescription};
 pub use history::{
-    EventFilter, FetchHistory, HistoryEvent, HistoryEvents, HistoryPage, HistoryPages, ResumeToken,
-    WorkflowHistory,
+    EventFilter, FetchHistory, HistoryEvent, HistoryEvents, HistoryPage, HistoryPages, ResumeToken, WorkflowHistory,
 };
 pub use query::QueryCall;
 pub use result::WorkflowResult;
@@ -31,7 +30,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::{QueryName, ResultOf, SignalName, Untyped, UpdateName, Workflow};
+use crate::definition::{QueryName, ResultAs, SignalName, Untyped, UpdateName, Workflow};
+use crate::payload::ResultValue;
 
 /// A handle of a workflow: everything that can be asked of it from outside.
 ///
@@ -90,10 +90,7 @@ impl Ids {
 
     /// The execution that most calls address.
     pub(crate) fn execution(&self) -> WorkflowExecution {
-        WorkflowExecution {
-            workflow_id: self.workflow_id.to_string(),
-            run_id: text(self.run_id.as_deref()),
-        }
+        WorkflowExecution { workflow_id: self.workflow_id.to_string(), run_id: text(self.run_id.as_deref()) }
     }
 
     pub(crate) fn first_execution_run_id(&self) -> String {
@@ -108,9 +105,7 @@ impl Ids {
     /// No workflow has an empty id, so there is no use in asking.
     pub(crate) fn check(&self) -> crate::Result<()> {
         match self.workflow_id.is_empty() {
-            true => Err(crate::Error::invalid(
-                "the workflow id of this handle is empty",
-            )),
+            true => Err(crate::Error::invalid("the workflow id of this handle is empty")),
             false => Ok(()),
         }
     }
@@ -128,11 +123,7 @@ pub(crate) fn id(text: &str) -> Option<Arc<str>> {
 
 impl<W> WorkflowHandle<W> {
     pub(crate) fn new(client: Client, ids: Ids) -> Self {
-        Self {
-            client,
-            ids,
-            workflow: PhantomData,
-        }
+        Self { client, ids, workflow: PhantomData }
     }
 
     /// The id of the workflow.
@@ -240,7 +231,8 @@ impl<W> WorkflowHandle<W> {
     pub fn query<T, N>(&self, query: N) -> QueryCall<N::Args, T>
     where
         N: QueryName<W>,
-        T: ResultOf<N::Output>,
+        N::Output: ResultAs<T>,
+        T: ResultValue,
     {
         QueryCall::new(self.client.clone(), self.ids.clone(), query.into_name())
     }
@@ -274,7 +266,8 @@ impl<W> WorkflowHandle<W> {
     pub fn execute_update<T, N>(&self, update: N) -> ExecuteUpdate<N::Args, T>
     where
         N: UpdateName<W>,
-        T: ResultOf<N::Output>,
+        N::Output: ResultAs<T>,
+        T: ResultValue,
     {
         ExecuteUpdate::new(self.client.clone(), self.ids.clone(), update.into_name())
     }
@@ -282,13 +275,7 @@ impl<W> WorkflowHandle<W> {
     /// A handle of an update that was sent before; nothing is sent. Its run is this handle's, unless
     /// [`UpdateHandle::with_workflow_run_id`] names another.
     pub fn get_update_handle(&self, id: impl Into<Arc<str>>) -> UpdateHandle {
-        UpdateHandle::new(
-            self.client.clone(),
-            &self.ids,
-            id.into(),
-            self.ids.run_id.clone(),
-            None,
-        )
+        UpdateHandle::new(self.client.clone(), &self.ids, id.into(), self.ids.run_id.clone(), None)
     }
 
     /// As [`get_update_handle`](Self::get_update_handle), with the result of a definition.
@@ -298,13 +285,7 @@ impl<W> WorkflowHandle<W> {
         id: impl Into<Arc<str>>,
     ) -> UpdateHandle<N::Output> {
         drop(update);
-        UpdateHandle::new(
-            self.client.clone(),
-            &self.ids,
-            id.into(),
-            self.ids.run_id.clone(),
-            None,
-        )
+        UpdateHandle::new(self.client.clone(), &self.ids, id.into(), self.ids.run_id.clone(), None)
     }
 
     /// Requests the cancellation of the workflow, which decides by itself what to do about it. A workflow that is
@@ -363,7 +344,7 @@ impl WorkflowHandle<Untyped> {
     /// [`ErrorKind::WorkflowFailed`](crate::ErrorKind::WorkflowFailed) if it failed, was cancelled or terminated or
     /// timed out, [`ErrorKind::WorkflowContinuedAsNew`](crate::ErrorKind::WorkflowContinuedAsNew) if runs are not
     /// followed, [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the result is not a `T`.
-    pub fn result<T: serde::de::DeserializeOwned + Send + 'static>(&self) -> WorkflowResult<T> {
+    pub fn result<T: ResultValue>(&self) -> WorkflowResult<T> {
         WorkflowResult::new(self.client.clone(), self.ids.clone())
     }
 }
@@ -404,12 +385,7 @@ impl<W> Hash for WorkflowHandle<W> {
 impl<W> WorkflowHandle<W> {
     /// What makes two handles equal within a namespace.
     fn to_key(&self) -> [Option<&str>; 4] {
-        [
-            Some(self.id()),
-            self.run_id(),
-            self.result_run_id(),
-            self.first_execution_run_id(),
-        ]
+        [Some(self.id()), self.run_id(), self.result_run_id(), self.first_execution_run_id()]
     }
 }
 

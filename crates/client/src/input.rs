@@ -44,9 +44,7 @@ impl Input {
             return Err(error);
         }
         if self.one_by_one && self.all_at_once {
-            return Err(Error::invalid(
-                "Cannot have arg and args; give the arguments one by one, or all at once",
-            ));
+            return Err(Error::invalid("Cannot have arg and args; give the arguments one by one, or all at once"));
         }
         if let Some(count) = count.filter(|count| *count != self.payloads.len()) {
             return Err(Error::invalid(format!(
@@ -54,9 +52,7 @@ impl Input {
                 self.payloads.len()
             )));
         }
-        Ok((!self.payloads.is_empty()).then_some(Payloads {
-            payloads: self.payloads,
-        }))
+        Ok((!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads }))
     }
 }
 
@@ -121,10 +117,7 @@ mod tests {
         one_by_one.push("two");
         let mut all_at_once = Input::default();
         all_at_once.set(&(1, "two"));
-        assert_eq!(
-            one_by_one.clone().finish(None).unwrap(),
-            all_at_once.clone().finish(Some(2)).unwrap()
-        );
+        assert_eq!(one_by_one.clone().finish(None).unwrap(), all_at_once.clone().finish(Some(2)).unwrap());
 
         one_by_one.set(&(1,));
         assert!(refused(one_by_one, None).starts_with("Cannot have arg and args"));
@@ -142,9 +135,6 @@ mod tests {
         let mut input = Input::default();
         input.push(&std::collections::BTreeMap::from([((1, 2), 3)]));
         input.set(&(1,));
-        assert!(matches!(
-            input.finish(None).unwrap_err().kind(),
-            crate::ErrorKind::Conversion(_)
-        ));
+        assert!(matches!(input.finish(None).unwrap_err().kind(), crate::ErrorKind::Conversion(_)));
     }
 }

@@ -30,11 +30,7 @@ impl<R> OutboundCall<R> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if it cannot be sent as a header.
-    pub fn add_rpc_metadata(
-        &mut self,
-        key: impl AsRef<str>,
-        value: impl AsRef<[u8]>,
-    ) -> Result<()> {
+    pub fn add_rpc_metadata(&mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
         self.options.metadata.add(key.as_ref(), value.as_ref())
     }
 }
@@ -48,22 +44,14 @@ pub struct Next {
 
 impl Next {
     pub(crate) fn first(client: Client, codec: BoundCodec) -> Self {
-        Self {
-            client,
-            codec,
-            index: 0,
-        }
+        Self { client, codec, index: 0 }
     }
 
     /// Goes on with the call. Calling it is not a must: an interceptor can answer by itself.
     pub async fn run<R: Intercepted>(mut self, mut call: OutboundCall<R>) -> Result<R::Response> {
         let Some(interceptor) = self.client.interceptor(self.index) else {
             self.codec.encode(&mut call.request).await?;
-            return self
-                .client
-                .connection()
-                .call(call.request, &call.options)
-                .await;
+            return self.client.connection().call(call.request, &call.options).await;
         };
         self.index += 1;
         R::intercept(&*interceptor, call, self).await
@@ -72,9 +60,7 @@ impl Next {
 
 impl fmt::Debug for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next")
-            .field("index", &self.index)
-            .finish_non_exhaustive()
+        f.debug_struct("Next").field("index", &self.index).finish_non_exhaustive()
     }
 }
 

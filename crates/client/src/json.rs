@@ -3,27 +3,20 @@
 use std::sync::LazyLock;
 
 use evertide_proto::prost::{Message, Name};
-use prost_reflect::{
-    DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, SerializeOptions,
-};
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
 /// The descriptors of the whole API, read when the first message is turned into JSON.
-static DESCRIPTORS: LazyLock<std::result::Result<DescriptorPool, String>> = LazyLock::new(|| {
-    DescriptorPool::decode(evertide_proto::DESCRIPTORS).map_err(|error| error.to_string())
-});
+static DESCRIPTORS: LazyLock<std::result::Result<DescriptorPool, String>> =
+    LazyLock::new(|| DescriptorPool::decode(evertide_proto::DESCRIPTORS).map_err(|error| error.to_string()));
 
 fn descriptor<M: Name>() -> Result<MessageDescriptor> {
-    let pool = DESCRIPTORS
-        .as_ref()
-        .map_err(|error| Error::conversion(format!("the API's descriptors: {error}")))?;
+    let pool = DESCRIPTORS.as_ref().map_err(|error| Error::conversion(format!("the API's descriptors: {error}")))?;
     let name = M::full_name();
     pool.get_message_by_name(&name).ok_or_else(|| {
-        Error::conversion(format!(
-            "{name} is not a message of the Temporal API, so it has no JSON form here"
-        ))
+        Error::conversion(format!("{name} is not a message of the Temporal API, so it has no JSON form here"))
     })
 }
 
@@ -36,20 +29,14 @@ fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage> {
 pub(crate) fn to_string<M: Message + Name>(message: &M) -> Result<String> {
     let message = dynamic(message)?;
     let mut json = serde_json::Serializer::new(Vec::new());
-    finish(
-        message.serialize_with_options(&mut json, &SerializeOptions::new()),
-        json.into_inner(),
-    )
+    finish(message.serialize_with_options(&mut json, &SerializeOptions::new()), json.into_inner())
 }
 
 /// Writes a message with line breaks and two spaces of indentation.
 pub(crate) fn to_string_pretty<M: Message + Name>(message: &M) -> Result<String> {
     let message = dynamic(message)?;
     let mut json = serde_json::Serializer::pretty(Vec::new());
-    finish(
-        message.serialize_with_options(&mut json, &SerializeOptions::new()),
-        json.into_inner(),
-    )
+    finish(message.serialize_with_options(&mut json, &SerializeOptions::new()), json.into_inner())
 }
 
 fn finish(written: serde_json::Result<()>, bytes: Vec<u8>) -> Result<String> {
@@ -61,8 +48,7 @@ fn finish(written: serde_json::Result<()>, bytes: Vec<u8>) -> Result<String> {
 pub(crate) fn from_str<M: Message + Name + Default>(text: &str) -> Result<M> {
     let mut json = serde_json::Deserializer::from_str(text);
     let message = read::<M, _>(&mut json)?;
-    json.end()
-        .map_err(|error| Error::conversion(error.to_string()))?;
+    json.end().map_err(|error| Error::conversion(error.to_string()))?;
     Ok(message)
 }
 
@@ -78,11 +64,7 @@ where
 {
     let options = DeserializeOptions::new().deny_unknown_fields(false);
     DynamicMessage::deserialize_with_options(descriptor::<M>()?, deserializer, &options)
-        .and_then(|message| {
-            message
-                .transcode_to::<M>()
-                .map_err(serde::de::Error::custom)
-        })
+        .and_then(|message| message.transcode_to::<M>().map_err(serde::de::Error::custom))
         .map_err(|error| Error::conversion(format!("the JSON is not a {}: {error}", M::NAME)))
 }
 
@@ -96,9 +78,7 @@ pub(crate) fn spell_enums_out<M: Name>(value: &mut Value) -> Result<()> {
 fn spell_message(message: &MessageDescriptor, value: &mut Value) {
     let Value::Object(fields) = value else { return };
     for (name, value) in fields {
-        let field = message
-            .get_field_by_json_name(name)
-            .or_else(|| message.get_field_by_name(name));
+        let field = message.get_field_by_json_name(name).or_else(|| message.get_field_by_name(name));
         let Some(field) = field else { continue };
         match (field.kind(), value) {
             (Kind::Message(entry), Value::Object(map)) if entry.is_map_entry() => {
@@ -117,11 +97,7 @@ fn spell(kind: &Kind, value: &mut Value) {
         (Kind::Enum(names), Value::String(name)) if names.get_value_by_name(name).is_none() => {
             // All values of an enum begin alike, and the one for zero ends in UNSPECIFIED.
             let zero = names.default_value().name().to_owned();
-            let full = format!(
-                "{}{}",
-                zero.strip_suffix("UNSPECIFIED").unwrap_or_default(),
-                screaming(name)
-            );
+            let full = format!("{}{}", zero.strip_suffix("UNSPECIFIED").unwrap_or_default(), screaming(name));
             if names.get_value_by_name(&full).is_some() {
                 *name = full;
             }

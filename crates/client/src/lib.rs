@@ -29,34 +29,28 @@ pub use evertide_proto as proto;
 pub use evertide_proto::enums::{QueryRejectCondition, WorkflowExecutionStatus};
 pub use tonic::{Code, Status};
 
-pub use activity::{
-    AsyncActivityHandle, CompleteActivity, FailActivity, Heartbeat, ReportCancellation,
-};
+pub use activity::{AsyncActivityHandle, CompleteActivity, FailActivity, Heartbeat, ReportCancellation};
 pub use call::CallFuture;
 #[cfg(feature = "tls")]
 pub use client::Tls;
 pub use client::{Client, Connect, RawCall};
 pub use codec::{CodecContext, CodecFuture, PayloadCodec};
 pub use definition::{
-    AnyArgs, Handles, KnownArgs, Query, QueryName, ResultOf, Signal, SignalName, Typed, Untyped,
-    Update, UpdateName, Workflow, WorkflowName,
+    AnyArgs, Handles, KnownArgs, Query, QueryName, ResultAs, Signal, SignalName, Typed, Untyped, Update, UpdateName,
+    Workflow, WorkflowName,
 };
 pub use error::{ActivityCancellation, Error, ErrorKind, Result};
 pub use execution::WorkflowExecution;
 pub use failure::{Failure, FailureKind};
 pub use handle::{
-    Cancel, Describe, EventFilter, ExecuteUpdate, FetchHistory, HistoryEvent, HistoryEvents,
-    HistoryPage, HistoryPages, QueryCall, ResumeToken, SignalCall, StartUpdate, Terminate,
-    UpdateHandle, UpdateResult, WaitForStage, WorkflowExecutionDescription, WorkflowHandle,
-    WorkflowHistory, WorkflowRef, WorkflowResult,
+    Cancel, Describe, EventFilter, ExecuteUpdate, FetchHistory, HistoryEvent, HistoryEvents, HistoryPage, HistoryPages,
+    QueryCall, ResumeToken, SignalCall, StartUpdate, Terminate, UpdateHandle, UpdateResult, WaitForStage,
+    WorkflowExecutionDescription, WorkflowHandle, WorkflowHistory, WorkflowRef, WorkflowResult,
 };
 pub use interceptor::{Intercepted, Interceptor, InterceptorFuture, Next, OutboundCall};
-pub use list::{
-    CountWorkflows, ListHistories, ListWorkflows, WorkflowExecutionCount,
-    WorkflowExecutionCountGroup,
-};
+pub use list::{CountWorkflows, ListHistories, ListWorkflows, WorkflowExecutionCount, WorkflowExecutionCountGroup};
 pub use observer::{RpcObserver, RpcReport};
-pub use payload::{Args, Details};
+pub use payload::{Args, Details, ResultValue};
 pub use retry::RetryOptions;
 pub use rpc::Rpc;
 pub use search_attributes::{SearchAttributeKey, SearchAttributeValue, SearchAttributes};

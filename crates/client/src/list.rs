@@ -58,11 +58,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with INVALID_ARGUMENT if the filter cannot be read.
     pub fn count_workflows(&self, query: impl Into<String>) -> CountWorkflows {
-        CountWorkflows {
-            client: self.clone(),
-            query: query.into(),
-            options: CallOptions::default(),
-        }
+        CountWorkflows { client: self.clone(), query: query.into(), options: CallOptions::default() }
     }
 }
 
@@ -82,12 +78,7 @@ impl Reader {
             next_page_token: token,
             query: self.query,
         };
-        self.options
-            .run(
-                self.client
-                    .send(request, &self.options, &self.client.codec_for(None)),
-            )
-            .await
+        self.options.run(self.client.send(request, &self.options, &self.client.codec_for(None))).await
     }
 }
 
@@ -140,9 +131,7 @@ impl ListWorkflows {
     /// Adds metadata to each request, over the client's own. A key that ends in `-bin` carries any bytes, all others
     /// printable ASCII.
     pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
-        self.reader
-            .options
-            .add_metadata(key.as_ref(), value.as_ref());
+        self.reader.options.add_metadata(key.as_ref(), value.as_ref());
         self
     }
 
@@ -153,12 +142,7 @@ impl ListWorkflows {
 
     /// The histories of these workflows, one after the other.
     pub fn map_histories(self) -> ListHistories {
-        ListHistories {
-            list: self,
-            filter: EventFilter::AllEvents,
-            skip_archival: false,
-            reading: None,
-        }
+        ListHistories { list: self, filter: EventFilter::AllEvents, skip_archival: false, reading: None }
     }
 }
 
@@ -166,12 +150,7 @@ impl Stream for ListWorkflows {
     type Item = Result<WorkflowExecution>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self {
-            reader,
-            paging,
-            current,
-            left,
-        } = &mut *self;
+        let Self { reader, paging, current, left } = &mut *self;
         loop {
             if *left == 0 {
                 return Poll::Ready(None);
@@ -184,9 +163,7 @@ impl Stream for ListWorkflows {
                 Some(Ok(page)) => {
                     let codec = reader.client.codec_for(None);
                     let found = page.executions.into_iter();
-                    *current = found
-                        .map(|info| WorkflowExecution::new(info, codec.clone()))
-                        .collect();
+                    *current = found.map(|info| WorkflowExecution::new(info, codec.clone())).collect();
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
@@ -197,10 +174,7 @@ impl Stream for ListWorkflows {
 
 impl fmt::Debug for ListWorkflows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListWorkflows")
-            .field("query", &self.reader.query)
-            .field("paging", &self.paging)
-            .finish()
+        f.debug_struct("ListWorkflows").field("query", &self.reader.query).field("paging", &self.paging).finish()
     }
 }
 
@@ -236,12 +210,7 @@ impl Stream for ListHistories {
     type Item = Result<WorkflowHistory>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self {
-            list,
-            filter,
-            skip_archival,
-            reading,
-        } = &mut *self;
+        let Self { list, filter, skip_archival, reading } = &mut *self;
         loop {
             if let Some(history) = reading {
                 let history = ready!(history.as_mut().poll(cx));
@@ -250,15 +219,8 @@ impl Stream for ListHistories {
             }
             match ready!(Pin::new(&mut *list).poll_next(cx)) {
                 Some(Ok(workflow)) => {
-                    let handle = list
-                        .reader
-                        .client
-                        .get_workflow_handle(workflow.id())
-                        .with_run_id(workflow.run_id());
-                    let history = handle
-                        .fetch_history()
-                        .event_filter_type(*filter)
-                        .skip_archival(*skip_archival);
+                    let handle = list.reader.client.get_workflow_handle(workflow.id()).with_run_id(workflow.run_id());
+                    let history = handle.fetch_history().event_filter_type(*filter).skip_archival(*skip_archival);
                     *reading = Some(history.into_future());
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -270,9 +232,7 @@ impl Stream for ListHistories {
 
 impl fmt::Debug for ListHistories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListHistories")
-            .field("list", &self.list)
-            .finish_non_exhaustive()
+        f.debug_struct("ListHistories").field("list", &self.list).finish_non_exhaustive()
     }
 }
 
@@ -290,15 +250,10 @@ into_future!(CountWorkflows => WorkflowExecutionCount);
 
 impl CountWorkflows {
     async fn run(self) -> Result<WorkflowExecutionCount> {
-        let request = CountWorkflowExecutionsRequest {
-            namespace: self.client.namespace().to_owned(),
-            query: self.query,
-        };
+        let request =
+            CountWorkflowExecutionsRequest { namespace: self.client.namespace().to_owned(), query: self.query };
         let codec = self.client.codec_for(None);
-        let raw = self
-            .options
-            .run(self.client.send(request, &self.options, &codec))
-            .await?;
+        let raw = self.options.run(self.client.send(request, &self.options, &codec)).await?;
         Ok(WorkflowExecutionCount::new(raw))
     }
 }
@@ -319,10 +274,7 @@ impl WorkflowExecutionCount {
         Self {
             count: raw.count,
             groups: groups
-                .map(|group| WorkflowExecutionCountGroup {
-                    count: group.count,
-                    values: group.group_values,
-                })
+                .map(|group| WorkflowExecutionCountGroup { count: group.count, values: group.group_values })
                 .collect(),
         }
     }

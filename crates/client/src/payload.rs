@@ -43,12 +43,8 @@ pub(crate) const BINARY_PROTOBUF: &str = "binary/protobuf";
 /// # Errors
 /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the value's `Serialize` fails.
 pub fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload> {
-    ser::to_payload(value).map_err(|error| {
-        Error::conversion(format!(
-            "a {} cannot be sent: {error}",
-            std::any::type_name::<T>()
-        ))
-    })
+    ser::to_payload(value)
+        .map_err(|error| Error::conversion(format!("a {} cannot be sent: {error}", std::any::type_name::<T>())))
 }
 
 /// Turns a payload into a value.
@@ -69,10 +65,7 @@ pub fn from_payload<T: DeserializeOwned>(payload: &Payload) -> Result<T> {
 /// The first of several payloads as a value; none at all reads as `()` or `None`.
 pub(crate) fn first<T: DeserializeOwned>(payloads: &[Payload], of: &str) -> Result<T> {
     if payloads.len() > 1 {
-        tracing::warn!(
-            count = payloads.len(),
-            "only the first payload of {of} is used"
-        );
+        tracing::warn!(count = payloads.len(), "only the first payload of {of} is used");
     }
     match payloads.first() {
         Some(payload) => from_payload(payload),
@@ -92,12 +85,13 @@ pub(crate) fn encoding(payload: &Payload) -> Option<&str> {
 
 pub(crate) fn payload(encoding: &'static str, data: impl Into<Bytes>) -> Payload {
     let metadata = BTreeMap::from([(ENCODING.to_owned(), Bytes::from_static(encoding.as_bytes()))]);
-    Payload {
-        metadata,
-        data: data.into(),
-        ..Default::default()
-    }
+    Payload { metadata, data: data.into(), ..Default::default() }
 }
+
+/// A value that a call can give: anything that serde can read. Implemented for every such type.
+pub trait ResultValue: DeserializeOwned + Send + 'static {}
+
+impl<T: DeserializeOwned + Send + 'static> ResultValue for T {}
 
 /// Several values at once, as the arguments of a call: a tuple of up to eight.
 pub trait Args: Send + 'static {

@@ -41,10 +41,7 @@ impl Default for RetryOptions {
 impl RetryOptions {
     /// Every failure surfaces at once.
     pub fn none() -> Self {
-        Self {
-            max_tries: 1,
-            ..Self::default()
-        }
+        Self { max_tries: 1, ..Self::default() }
     }
 
     /// The delay after the `tries`-th try, or nothing if that was the last.
@@ -94,18 +91,9 @@ mod tests {
 
     #[test]
     fn delays_grow_by_the_multiplier_up_to_the_cap() {
-        let options = RetryOptions {
-            randomization_factor: 0.0,
-            max_elapsed_time: None,
-            ..RetryOptions::default()
-        };
-        let delays: Vec<_> = (1..=11)
-            .map(|tries| {
-                options
-                    .delay(tries, Duration::ZERO)
-                    .map(|delay| delay.as_millis())
-            })
-            .collect();
+        let options = RetryOptions { randomization_factor: 0.0, max_elapsed_time: None, ..RetryOptions::default() };
+        let delays: Vec<_> =
+            (1..=11).map(|tries| options.delay(tries, Duration::ZERO).map(|delay| delay.as_millis())).collect();
         assert_eq!(delays[..4], [Some(100), Some(170), Some(289), Some(491)]);
         assert_eq!(delays[7], Some(4103));
         assert_eq!(delays[8], Some(5000));
@@ -116,9 +104,7 @@ mod tests {
     fn jitter_stays_within_its_share() {
         let options = RetryOptions::default();
         for _ in 0..100 {
-            let delay = options
-                .delay(1, Duration::ZERO)
-                .expect("the first try is not the last");
+            let delay = options.delay(1, Duration::ZERO).expect("the first try is not the last");
             assert!((80..=120).contains(&delay.as_millis()), "{delay:?}");
         }
     }

@@ -1,9 +1,7 @@
 //! The table of all calls: which request belongs to which method, and which of them wait.
 
 use evertide_proto::prost;
-use evertide_proto::{
-    operatorservice as operator, testservice as test, workflowservice as workflow,
-};
+use evertide_proto::{operatorservice as operator, testservice as test, workflowservice as workflow};
 
 /// A request of the Temporal API, which knows the method it belongs to.
 ///

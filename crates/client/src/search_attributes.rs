@@ -42,11 +42,7 @@ impl<T> Copy for SearchAttributeKey<T> {}
 
 impl<T> SearchAttributeKey<T> {
     const fn new(name: &'static str, kind: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            value: PhantomData,
-        }
+        Self { name, kind, value: PhantomData }
     }
 
     /// The name.
@@ -144,9 +140,7 @@ impl SearchAttributeValue for Vec<String> {
     }
 
     fn decode(payload: &Payload) -> Option<Self> {
-        from_payload(payload)
-            .or_else(|_| from_payload(payload).map(|value| vec![value]))
-            .ok()
+        from_payload(payload).or_else(|_| from_payload(payload).map(|value| vec![value])).ok()
     }
 }
 
@@ -176,9 +170,7 @@ impl SearchAttributes {
     #[must_use]
     pub fn with<T: SearchAttributeValue>(mut self, key: SearchAttributeKey<T>, value: T) -> Self {
         if let Ok(mut payload) = value.encode() {
-            payload
-                .metadata
-                .insert(TYPE.to_owned(), Bytes::from_static(key.kind.as_bytes()));
+            payload.metadata.insert(TYPE.to_owned(), Bytes::from_static(key.kind.as_bytes()));
             self.0.insert(key.name.to_owned(), payload);
         }
         self
@@ -195,10 +187,7 @@ impl SearchAttributes {
     pub fn get<T: SearchAttributeValue>(&self, key: SearchAttributeKey<T>) -> Option<T> {
         let payload = self.0.get(key.name)?;
         // Only what the server says to be of the type is; without a word from it the value itself must do.
-        let same = payload
-            .metadata
-            .get(TYPE)
-            .is_none_or(|kind| kind.as_ref() == key.kind.as_bytes());
+        let same = payload.metadata.get(TYPE).is_none_or(|kind| kind.as_ref() == key.kind.as_bytes());
         same.then(|| T::decode(payload)).flatten()
     }
 
@@ -232,10 +221,7 @@ impl SearchAttributes {
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is missing or not a `T`.
     pub fn value<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
-        let payload = self
-            .0
-            .get(name)
-            .ok_or_else(|| Error::conversion(format!("no search attribute {name}")))?;
+        let payload = self.0.get(name).ok_or_else(|| Error::conversion(format!("no search attribute {name}")))?;
         from_payload(payload)
     }
 
@@ -244,9 +230,7 @@ impl SearchAttributes {
     }
 
     pub(crate) fn into_proto(self) -> Option<Proto> {
-        (!self.is_empty()).then_some(Proto {
-            indexed_fields: self.0,
-        })
+        (!self.is_empty()).then_some(Proto { indexed_fields: self.0 })
     }
 }
 
@@ -269,39 +253,22 @@ mod tests {
             .with(SearchAttributeKey::datetime("W"), time)
             .with(SearchAttributeKey::keyword_list("L"), tags.clone());
         let attributes = SearchAttributes::from_proto(attributes.into_proto());
-        assert_eq!(
-            attributes.get(SearchAttributeKey::text("T")).as_deref(),
-            Some("some words")
-        );
+        assert_eq!(attributes.get(SearchAttributeKey::text("T")).as_deref(), Some("some words"));
         assert_eq!(attributes.get(SearchAttributeKey::int("I")), Some(-3));
         assert_eq!(attributes.get(SearchAttributeKey::double("D")), Some(1.5));
         assert_eq!(attributes.get(SearchAttributeKey::bool("B")), Some(true));
-        assert_eq!(
-            attributes.get(SearchAttributeKey::datetime("W")),
-            Some(time)
-        );
-        assert_eq!(
-            attributes.get(SearchAttributeKey::keyword_list("L")),
-            Some(tags)
-        );
+        assert_eq!(attributes.get(SearchAttributeKey::datetime("W")), Some(time));
+        assert_eq!(attributes.get(SearchAttributeKey::keyword_list("L")), Some(tags));
         assert_eq!(attributes.type_of("L"), Some("KeywordList"));
-        assert_eq!(
-            attributes.get(SearchAttributeKey::text("K")),
-            None,
-            "a keyword is not a text"
-        );
+        assert_eq!(attributes.get(SearchAttributeKey::text("K")), None, "a keyword is not a text");
         assert_eq!(attributes.get(SearchAttributeKey::int("missing")), None);
         assert_eq!(attributes.names().collect::<String>(), "BDIKLTW");
     }
 
     #[test]
     fn times_are_written_as_the_other_sdks_write_them() {
-        let attributes =
-            SearchAttributes::new().with(SearchAttributeKey::datetime("W"), SystemTime::UNIX_EPOCH);
-        assert_eq!(
-            attributes.value::<String>("W").unwrap(),
-            "1970-01-01T00:00:00Z"
-        );
+        let attributes = SearchAttributes::new().with(SearchAttributeKey::datetime("W"), SystemTime::UNIX_EPOCH);
+        assert_eq!(attributes.value::<String>("W").unwrap(), "1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use evertide_proto::errordetails::WorkflowExecutionAlreadyStartedFailure;
 use evertide_proto::workflowservice::{
-    SignalWithStartWorkflowExecutionResponse, StartWorkflowExecutionRequest,
-    StartWorkflowExecutionResponse,
+    SignalWithStartWorkflowExecutionResponse, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{Ids, WorkflowHandle, WorkflowResult, id};
 use crate::input::{Input, takes_args};
 use crate::interceptor::Intercepted;
+use crate::payload::ResultValue;
 
 /// A start that is being made; awaiting it starts the workflow and gives its handle.
 ///
@@ -89,9 +89,7 @@ impl<A, W> StartWorkflow<A, W> {
 impl<A: KnownArgs, W> StartWorkflow<A, W> {
     async fn run(self) -> Result<WorkflowHandle<W>> {
         let client = self.client;
-        let mut request = self
-            .start
-            .into_request(&client, self.input.finish(A::COUNT)?)?;
+        let mut request = self.start.into_request(&client, self.input.finish(A::COUNT)?)?;
         let mut ids = Ids::of_workflow(request.workflow_id.as_str().into());
         ids.skips_time = client.settings().time_skipping.is_some();
         let names = Names::of(&request);
@@ -101,18 +99,12 @@ impl<A: KnownArgs, W> StartWorkflow<A, W> {
             }
             Some(signal) => {
                 let request = signal.into_request(request)?;
-                let answer = self
-                    .options
-                    .run(send(&client, request, &self.options, &ids, &names))
-                    .await?;
+                let answer = self.options.run(send(&client, request, &self.options, &ids, &names)).await?;
                 take_signalled(&mut ids, answer);
             }
             None => {
                 request.request_eager_execution = self.request_eager_start;
-                let answer = self
-                    .options
-                    .run(send(&client, request, &self.options, &ids, &names))
-                    .await?;
+                let answer = self.options.run(send(&client, request, &self.options, &ids, &names)).await?;
                 take_started(&mut ids, &answer);
             }
         }
@@ -136,10 +128,7 @@ async fn send<R: Intercepted>(
     ids: &Ids,
     names: &Names,
 ) -> Result<R::Response> {
-    client
-        .send(request, options, &ids.codec(client))
-        .await
-        .map_err(|error| names.explain(error))
+    client.send(request, options, &ids.codec(client)).await.map_err(|error| names.explain(error))
 }
 
 /// What a start was called, for its error.
@@ -153,11 +142,7 @@ impl Names {
     pub(crate) fn of(request: &StartWorkflowExecutionRequest) -> Self {
         Self {
             workflow_id: request.workflow_id.clone(),
-            workflow_type: request
-                .workflow_type
-                .as_ref()
-                .map(|name| name.name.clone())
-                .unwrap_or_default(),
+            workflow_type: request.workflow_type.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
         }
     }
 
@@ -172,10 +157,7 @@ impl Names {
         }
     }
 
-    pub(crate) fn already_started(
-        &self,
-        detail: WorkflowExecutionAlreadyStartedFailure,
-    ) -> ErrorKind {
+    pub(crate) fn already_started(&self, detail: WorkflowExecutionAlreadyStartedFailure) -> ErrorKind {
         let some = |id: String| (!id.is_empty()).then_some(id);
         ErrorKind::WorkflowAlreadyStarted {
             workflow_id: self.workflow_id.clone(),
@@ -189,8 +171,7 @@ impl Names {
 /// The runs of a handle after a start: its own result, and the chain that it began or joined.
 pub(crate) fn take_started(ids: &mut Ids, answer: &StartWorkflowExecutionResponse) {
     ids.result_run_id = id(&answer.run_id);
-    ids.first_execution_run_id =
-        id(&answer.first_execution_run_id).or_else(|| ids.result_run_id.clone());
+    ids.first_execution_run_id = id(&answer.first_execution_run_id).or_else(|| ids.result_run_id.clone());
     ids.eagerly_started = answer.eager_workflow_task.is_some();
 }
 
@@ -230,10 +211,7 @@ impl<A, W, T> ExecuteWorkflow<A, W, T> {
 
 impl<A: KnownArgs, W, T: DeserializeOwned> ExecuteWorkflow<A, W, T> {
     async fn run(self) -> Result<T> {
-        let each = CallOptions {
-            timeout: None,
-            ..self.options.clone()
-        };
+        let each = CallOptions { timeout: None, ..self.options.clone() };
         let start = StartWorkflow::<A, W> {
             client: self.client,
             input: self.input,
@@ -248,18 +226,13 @@ impl<A: KnownArgs, W, T: DeserializeOwned> ExecuteWorkflow<A, W, T> {
             .run(async {
                 let handle = start.run().await?.untyped();
                 let (client, ids) = handle.into_parts();
-                WorkflowResult::new(client, ids)
-                    .with_options(whole.clone())
-                    .run()
-                    .await
+                WorkflowResult::new(client, ids).with_options(whole.clone()).run().await
             })
             .await
     }
 }
 
-impl<A: KnownArgs, W: 'static, T: DeserializeOwned + Send + 'static> IntoFuture
-    for ExecuteWorkflow<A, W, T>
-{
+impl<A: KnownArgs, W: 'static, T: ResultValue> IntoFuture for ExecuteWorkflow<A, W, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 

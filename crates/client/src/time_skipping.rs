@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use evertide_proto::testservice::{
-    LockTimeSkippingRequest, SleepRequest, UnlockTimeSkippingRequest,
-};
+use evertide_proto::testservice::{LockTimeSkippingRequest, SleepRequest, UnlockTimeSkippingRequest};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -50,11 +48,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc) if the server does not skip time.
     pub async fn skip_time(&self, duration: Duration) -> Result<()> {
-        self.call(SleepRequest {
-            duration: prost_duration(duration),
-        })
-        .await
-        .map(drop)
+        self.call(SleepRequest { duration: prost_duration(duration) }).await.map(drop)
     }
 
     /// The time on the server's clock.
@@ -62,19 +56,12 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc) if the server does not skip time.
     pub async fn server_time(&self) -> Result<SystemTime> {
-        let time = self
-            .call(())
-            .await?
-            .time
-            .ok_or_else(|| Error::protocol("the server's time is missing"))?;
+        let time = self.call(()).await?.time.ok_or_else(|| Error::protocol("the server's time is missing"))?;
         SystemTime::try_from(time).map_err(|error| Error::protocol(error.to_string()))
     }
 
     /// Runs something with time unlocked, and locks it again also when that fails or is dropped.
-    pub(crate) async fn with_time_unlocked<T>(
-        &self,
-        wait: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
+    pub(crate) async fn with_time_unlocked<T>(&self, wait: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let skips = self.settings().time_skipping.as_ref();
         if skips.is_none_or(|skip| skip.disabled.load(Ordering::Relaxed) > 0) {
             return wait.await;

@@ -90,20 +90,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Makes one call, with retries.
-    pub(crate) async fn call<R: Rpc>(
-        &self,
-        request: R,
-        options: &CallOptions,
-    ) -> Result<R::Response> {
+    pub(crate) async fn call<R: Rpc>(&self, request: R, options: &CallOptions) -> Result<R::Response> {
         let span = tracing::debug_span!(
             "temporal_rpc",
             rpc.method = R::METHOD,
             namespace = request.namespace().unwrap_or_default()
         );
-        self.call_with_retries(Arc::new(request), options)
-            .instrument(span)
-            .await
-            .map_err(Error::rpc)
+        self.call_with_retries(Arc::new(request), options).instrument(span).await.map_err(Error::rpc)
     }
 
     async fn call_with_retries<R: Rpc>(
@@ -112,19 +105,12 @@ impl Connection {
         options: &CallOptions,
     ) -> std::result::Result<R::Response, Status> {
         let metadata = self.metadata_for(&*request, options)?;
-        let deadline = options.rpc_timeout.unwrap_or(if request.waits() {
-            LONG_POLL_DEADLINE
-        } else {
-            DEADLINE
-        });
+        let deadline = options.rpc_timeout.unwrap_or(if request.waits() { LONG_POLL_DEADLINE } else { DEADLINE });
         let mut first_failure = None;
         let mut tries = 0;
         loop {
             tries += 1;
-            let status = match self
-                .observed(&request, metadata.clone(), deadline, tries)
-                .await
-            {
+            let status = match self.observed(&request, metadata.clone(), deadline, tries).await {
                 Ok(response) => return Ok(response),
                 Err(status) => status,
             };
@@ -176,44 +162,24 @@ impl Connection {
         let mut grpc = Grpc::new(self.transport.0.clone())
             .max_decoding_message_size(MAX_ANSWER_SIZE_BYTES)
             .accept_compressed(CompressionEncoding::Gzip);
-        if self.compression == Compression::Gzip
-            && message.encoded_len() >= MIN_COMPRESSED_SIZE_BYTES
-        {
+        if self.compression == Compression::Gzip && message.encoded_len() >= MIN_COMPRESSED_SIZE_BYTES {
             grpc = grpc.send_compressed(CompressionEncoding::Gzip);
         }
         let answer = async {
             grpc.ready().await?;
-            grpc.unary(
-                request,
-                PathAndQuery::from_static(R::PATH),
-                SharedCodec::<R>::default(),
-            )
-            .await
+            grpc.unary(request, PathAndQuery::from_static(R::PATH), SharedCodec::<R>::default()).await
         };
         match tokio::time::timeout(deadline, answer).await {
             Ok(answer) => answer.map(tonic::Response::into_inner),
-            Err(_) => Err(Status::deadline_exceeded(format!(
-                "{} was not answered within {deadline:?}",
-                R::METHOD
-            ))),
+            Err(_) => Err(Status::deadline_exceeded(format!("{} was not answered within {deadline:?}", R::METHOD))),
         }
     }
 
-    fn metadata_for<R: Rpc>(
-        &self,
-        request: &R,
-        options: &CallOptions,
-    ) -> std::result::Result<MetadataMap, Status> {
+    fn metadata_for<R: Rpc>(&self, request: &R, options: &CallOptions) -> std::result::Result<MetadataMap, Status> {
         let mut metadata = self.metadata.clone();
-        if let Some(namespace) = request
-            .namespace()
-            .filter(|namespace| !namespace.is_empty())
-        {
-            let value = HeaderValue::from_str(namespace).map_err(|_| {
-                Status::invalid_argument(format!(
-                    "namespace {namespace:?} cannot be sent as a header"
-                ))
-            })?;
+        if let Some(namespace) = request.namespace().filter(|namespace| !namespace.is_empty()) {
+            let value = HeaderValue::from_str(namespace)
+                .map_err(|_| Status::invalid_argument(format!("namespace {namespace:?} cannot be sent as a header")))?;
             metadata.as_mut().insert("temporal-namespace", value);
         }
         options.metadata.apply_to(&mut metadata);
@@ -249,14 +215,8 @@ impl<R: Rpc> Encoder for SharedCodec<R> {
     type Item = Arc<R>;
     type Error = Status;
 
-    fn encode(
-        &mut self,
-        item: Arc<R>,
-        buffer: &mut EncodeBuf<'_>,
-    ) -> std::result::Result<(), Status> {
-        item.encode(buffer).map_err(|error| {
-            Status::invalid_argument(format!("the request cannot be encoded: {error}"))
-        })
+    fn encode(&mut self, item: Arc<R>, buffer: &mut EncodeBuf<'_>) -> std::result::Result<(), Status> {
+        item.encode(buffer).map_err(|error| Status::invalid_argument(format!("the request cannot be encoded: {error}")))
     }
 }
 
@@ -264,15 +224,9 @@ impl<R: Rpc> Decoder for SharedCodec<R> {
     type Item = R::Response;
     type Error = Status;
 
-    fn decode(
-        &mut self,
-        buffer: &mut DecodeBuf<'_>,
-    ) -> std::result::Result<Option<R::Response>, Status> {
-        R::Response::decode(buffer).map(Some).map_err(|error| {
-            Status::internal(format!(
-                "the answer to {} cannot be decoded: {error}",
-                R::METHOD
-            ))
-        })
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> std::result::Result<Option<R::Response>, Status> {
+        R::Response::decode(buffer)
+            .map(Some)
+            .map_err(|error| Status::internal(format!("the answer to {} cannot be decoded: {error}", R::METHOD)))
     }
 }

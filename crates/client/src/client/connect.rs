@@ -175,16 +175,11 @@ impl Connect {
             return Err(error);
         }
         if self.namespace.is_empty() {
-            return Err(Error::invalid(
-                "the namespace is empty; leave it out for the namespace \"default\"",
-            ));
+            return Err(Error::invalid("the namespace is empty; leave it out for the namespace \"default\""));
         }
         let mut metadata = MetadataMap::new();
         metadata.insert("client-name", MetadataValue::from_static("evertide-client"));
-        metadata.insert(
-            "client-version",
-            MetadataValue::from_static(env!("CARGO_PKG_VERSION")),
-        );
+        metadata.insert("client-version", MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
         if let Some(key) = &self.api_key {
             let value = MetadataValue::try_from(format!("Bearer {key}"))
                 .map_err(|_| Error::invalid("the API key is not printable ASCII"))?;
@@ -239,10 +234,7 @@ async fn open(endpoint: Endpoint, lazy: bool) -> Result<Transport> {
         .keep_alive_while_idle(true);
     let channel = match lazy {
         true => endpoint.connect_lazy(),
-        false => endpoint
-            .connect()
-            .await
-            .map_err(|error| Error::with_source(ErrorKind::Connect, error))?,
+        false => endpoint.connect().await.map_err(|error| Error::with_source(ErrorKind::Connect, error))?,
     };
     Ok(Transport::new(channel))
 }
@@ -258,11 +250,8 @@ pub(super) fn parse_address(address: &str, secure: bool) -> Result<(Endpoint, bo
     } else {
         (format!("http://{address}"), false)
     };
-    let endpoint = Endpoint::from_shared(uri).map_err(|_| {
-        Error::invalid(format!(
-            "{address:?} is not an address; write host:port or http://host:port"
-        ))
-    })?;
+    let endpoint = Endpoint::from_shared(uri)
+        .map_err(|_| Error::invalid(format!("{address:?} is not an address; write host:port or http://host:port")))?;
     Ok((endpoint, secure))
 }
 

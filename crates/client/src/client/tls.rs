@@ -57,9 +57,7 @@ impl Tls {
         match (self.client_cert, self.client_key) {
             (Some(cert), Some(key)) => Ok(config.identity(Identity::from_pem(cert, key))),
             (None, None) => Ok(config),
-            _ => Err(Error::invalid(
-                "a client certificate needs its key and a key its certificate; give both",
-            )),
+            _ => Err(Error::invalid("a client certificate needs its key and a key its certificate; give both")),
         }
     }
 }
@@ -80,9 +78,7 @@ pub(super) fn endpoint(address: &str, secure: bool, tls: Option<Tls>) -> Result<
     let (endpoint, secure) = super::connect::parse_address(address, secure || tls.is_some())?;
     if !secure {
         return match tls {
-            Some(_) => Err(Error::invalid(format!(
-                "{address:?} begins with http://, yet TLS is asked for"
-            ))),
+            Some(_) => Err(Error::invalid(format!("{address:?} begins with http://, yet TLS is asked for"))),
             None => Ok(endpoint),
         };
     }

@@ -1,8 +1,6 @@
 //! `WorkflowHandle::cancel` and `WorkflowHandle::terminate`.
 
-use evertide_proto::workflowservice::{
-    RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-};
+use evertide_proto::workflowservice::{RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest};
 use serde::Serialize;
 
 use super::Ids;
@@ -26,12 +24,7 @@ into_future!(Cancel => ());
 
 impl Cancel {
     pub(super) fn new(client: Client, ids: Ids) -> Self {
-        Self {
-            client,
-            ids,
-            reason: String::new(),
-            options: CallOptions::default(),
-        }
+        Self { client, ids, reason: String::new(), options: CallOptions::default() }
     }
 
     /// Why, for the history.
@@ -52,10 +45,7 @@ impl Cancel {
             ..Default::default()
         };
         let codec = self.ids.codec(&self.client);
-        self.options
-            .run(self.client.send(request, &self.options, &codec))
-            .await
-            .map(drop)
+        self.options.run(self.client.send(request, &self.options, &codec)).await.map(drop)
     }
 }
 
@@ -75,13 +65,7 @@ into_future!(Terminate => ());
 
 impl Terminate {
     pub(super) fn new(client: Client, ids: Ids) -> Self {
-        Self {
-            client,
-            ids,
-            reason: String::new(),
-            details: Input::default(),
-            options: CallOptions::default(),
-        }
+        Self { client, ids, reason: String::new(), details: Input::default(), options: CallOptions::default() }
     }
 
     /// Why, for the history and for whoever waits for the result.
@@ -108,9 +92,6 @@ impl Terminate {
             ..Default::default()
         };
         let codec = self.ids.codec(&self.client);
-        self.options
-            .run(self.client.send(request, &self.options, &codec))
-            .await
-            .map(drop)
+        self.options.run(self.client.send(request, &self.options, &codec)).await.map(drop)
     }
 }

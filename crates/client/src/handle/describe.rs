@@ -4,9 +4,7 @@ use std::ops::Deref;
 
 use evertide_proto::sdk::UserMetadata;
 use evertide_proto::workflow::PendingActivityInfo;
-use evertide_proto::workflowservice::{
-    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse,
-};
+use evertide_proto::workflowservice::{DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse};
 use serde::de::DeserializeOwned;
 
 use super::Ids;
@@ -31,11 +29,7 @@ into_future!(Describe => WorkflowExecutionDescription);
 
 impl Describe {
     pub(super) fn new(client: Client, ids: Ids) -> Self {
-        Self {
-            client,
-            ids,
-            options: CallOptions::default(),
-        }
+        Self { client, ids, options: CallOptions::default() }
     }
 
     async fn run(self) -> Result<WorkflowExecutionDescription> {
@@ -45,16 +39,9 @@ impl Describe {
             execution: Some(self.ids.execution()),
         };
         let codec = self.ids.codec(&self.client);
-        let raw = self
-            .options
-            .run(self.client.send(request, &self.options, &codec))
-            .await?;
+        let raw = self.options.run(self.client.send(request, &self.options, &codec)).await?;
         let info = raw.workflow_execution_info.clone().unwrap_or_default();
-        Ok(WorkflowExecutionDescription {
-            execution: WorkflowExecution::new(info, codec.clone()),
-            raw,
-            codec,
-        })
+        Ok(WorkflowExecutionDescription { execution: WorkflowExecution::new(info, codec.clone()), raw, codec })
     }
 }
 
@@ -90,11 +77,7 @@ impl WorkflowExecutionDescription {
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not a text.
     pub async fn static_summary(&self) -> Result<Option<String>> {
-        self.decode(
-            self.user_metadata()
-                .and_then(|metadata| metadata.summary.clone()),
-        )
-        .await
+        self.decode(self.user_metadata().and_then(|metadata| metadata.summary.clone())).await
     }
 
     /// The details that the workflow was started with.
@@ -102,25 +85,16 @@ impl WorkflowExecutionDescription {
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if they are not a text.
     pub async fn static_details(&self) -> Result<Option<String>> {
-        self.decode(
-            self.user_metadata()
-                .and_then(|metadata| metadata.details.clone()),
-        )
-        .await
+        self.decode(self.user_metadata().and_then(|metadata| metadata.details.clone())).await
     }
 
     fn user_metadata(&self) -> Option<&UserMetadata> {
         self.raw.execution_config.as_ref()?.user_metadata.as_ref()
     }
 
-    async fn decode<T: DeserializeOwned>(
-        &self,
-        payload: Option<evertide_proto::common::Payload>,
-    ) -> Result<Option<T>> {
+    async fn decode<T: DeserializeOwned>(&self, payload: Option<evertide_proto::common::Payload>) -> Result<Option<T>> {
         match payload {
-            Some(payload) => {
-                payload::from_payload(&self.codec.decode_one(payload).await?).map(Some)
-            }
+            Some(payload) => payload::from_payload(&self.codec.decode_one(payload).await?).map(Some),
             None => Ok(None),
         }
     }

@@ -18,9 +18,7 @@ use evertide_proto::enums::HistoryEventFilterType;
 use evertide_proto::history::history_event::Attributes;
 use evertide_proto::history::{self as proto};
 use evertide_proto::prost::Message;
-use evertide_proto::workflowservice::{
-    GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
-};
+use evertide_proto::workflowservice::{GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse};
 use futures_core::Stream;
 
 use super::Ids;
@@ -69,10 +67,7 @@ impl Reader {
             skip_archival: self.skip_archival,
         };
         loop {
-            let page = self
-                .client
-                .send(request.clone(), &self.options, &codec)
-                .await;
+            let page = self.client.send(request.clone(), &self.options, &codec).await;
             match page {
                 Ok(page) => return HistoryPage::new(token, page),
                 Err(error) if self.wait_new_event && self.options.rearms(&error) => {}
@@ -83,15 +78,11 @@ impl Reader {
 }
 
 /// The events of a page, which some servers send as they are stored.
-pub(super) fn events_of(
-    history: Option<proto::History>,
-    raw: Vec<DataBlob>,
-) -> Result<Vec<proto::HistoryEvent>> {
+pub(super) fn events_of(history: Option<proto::History>, raw: Vec<DataBlob>) -> Result<Vec<proto::HistoryEvent>> {
     let mut events = history.unwrap_or_default().events;
     for blob in raw {
-        let batch = proto::History::decode(blob.data).map_err(|error| {
-            Error::protocol(format!("a stored batch of events cannot be read: {error}"))
-        })?;
+        let batch = proto::History::decode(blob.data)
+            .map_err(|error| Error::protocol(format!("a stored batch of events cannot be read: {error}")))?;
         events.extend(batch.events);
     }
     Ok(events)
@@ -172,15 +163,8 @@ impl HistoryEvents {
             skip_archival: false,
             options: CallOptions::default(),
         };
-        let pages = HistoryPages {
-            reader,
-            paging: Paging::from_start(),
-        };
-        Self {
-            pages,
-            current: VecDeque::new(),
-            position: ResumeToken::default(),
-        }
+        let pages = HistoryPages { reader, paging: Paging::from_start() };
+        Self { pages, current: VecDeque::new(), position: ResumeToken::default() }
     }
 
     /// How many events a page should have at most. The server decides if nothing is set.
@@ -255,18 +239,13 @@ impl HistoryEvents {
     /// Adds metadata to each request, over the client's own. A key that ends in `-bin` carries any bytes, all others
     /// printable ASCII.
     pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
-        self.options_mut()
-            .add_metadata(key.as_ref(), value.as_ref());
+        self.options_mut().add_metadata(key.as_ref(), value.as_ref());
         self
     }
 
     fn take_page(&mut self, page: HistoryPage) {
         // Only the page that the stream began with can have been read in part before.
-        let skip = if page.token == self.position.page_token() {
-            self.position.offset()
-        } else {
-            0
-        };
+        let skip = if page.token == self.position.page_token() { self.position.offset() } else { 0 };
         self.position = ResumeToken::new(page.token, skip, page.next_page_token);
         self.current = page.events.into();
         self.current.drain(..skip.min(self.current.len()));
@@ -281,10 +260,7 @@ impl Stream for HistoryEvents {
             if let Some(event) = self.current.pop_front() {
                 let last_of_page = self.current.is_empty();
                 self.position.advance(last_of_page);
-                return Poll::Ready(Some(Ok(HistoryEvent {
-                    event,
-                    resume_token: self.position.clone(),
-                })));
+                return Poll::Ready(Some(Ok(HistoryEvent { event, resume_token: self.position.clone() })));
             }
             match ready!(Pin::new(&mut self.pages).poll_next(cx)) {
                 Some(Ok(page)) => self.take_page(page),
@@ -297,10 +273,7 @@ impl Stream for HistoryEvents {
 
 impl fmt::Debug for HistoryEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HistoryEvents")
-            .field("pages", &self.pages)
-            .field("position", &self.position)
-            .finish()
+        f.debug_struct("HistoryEvents").field("pages", &self.pages).field("position", &self.position).finish()
     }
 }
 
@@ -350,10 +323,7 @@ into_future!(FetchHistory => WorkflowHistory);
 
 impl FetchHistory {
     pub(super) fn new(events: HistoryEvents) -> Self {
-        Self {
-            events,
-            options: CallOptions::default(),
-        }
+        Self { events, options: CallOptions::default() }
     }
 
     /// Which events to read.
@@ -372,10 +342,7 @@ impl FetchHistory {
         let workflow_id = self.events.pages.reader.ids.workflow_id.to_string();
         let whole = self.options.clone();
         // The time is for the whole read, and not for each page.
-        *self.events.options_mut() = CallOptions {
-            timeout: None,
-            ..self.options
-        };
+        *self.events.options_mut() = CallOptions { timeout: None, ..self.options };
         let mut pages = self.events.pages();
         whole
             .run(async move {
@@ -383,10 +350,7 @@ impl FetchHistory {
                 while let Some(page) = pages.next().await {
                     events.append(&mut page?.events);
                 }
-                Ok(WorkflowHistory {
-                    workflow_id,
-                    events,
-                })
+                Ok(WorkflowHistory { workflow_id, events })
             })
             .await
     }
@@ -405,10 +369,7 @@ pub struct WorkflowHistory {
 impl WorkflowHistory {
     /// A history of these events.
     pub fn new(workflow_id: impl Into<String>, events: Vec<proto::HistoryEvent>) -> Self {
-        Self {
-            workflow_id: workflow_id.into(),
-            events,
-        }
+        Self { workflow_id: workflow_id.into(), events }
     }
 
     /// The run, as its first event tells. None without that event.

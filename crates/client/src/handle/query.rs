@@ -17,7 +17,7 @@ use crate::definition::KnownArgs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::{Failure, query_failure};
 use crate::input::{Input, takes_args};
-use crate::payload;
+use crate::payload::{self, ResultValue};
 
 /// A query that is being made; awaiting it sends it.
 #[derive(Debug)]
@@ -85,26 +85,17 @@ impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
     }
 }
 
-async fn read_answer<T: DeserializeOwned>(
-    answer: QueryWorkflowResponse,
-    codec: &BoundCodec,
-) -> Result<T> {
+async fn read_answer<T: DeserializeOwned>(answer: QueryWorkflowResponse, codec: &BoundCodec) -> Result<T> {
     if let Some(rejected) = answer.query_rejected {
         let status = (rejected.status != 0).then(|| rejected.status());
         return Err(Error::new(ErrorKind::QueryRejected { status }));
     }
-    payload::first(
-        &codec.decode(answer.query_result).await?,
-        "the query's result",
-    )
+    payload::first(&codec.decode(answer.query_result).await?, "the query's result")
 }
 
 /// INVALID_ARGUMENT is how servers tell that the workflow's handler failed.
 async fn read_failure(error: Error, codec: &BoundCodec) -> Error {
-    let Some(status) = error
-        .grpc_status()
-        .filter(|status| status.code() == Code::InvalidArgument)
-    else {
+    let Some(status) = error.grpc_status().filter(|status| status.code() == Code::InvalidArgument) else {
         return error;
     };
     let failure = match query_failure(status) {
@@ -118,7 +109,7 @@ async fn read_failure(error: Error, codec: &BoundCodec) -> Error {
     error.into_kind(ErrorKind::QueryFailed { message, failure })
 }
 
-impl<A: KnownArgs, T: DeserializeOwned + Send + 'static> IntoFuture for QueryCall<A, T> {
+impl<A: KnownArgs, T: ResultValue> IntoFuture for QueryCall<A, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 

@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::codec::BoundCodec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::Failure;
-use crate::payload::{self, Details};
+use crate::payload::{self, Details, ResultValue};
 
 /// The first pause before a run is asked again whose history ended without its close. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -40,13 +40,7 @@ call_options!(WorkflowResult<T>);
 
 impl<T> WorkflowResult<T> {
     pub(crate) fn new(client: Client, ids: Ids) -> Self {
-        Self {
-            client,
-            ids,
-            follow_runs: true,
-            options: CallOptions::default(),
-            output: PhantomData,
-        }
+        Self { client, ids, follow_runs: true, options: CallOptions::default(), output: PhantomData }
     }
 
     pub(crate) fn with_options(mut self, options: CallOptions) -> Self {
@@ -66,20 +60,12 @@ impl<T: DeserializeOwned> WorkflowResult<T> {
     pub(crate) async fn run(self) -> Result<T> {
         self.ids.check()?;
         let codec = self.ids.codec(&self.client);
-        let wait = Wait {
-            client: &self.client,
-            ids: &self.ids,
-            options: &self.options,
-            codec: &codec,
-        };
+        let wait = Wait { client: &self.client, ids: &self.ids, options: &self.options, codec: &codec };
         let payloads = self
             .options
             .run(async {
                 if self.ids.skips_time {
-                    return self
-                        .client
-                        .with_time_unlocked(wait.result(self.follow_runs))
-                        .await;
+                    return self.client.with_time_unlocked(wait.result(self.follow_runs)).await;
                 }
                 wait.result(self.follow_runs).await
             })
@@ -89,7 +75,7 @@ impl<T: DeserializeOwned> WorkflowResult<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for WorkflowResult<T> {
+impl<T: ResultValue> IntoFuture for WorkflowResult<T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 
@@ -121,9 +107,7 @@ impl Wait<'_> {
         loop {
             let Some(event) = self.close_event(run_id.as_deref()).await? else {
                 if run_id.is_none() {
-                    return Err(Error::protocol(
-                        "No completion event found in the history of the latest run",
-                    ));
+                    return Err(Error::protocol("No completion event found in the history of the latest run"));
                 }
                 // The server ended the stream of an open run. It is asked again, though never in a tight loop.
                 tokio::time::sleep(pause).await;
@@ -178,8 +162,7 @@ impl Wait<'_> {
                 (closed.new_execution_run_id, Ok(closed.result))
             }
             Some(Attributes::WorkflowExecutionFailedEventAttributes(closed)) => {
-                let failure =
-                    Failure::decode(closed.failure.unwrap_or_default(), self.codec).await?;
+                let failure = Failure::decode(closed.failure.unwrap_or_default(), self.codec).await?;
                 (closed.new_execution_run_id, failed(failure))
             }
             Some(Attributes::WorkflowExecutionCanceledEventAttributes(closed)) => {
@@ -188,19 +171,14 @@ impl Wait<'_> {
             }
             Some(Attributes::WorkflowExecutionTerminatedEventAttributes(closed)) => {
                 let details = Details::new(self.codec.decode(closed.details).await?);
-                (
-                    String::new(),
-                    failed(Failure::terminated(closed.reason, details, closed.identity)),
-                )
+                (String::new(), failed(Failure::terminated(closed.reason, details, closed.identity)))
             }
             Some(Attributes::WorkflowExecutionTimedOutEventAttributes(closed)) => {
                 (closed.new_execution_run_id, failed(Failure::timed_out()))
             }
             Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(closed)) => {
                 if closed.new_execution_run_id.is_empty() {
-                    return Err(Error::protocol(
-                        "the workflow continued as new, and its history does not say as what",
-                    ));
+                    return Err(Error::protocol("the workflow continued as new, and its history does not say as what"));
                 }
                 let new_run_id = closed.new_execution_run_id.clone();
                 let stopped = Err(Error::new(ErrorKind::WorkflowContinuedAsNew { new_run_id }));

@@ -29,14 +29,7 @@ takes_args!(SignalCall);
 
 impl<A> SignalCall<A> {
     pub(super) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
-        Self {
-            client,
-            ids,
-            name,
-            input: Input::default(),
-            options: CallOptions::default(),
-            args: PhantomData,
-        }
+        Self { client, ids, name, input: Input::default(), options: CallOptions::default(), args: PhantomData }
     }
 }
 
@@ -56,10 +49,7 @@ impl<A: KnownArgs> SignalCall<A> {
             ..Default::default()
         };
         let codec = self.ids.codec(&self.client);
-        self.options
-            .run(self.client.send(request, &self.options, &codec))
-            .await
-            .map(drop)
+        self.options.run(self.client.send(request, &self.options, &codec)).await.map(drop)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::codec::BoundCodec;
 use crate::definition::{Typed, Untyped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::Failure;
-use crate::payload;
+use crate::payload::{self, ResultValue};
 
 /// How far an update must come before the call that sends it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,9 +69,7 @@ impl<O> UpdateHandle<O> {
             id,
             workflow_id: Arc::clone(&workflow.workflow_id),
             workflow_run_id,
-            known: known
-                .filter(|outcome| outcome.value.is_some())
-                .map(Arc::new),
+            known: known.filter(|outcome| outcome.value.is_some()).map(Arc::new),
             output: PhantomData,
         }
     }
@@ -105,16 +103,9 @@ impl<O> UpdateHandle<O> {
     }
 
     /// Waits for the outcome unless it is known, with none of the caller's options but the bound of the whole.
-    pub(crate) async fn await_outcome(
-        &mut self,
-        options: &CallOptions,
-        codec: &BoundCodec,
-    ) -> Result<()> {
+    pub(crate) async fn await_outcome(&mut self, options: &CallOptions, codec: &BoundCodec) -> Result<()> {
         if self.known.is_none() {
-            let options = CallOptions {
-                timeout: options.timeout,
-                ..CallOptions::default()
-            };
+            let options = CallOptions { timeout: options.timeout, ..CallOptions::default() };
             self.known = Some(Arc::new(poll_outcome(self, &options, codec).await?));
         }
         Ok(())
@@ -142,12 +133,12 @@ impl UpdateHandle<Untyped> {
     /// # Errors
     /// [`ErrorKind::UpdateFailed`] if it was refused or its handler failed,
     /// [`ErrorKind::UpdateTimeoutOrCancelled`] if the wait ends first.
-    pub fn result<T: DeserializeOwned + Send + 'static>(&self) -> UpdateResult<T> {
+    pub fn result<T: ResultValue>(&self) -> UpdateResult<T> {
         self.wait()
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> UpdateHandle<Typed<T>> {
+impl<T: ResultValue> UpdateHandle<Typed<T>> {
     /// Waits for the update's outcome. Nothing is sent if it is known already.
     ///
     /// # Errors
@@ -160,22 +151,8 @@ impl<T: DeserializeOwned + Send + 'static> UpdateHandle<Typed<T>> {
 
 impl<O> Clone for UpdateHandle<O> {
     fn clone(&self) -> Self {
-        let UpdateHandle {
-            client,
-            id,
-            workflow_id,
-            workflow_run_id,
-            known,
-            ..
-        } = self.clone_parts();
-        Self {
-            client,
-            id,
-            workflow_id,
-            workflow_run_id,
-            known,
-            output: PhantomData,
-        }
+        let UpdateHandle { client, id, workflow_id, workflow_run_id, known, .. } = self.clone_parts();
+        Self { client, id, workflow_id, workflow_run_id, known, output: PhantomData }
     }
 }
 
@@ -213,36 +190,26 @@ call_options!(UpdateResult<T>);
 
 impl<T> UpdateResult<T> {
     pub(crate) fn of(handle: UpdateHandle<Untyped>) -> Self {
-        Self {
-            handle,
-            options: CallOptions::default(),
-            result: PhantomData,
-        }
+        Self { handle, options: CallOptions::default(), result: PhantomData }
     }
 }
 
 impl<T: DeserializeOwned> UpdateResult<T> {
     async fn run(self) -> Result<T> {
         let handle = self.handle;
-        let codec = handle
-            .client
-            .codec_for(Some(Arc::clone(&handle.workflow_id)));
+        let codec = handle.client.codec_for(Some(Arc::clone(&handle.workflow_id)));
         let outcome = match &handle.known {
             Some(outcome) => {
                 self.options.check()?;
                 Outcome::clone(outcome)
             }
-            None => {
-                self.options
-                    .run_update(poll_outcome(&handle, &self.options, &codec))
-                    .await?
-            }
+            None => self.options.run_update(poll_outcome(&handle, &self.options, &codec)).await?,
         };
         read_outcome(outcome, &codec).await
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> IntoFuture for UpdateResult<T> {
+impl<T: ResultValue> IntoFuture for UpdateResult<T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 
@@ -270,9 +237,7 @@ pub(crate) async fn poll_outcome<O>(
             update_id: handle.id.to_string(),
         }),
         identity: handle.client.identity().to_owned(),
-        wait_policy: Some(WaitPolicy {
-            lifecycle_stage: Stage::Completed.into(),
-        }),
+        wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::Completed.into() }),
     };
     loop {
         match handle.client.send(request.clone(), options, codec).await {
@@ -296,19 +261,12 @@ pub(crate) fn ended_wait(error: Error) -> Error {
 }
 
 /// The value of an outcome, or its failure.
-pub(crate) async fn read_outcome<T: DeserializeOwned>(
-    outcome: Outcome,
-    codec: &BoundCodec,
-) -> Result<T> {
+pub(crate) async fn read_outcome<T: DeserializeOwned>(outcome: Outcome, codec: &BoundCodec) -> Result<T> {
     match outcome.value {
-        Some(Value::Failure(failure)) => Err(Error::new(ErrorKind::UpdateFailed(
-            Failure::decode(failure, codec).await?,
-        ))),
-        Some(Value::Success(payloads)) => {
-            payload::first(&codec.decode(Some(payloads)).await?, "the update's result")
+        Some(Value::Failure(failure)) => {
+            Err(Error::new(ErrorKind::UpdateFailed(Failure::decode(failure, codec).await?)))
         }
-        None => Err(Error::protocol(
-            "the update's outcome is neither a success nor a failure",
-        )),
+        Some(Value::Success(payloads)) => payload::first(&codec.decode(Some(payloads)).await?, "the update's result"),
+        None => Err(Error::protocol("the update's outcome is neither a success nor a failure")),
     }
 }

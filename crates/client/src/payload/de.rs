@@ -23,11 +23,7 @@ struct PayloadDeserializer<'de>(&'de Payload);
 impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
     type Error = Error;
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         if name == RAW {
             return visitor.visit_byte_buf(self.0.encode_to_vec());
         }
@@ -38,9 +34,7 @@ impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
         match super::encoding(self.0) {
             Some(super::NULL) => Null.deserialize_any(visitor),
             Some(super::BINARY) => visitor.visit_byte_buf(self.0.data.to_vec()),
-            Some(super::JSON | super::JSON_PROTOBUF) => {
-                self.json(|json| json.deserialize_any(visitor))
-            }
+            Some(super::JSON | super::JSON_PROTOBUF) => self.json(|json| json.deserialize_any(visitor)),
             other => Err(unreadable(other)),
         }
     }
@@ -48,9 +42,7 @@ impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match super::encoding(self.0) {
             Some(super::NULL) => visitor.visit_none(),
-            Some(super::JSON | super::JSON_PROTOBUF) if self.0.data.trim_ascii() == b"null" => {
-                visitor.visit_none()
-            }
+            Some(super::JSON | super::JSON_PROTOBUF) if self.0.data.trim_ascii() == b"null" => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -79,9 +71,7 @@ impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
     /// Plain bytes read as a list of numbers too, because that is what a `Vec<u8>` asks for.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match super::encoding(self.0) {
-            Some(super::BINARY) => visitor.visit_seq(SeqDeserializer::<_, Error>::new(
-                self.0.data.iter().copied(),
-            )),
+            Some(super::BINARY) => visitor.visit_seq(SeqDeserializer::<_, Error>::new(self.0.data.iter().copied())),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -107,9 +97,7 @@ impl<'de> Deserializer<'de> for PayloadDeserializer<'de> {
 impl<'de> PayloadDeserializer<'de> {
     fn json<T>(
         &self,
-        read: impl FnOnce(
-            &mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
-        ) -> Result<T, Error>,
+        read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut json = serde_json::Deserializer::from_slice(&self.0.data);
         let value = read(&mut json)?;
@@ -120,12 +108,8 @@ impl<'de> PayloadDeserializer<'de> {
 
 fn unreadable(encoding: Option<&str>) -> Error {
     match encoding {
-        Some(super::BINARY_PROTOBUF) => {
-            Error::custom("a protobuf message must be read as Proto<M>")
-        }
-        Some(other) => Error::custom(format!(
-            "no converter for the encoding {other}; is a codec missing?"
-        )),
+        Some(super::BINARY_PROTOBUF) => Error::custom("a protobuf message must be read as Proto<M>"),
+        Some(other) => Error::custom(format!("no converter for the encoding {other}; is a codec missing?")),
         None => Error::custom("the payload names no encoding"),
     }
 }
@@ -144,14 +128,9 @@ impl<'de> Deserializer<'de> for Null {
         visitor.visit_none()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         if name == RAW {
-            return visitor
-                .visit_byte_buf(super::payload(super::NULL, bytes::Bytes::new()).encode_to_vec());
+            return visitor.visit_byte_buf(super::payload(super::NULL, bytes::Bytes::new()).encode_to_vec());
         }
         visitor.visit_newtype_struct(self)
     }

@@ -14,10 +14,7 @@ type Json = serde_json::Serializer<Vec<u8>>;
 pub(super) fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload, Error> {
     let mut json = Json::new(Vec::with_capacity(128));
     let mut special = None;
-    value.serialize(TopLevel {
-        json: &mut json,
-        special: &mut special,
-    })?;
+    value.serialize(TopLevel { json: &mut json, special: &mut special })?;
     Ok(special.unwrap_or_else(|| super::payload(super::JSON, json.into_inner())))
 }
 
@@ -86,20 +83,11 @@ impl<'a> Serializer for TopLevel<'a> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-    ) -> Result<(), Error> {
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), Error> {
         self.json.serialize_unit_variant(name, index, variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Error> {
         if name == RAW {
             *self.special = Some(value.serialize(RawPayload)?);
             return Ok(());
@@ -114,8 +102,7 @@ impl<'a> Serializer for TopLevel<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.json
-            .serialize_newtype_variant(name, index, variant, value)
+        self.json.serialize_newtype_variant(name, index, variant, value)
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, Error> {
@@ -126,11 +113,7 @@ impl<'a> Serializer for TopLevel<'a> {
         self.json.serialize_tuple(len)
     }
 
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, Error> {
+    fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, Error> {
         self.json.serialize_tuple_struct(name, len)
     }
 
@@ -148,11 +131,7 @@ impl<'a> Serializer for TopLevel<'a> {
         self.json.serialize_map(len)
     }
 
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, Error> {
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, Error> {
         self.json.serialize_struct(name, len)
     }
 
@@ -163,8 +142,7 @@ impl<'a> Serializer for TopLevel<'a> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, Error> {
-        self.json
-            .serialize_struct_variant(name, index, variant, len)
+        self.json.serialize_struct_variant(name, index, variant, len)
     }
 }
 
@@ -237,11 +215,7 @@ impl Serializer for RawPayload {
         Err(not_a_payload())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: &T,
-    ) -> Result<Payload, Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<Payload, Error> {
         Err(not_a_payload())
     }
 

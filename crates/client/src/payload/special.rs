@@ -34,9 +34,7 @@ impl Serialize for Raw {
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = deserializer.deserialize_newtype_struct(RAW, EncodedVisitor)?;
-        Payload::decode(bytes.as_slice())
-            .map(Self)
-            .map_err(D::Error::custom)
+        Payload::decode(bytes.as_slice()).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -55,9 +53,7 @@ impl<'de> Visitor<'de> for EncodedVisitor {
     type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a payload; Raw and Proto stand for a whole argument or result, not for a part of one",
-        )
+        f.write_str("a payload; Raw and Proto stand for a whole argument or result, not for a part of one")
     }
 
     fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
@@ -89,18 +85,12 @@ pub struct Proto<M> {
 impl<M> Proto<M> {
     /// A message that is sent in binary form.
     pub fn new(message: M) -> Self {
-        Self {
-            message,
-            encoding: ProtoEncoding::Binary,
-        }
+        Self { message, encoding: ProtoEncoding::Binary }
     }
 
     /// A message of the Temporal API that is sent as canonical JSON.
     pub fn json(message: M) -> Self {
-        Self {
-            message,
-            encoding: ProtoEncoding::Json,
-        }
+        Self { message, encoding: ProtoEncoding::Json }
     }
 
     /// The message.
@@ -121,17 +111,13 @@ impl<M: Message + Name> Serialize for Proto<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let name = M::full_name();
         let mut payload = match self.encoding {
-            ProtoEncoding::Binary => {
-                super::payload(super::BINARY_PROTOBUF, self.message.encode_to_vec())
-            }
+            ProtoEncoding::Binary => super::payload(super::BINARY_PROTOBUF, self.message.encode_to_vec()),
             ProtoEncoding::Json => {
                 let json = crate::json::to_string(&self.message).map_err(S::Error::custom)?;
                 super::payload(super::JSON_PROTOBUF, json)
             }
         };
-        payload
-            .metadata
-            .insert(super::MESSAGE_TYPE.to_owned(), name.into_bytes().into());
+        payload.metadata.insert(super::MESSAGE_TYPE.to_owned(), name.into_bytes().into());
         Raw(payload).serialize(serializer)
     }
 }
@@ -140,19 +126,12 @@ impl<'de, M: Message + Name + Default> Deserialize<'de> for Proto<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Raw(payload) = Raw::deserialize(deserializer)?;
         match super::encoding(&payload) {
-            Some(super::BINARY_PROTOBUF) => M::decode(payload.data)
-                .map(Self::new)
-                .map_err(D::Error::custom),
+            Some(super::BINARY_PROTOBUF) => M::decode(payload.data).map(Self::new).map_err(D::Error::custom),
             Some(super::JSON_PROTOBUF) => {
                 let text = std::str::from_utf8(&payload.data).map_err(D::Error::custom)?;
-                crate::json::from_str(text)
-                    .map(Self::json)
-                    .map_err(D::Error::custom)
+                crate::json::from_str(text).map(Self::json).map_err(D::Error::custom)
             }
-            other => Err(D::Error::custom(format!(
-                "{} is not a protobuf message",
-                other.unwrap_or("no encoding")
-            ))),
+            other => Err(D::Error::custom(format!("{} is not a protobuf message", other.unwrap_or("no encoding")))),
         }
     }
 }

@@ -34,10 +34,7 @@ impl Serialize for Plain {
 }
 
 fn shown(payload: &Payload) -> (String, String) {
-    (
-        encoding(payload).unwrap_or_default().to_owned(),
-        String::from_utf8_lossy(&payload.data).into_owned(),
-    )
+    (encoding(payload).unwrap_or_default().to_owned(), String::from_utf8_lossy(&payload.data).into_owned())
 }
 
 #[track_caller]
@@ -46,10 +43,7 @@ where
     T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
 {
     let payload = to_payload(&value).unwrap();
-    assert_eq!(
-        shown(&payload),
-        (expected_encoding.to_owned(), expected_data.to_owned())
-    );
+    assert_eq!(shown(&payload), (expected_encoding.to_owned(), expected_data.to_owned()));
     assert_eq!(from_payload::<T>(&payload).unwrap(), value);
 }
 
@@ -59,38 +53,18 @@ fn values_take_the_encoding_of_their_kind() {
     check(None::<i32>, "binary/null", "");
     check(Some(3), "json/plain", "3");
     check(u64::MAX, "json/plain", "18446744073709551615");
-    check(
-        i128::MIN,
-        "json/plain",
-        "-170141183460469231731687303715884105728",
-    );
+    check(i128::MIN, "json/plain", "-170141183460469231731687303715884105728");
     check("tide".to_owned(), "json/plain", "\"tide\"");
     check(true, "json/plain", "true");
     check(vec![1, 2], "json/plain", "[1,2]");
     check((1, "a".to_owned()), "json/plain", "[1,\"a\"]");
-    check(
-        BTreeMap::from([("a".to_owned(), 1)]),
-        "json/plain",
-        "{\"a\":1}",
-    );
+    check(BTreeMap::from([("a".to_owned(), 1)]), "json/plain", "{\"a\":1}");
     check(Wrapped("in".into()), "json/plain", "\"in\"");
     check(Shape::Point, "json/plain", "\"Point\"");
     check(Shape::Circle(1.5), "json/plain", "{\"Circle\":1.5}");
-    check(
-        Shape::Box { width: 2 },
-        "json/plain",
-        "{\"Box\":{\"width\":2}}",
-    );
-    let order = Order {
-        id: "o".into(),
-        amount_cents: 5,
-        note: None,
-    };
-    check(
-        order,
-        "json/plain",
-        "{\"id\":\"o\",\"amount_cents\":5,\"note\":null}",
-    );
+    check(Shape::Box { width: 2 }, "json/plain", "{\"Box\":{\"width\":2}}");
+    let order = Order { id: "o".into(), amount_cents: 5, note: None };
+    check(order, "json/plain", "{\"id\":\"o\",\"amount_cents\":5,\"note\":null}");
 }
 
 #[test]
@@ -104,16 +78,11 @@ fn bytes_are_plain_and_read_as_bytes_or_numbers() {
 #[test]
 fn a_raw_payload_passes_as_it_is() {
     let mut strange = super::payload("binary/strange", Bytes::from_static(b"x"));
-    strange
-        .metadata
-        .insert("key".into(), Bytes::from_static(b"1"));
+    strange.metadata.insert("key".into(), Bytes::from_static(b"1"));
     let sent = to_payload(&Raw(strange.clone())).unwrap();
     assert_eq!(sent, strange);
     assert_eq!(from_payload::<Raw>(&sent).unwrap(), Raw(strange));
-    assert_eq!(
-        encoding(&first::<Raw>(&[], "nothing").unwrap().0),
-        Some("binary/null")
-    );
+    assert_eq!(encoding(&first::<Raw>(&[], "nothing").unwrap().0), Some("binary/null"));
 }
 
 #[test]
@@ -125,35 +94,15 @@ fn a_raw_payload_inside_another_value_is_refused_when_it_is_read() {
 
 #[test]
 fn messages_travel_in_both_encodings() {
-    let message = WorkflowExecution {
-        workflow_id: "w".into(),
-        run_id: "r".into(),
-    };
+    let message = WorkflowExecution { workflow_id: "w".into(), run_id: "r".into() };
     let binary = to_payload(&Proto::new(message.clone())).unwrap();
     assert_eq!(encoding(&binary), Some("binary/protobuf"));
-    assert_eq!(
-        binary.metadata["messageType"].as_ref(),
-        b"temporal.api.common.v1.WorkflowExecution"
-    );
-    assert_eq!(
-        from_payload::<Proto<WorkflowExecution>>(&binary)
-            .unwrap()
-            .into_inner(),
-        message
-    );
+    assert_eq!(binary.metadata["messageType"].as_ref(), b"temporal.api.common.v1.WorkflowExecution");
+    assert_eq!(from_payload::<Proto<WorkflowExecution>>(&binary).unwrap().into_inner(), message);
 
     let json = to_payload(&Proto::json(message.clone())).unwrap();
-    assert_eq!(
-        shown(&json),
-        (
-            "json/protobuf".into(),
-            r#"{"workflowId":"w","runId":"r"}"#.into()
-        )
-    );
-    assert_eq!(
-        *from_payload::<Proto<WorkflowExecution>>(&json).unwrap(),
-        message
-    );
+    assert_eq!(shown(&json), ("json/protobuf".into(), r#"{"workflowId":"w","runId":"r"}"#.into()));
+    assert_eq!(*from_payload::<Proto<WorkflowExecution>>(&json).unwrap(), message);
     let as_map: BTreeMap<String, String> = from_payload(&json).unwrap();
     assert_eq!(as_map["workflowId"], "w");
 }
@@ -162,10 +111,7 @@ fn messages_travel_in_both_encodings() {
 fn what_cannot_be_read_says_why() {
     let text = to_payload("x").unwrap();
     let error = from_payload::<i32>(&text).unwrap_err().to_string();
-    assert!(
-        error.contains("json/plain") && error.contains("i32"),
-        "{error}"
-    );
+    assert!(error.contains("json/plain") && error.contains("i32"), "{error}");
 
     let encrypted = super::payload("binary/encrypted", Bytes::from_static(b"?"));
     let error = from_payload::<i32>(&encrypted).unwrap_err().to_string();
@@ -177,12 +123,7 @@ fn what_cannot_be_read_says_why() {
 
     let trailing = super::payload("json/plain", Bytes::from_static(b"1 2"));
     assert!(from_payload::<i32>(&trailing).is_err());
-    assert!(
-        from_payload::<i32>(&Payload::default())
-            .unwrap_err()
-            .to_string()
-            .contains("without an encoding")
-    );
+    assert!(from_payload::<i32>(&Payload::default()).unwrap_err().to_string().contains("without an encoding"));
 }
 
 #[test]
@@ -191,14 +132,7 @@ fn nothing_reads_as_nothing_only() {
     assert_eq!(first::<Option<i32>>(&[], "the result").unwrap(), None);
     let error = first::<i32>(&[], "the result").unwrap_err().to_string();
     assert!(error.contains("no value in the result"), "{error}");
-    assert_eq!(
-        first::<i32>(
-            &[to_payload(&1).unwrap(), to_payload(&2).unwrap()],
-            "the result"
-        )
-        .unwrap(),
-        1
-    );
+    assert_eq!(first::<i32>(&[to_payload(&1).unwrap(), to_payload(&2).unwrap()], "the result").unwrap(), 1);
     let null = super::payload("json/plain", Bytes::from_static(b"null"));
     assert_eq!(from_payload::<Option<i32>>(&null).unwrap(), None);
     from_payload::<()>(&null).unwrap();
@@ -208,23 +142,14 @@ fn nothing_reads_as_nothing_only() {
 fn arguments_are_tuples() {
     assert_eq!(<() as Args>::COUNT, 0);
     let payloads = (1, "two", Some(3.0)).to_payloads().unwrap();
-    assert_eq!(
-        payloads
-            .iter()
-            .map(|payload| shown(payload).1)
-            .collect::<Vec<_>>(),
-        ["1", "\"two\"", "3.0"]
-    );
+    assert_eq!(payloads.iter().map(|payload| shown(payload).1).collect::<Vec<_>>(), ["1", "\"two\"", "3.0"]);
 }
 
 #[test]
 fn a_value_that_fails_to_serialize_is_a_conversion_error() {
     let map = BTreeMap::from([((1, 2), 3)]);
     let error = to_payload(&map).unwrap_err();
-    assert!(
-        matches!(error.kind(), crate::ErrorKind::Conversion(_)),
-        "{error}"
-    );
+    assert!(matches!(error.kind(), crate::ErrorKind::Conversion(_)), "{error}");
 }
 
 #[test]

@@ -49,10 +49,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// At most so many attempts, with the delays of the default.
     pub fn attempts(maximum_attempts: u32) -> Self {
-        Self {
-            maximum_attempts,
-            ..Self::default()
-        }
+        Self { maximum_attempts, ..Self::default() }
     }
 
     /// Sets the delay before the second attempt.
@@ -109,9 +106,7 @@ impl StartOptions {
     pub(crate) fn new(workflow_type: String) -> Self {
         Self {
             request: StartWorkflowExecutionRequest {
-                workflow_type: Some(WorkflowType {
-                    name: workflow_type,
-                }),
+                workflow_type: Some(WorkflowType { name: workflow_type }),
                 workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
                 priority: Some(Priority::default()),
                 ..Default::default()
@@ -160,20 +155,12 @@ impl StartOptions {
         }
         let mut request = self.request;
         if request.workflow_id.is_empty() {
-            return Err(Error::invalid(
-                "the start has no workflow id; give it with id",
-            ));
+            return Err(Error::invalid("the start has no workflow id; give it with id"));
         }
         if self.task_queue.is_empty() {
-            return Err(Error::invalid(
-                "the start has no task queue; give it with task_queue",
-            ));
+            return Err(Error::invalid("the start has no task queue; give it with task_queue"));
         }
-        if request
-            .workflow_type
-            .as_ref()
-            .is_none_or(|name| name.name.is_empty())
-        {
+        if request.workflow_type.as_ref().is_none_or(|name| name.name.is_empty()) {
             return Err(Error::invalid("the name of the workflow is empty"));
         }
         request.namespace = client.namespace().to_owned();
@@ -181,10 +168,7 @@ impl StartOptions {
         if request.request_id.is_empty() {
             request.request_id = uuid::Uuid::new_v4().to_string();
         }
-        request.task_queue = Some(TaskQueue {
-            name: self.task_queue,
-            ..Default::default()
-        });
+        request.task_queue = Some(TaskQueue { name: self.task_queue, ..Default::default() });
         request.input = input;
         request.memo = (!self.memo.is_empty()).then_some(Memo { fields: self.memo });
         request.search_attributes = self.search_attributes.into_proto();

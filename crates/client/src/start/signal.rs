@@ -1,8 +1,6 @@
 //! The signal of a start.
 
-use evertide_proto::workflowservice::{
-    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
-};
+use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
 
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -20,9 +18,7 @@ impl StartSignal {
         start: StartWorkflowExecutionRequest,
     ) -> Result<SignalWithStartWorkflowExecutionRequest> {
         if self.name.is_empty() {
-            return Err(Error::invalid(
-                "the signal of the start has no name; give it with start_signal",
-            ));
+            return Err(Error::invalid("the signal of the start has no name; give it with start_signal"));
         }
         Ok(SignalWithStartWorkflowExecutionRequest {
             namespace: start.namespace,

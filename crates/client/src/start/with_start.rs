@@ -5,9 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evertide_proto::errordetails::{
-    MultiOperationExecutionFailure, WorkflowExecutionAlreadyStartedFailure,
-};
+use evertide_proto::errordetails::{MultiOperationExecutionFailure, WorkflowExecutionAlreadyStartedFailure};
 use evertide_proto::failure::MultiOperationExecutionAborted;
 use evertide_proto::prost::{Message as _, Name};
 use evertide_proto::workflowservice::execute_multi_operation_request::Operation as Operations;
@@ -17,7 +15,6 @@ use evertide_proto::workflowservice::{
     ExecuteMultiOperationRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
     UpdateWorkflowExecutionResponse,
 };
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
@@ -25,13 +22,14 @@ use super::{Names, StartOptions, WorkflowIdConflictPolicy, start_options, take_s
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::{KnownArgs, ResultOf, UpdateName, WorkflowName};
+use crate::definition::{KnownArgs, ResultAs, UpdateName, WorkflowName};
 use crate::error::{Error, Result, unpack};
 use crate::handle::{
-    Ids, Message, UpdateHandle, UpdateResult, WaitForStage, WorkflowHandle, ended_wait,
-    first_outcome, update_id, update_request,
+    Ids, Message, UpdateHandle, UpdateResult, WaitForStage, WorkflowHandle, ended_wait, first_outcome, update_id,
+    update_request,
 };
 use crate::input::{Input, takes_args};
+use crate::payload::ResultValue;
 
 /// A start to go with an update: see [`Client::start_update_with_start_workflow`].
 ///
@@ -61,6 +59,17 @@ impl<A, W> WithStartWorkflowOperation<A, W> {
         }
     }
 
+    /// Tells whoever waits for the handle that there will be none, unless there is one already.
+    fn fail(&self, error: &Error) {
+        self.started.send_if_modified(|started| {
+            let first = started.is_none();
+            if first {
+                *started = Some(Err(error.clone()));
+            }
+            first
+        });
+    }
+
     /// The handle of the workflow, as soon as the call has started it or found it running.
     ///
     /// # Errors
@@ -71,11 +80,7 @@ impl<A, W> WithStartWorkflowOperation<A, W> {
             Ok(ids) => ids.clone(),
             Err(_) => None,
         };
-        let ids = ids.unwrap_or_else(|| {
-            Err(Error::invalid(
-                "the operation was dropped before it was used",
-            ))
-        })?;
+        let ids = ids.unwrap_or_else(|| Err(Error::invalid("the operation was dropped before it was used")))?;
         Ok(WorkflowHandle::new(self.client.clone(), ids))
     }
 }
@@ -83,21 +88,14 @@ impl<A, W> WithStartWorkflowOperation<A, W> {
 impl<A: KnownArgs, W> WithStartWorkflowOperation<A, W> {
     /// The request of the start, once.
     fn take(&self) -> Result<StartWorkflowExecutionRequest> {
-        if self.start.request.workflow_id_conflict_policy
-            == WorkflowIdConflictPolicy::Unspecified as i32
-        {
+        if self.start.request.workflow_id_conflict_policy == WorkflowIdConflictPolicy::Unspecified as i32 {
             return Err(Error::invalid(
                 "a start that goes with an update needs id_conflict_policy: UseExisting, Fail or TerminateExisting",
             ));
         }
-        let request = self
-            .start
-            .clone()
-            .into_request(&self.client, self.input.clone().finish(A::COUNT)?)?;
+        let request = self.start.clone().into_request(&self.client, self.input.clone().finish(A::COUNT)?)?;
         if self.used.swap(true, Ordering::AcqRel) {
-            return Err(Error::invalid(
-                "WithStartWorkflowOperation cannot be reused; make a new one for each call",
-            ));
+            return Err(Error::invalid("WithStartWorkflowOperation cannot be reused; make a new one for each call"));
         }
         Ok(request)
     }
@@ -141,12 +139,7 @@ impl Client {
         N: UpdateName<W>,
     {
         StartUpdateWithStart {
-            call: Call::new(
-                self.clone(),
-                update.into_name(),
-                Arc::clone(operation),
-                None,
-            ),
+            call: Call::new(self.clone(), update.into_name(), Arc::clone(operation), None),
             input: Input::default(),
             options: CallOptions::default(),
             types: PhantomData,
@@ -161,16 +154,12 @@ impl Client {
     ) -> ExecuteUpdateWithStart<N::Args, T, A, W>
     where
         N: UpdateName<W>,
-        T: ResultOf<N::Output>,
+        N::Output: ResultAs<T>,
+        T: crate::payload::ResultValue,
     {
         let stage = Some(WaitForStage::Completed);
         ExecuteUpdateWithStart {
-            call: Call::new(
-                self.clone(),
-                update.into_name(),
-                Arc::clone(operation),
-                stage,
-            ),
+            call: Call::new(self.clone(), update.into_name(), Arc::clone(operation), stage),
             input: Input::default(),
             options: CallOptions::default(),
             types: PhantomData,
@@ -186,54 +175,24 @@ struct Call<A, W> {
 }
 
 impl<A, W> Call<A, W> {
-    fn new(
-        client: Client,
-        name: Cow<'static, str>,
-        operation: Shared<A, W>,
-        stage: Option<WaitForStage>,
-    ) -> Self {
-        Self {
-            client,
-            message: Message {
-                name,
-                id: None,
-                stage,
-            },
-            operation,
-        }
+    fn new(client: Client, name: Cow<'static, str>, operation: Shared<A, W>, stage: Option<WaitForStage>) -> Self {
+        Self { client, message: Message { name, id: None, stage }, operation }
     }
 }
 
 impl<A: KnownArgs, W> Call<A, W> {
-    async fn run<O>(
-        self,
-        input: Input,
-        count: Option<usize>,
-        options: &CallOptions,
-    ) -> Result<UpdateHandle<O>> {
+    async fn run<O>(self, input: Input, count: Option<usize>, options: &CallOptions) -> Result<UpdateHandle<O>> {
         let completed = self.message.stage == Some(WaitForStage::Completed);
         let mut update = update_request(&self.client, self.message, input.finish(count)?)?;
-        let start = self.operation.take()?;
+        let start = self.operation.take().inspect_err(|error| self.operation.fail(error))?;
         let mut ids = Ids::of_workflow(start.workflow_id.as_str().into());
         update.workflow_execution = Some(ids.execution());
         let id = update_id(&update);
-        let pair = Pair {
-            client: &self.client,
-            names: Names::of(&start),
-            options,
-            codec: ids.codec(&self.client),
-        };
-        let operations = [
-            Operation::StartWorkflow(start),
-            Operation::UpdateWorkflow(update),
-        ];
+        let pair = Pair { client: &self.client, names: Names::of(&start), options, codec: ids.codec(&self.client) };
+        let operations = [Operation::StartWorkflow(start), Operation::UpdateWorkflow(update)];
         let request = ExecuteMultiOperationRequest {
             namespace: self.client.namespace().to_owned(),
-            operations: operations
-                .map(|operation| Operations {
-                    operation: Some(operation),
-                })
-                .into(),
+            operations: operations.map(|operation| Operations { operation: Some(operation) }).into(),
             ..Default::default()
         };
         let sent = options.run_update(async {
@@ -243,24 +202,13 @@ impl<A: KnownArgs, W> Call<A, W> {
             });
             let answer = answer.await?;
             let run_id = ids.result_run_id.clone();
-            let mut handle =
-                UpdateHandle::new(self.client.clone(), &ids, id, run_id, answer.outcome);
+            let mut handle = UpdateHandle::new(self.client.clone(), &ids, id, run_id, answer.outcome);
             if completed {
                 handle.await_outcome(options, &pair.codec).await?;
             }
             Ok(handle)
         });
-        sent.await.inspect_err(|error| {
-            self.operation
-                .started
-                .send_if_modified(|started| match started {
-                    Some(_) => false,
-                    None => {
-                        *started = Some(Err(error.clone()));
-                        true
-                    }
-                });
-        })
+        sent.await.inspect_err(|error| self.operation.fail(error))
     }
 }
 
@@ -281,27 +229,16 @@ impl Pair<'_> {
     ) -> Result<UpdateWorkflowExecutionResponse> {
         let mut told = false;
         loop {
-            let answer = match self
-                .client
-                .send(request.clone(), self.options, &self.codec)
-                .await
-            {
+            let answer = match self.client.send(request.clone(), self.options, &self.codec).await {
                 Ok(answer) => answer,
                 Err(error) if self.options.rearms(&error) => continue,
                 Err(error) => return Err(self.explain(ended_wait(error))),
             };
-            let mut responses = answer
-                .responses
-                .into_iter()
-                .map(|response| response.response);
-            let (
-                Some(Some(Response::StartWorkflow(started))),
-                Some(Some(Response::UpdateWorkflow(updated))),
-            ) = (responses.next(), responses.next())
+            let mut responses = answer.responses.into_iter().map(|response| response.response);
+            let (Some(Some(Response::StartWorkflow(started))), Some(Some(Response::UpdateWorkflow(updated)))) =
+                (responses.next(), responses.next())
             else {
-                return Err(Error::protocol(
-                    "the server answered neither for the start nor for the update",
-                ));
+                return Err(Error::protocol("the server answered neither for the start nor for the update"));
             };
             if !std::mem::replace(&mut told, true) {
                 on_start(&started);
@@ -322,27 +259,14 @@ impl Pair<'_> {
         };
         let own = failure.statuses.into_iter().find(|status| {
             let aborted = MultiOperationExecutionAborted::full_name();
-            let kind = status
-                .details
-                .first()
-                .and_then(|detail| detail.type_url.rsplit('/').next());
+            let kind = status.details.first().and_then(|detail| detail.type_url.rsplit('/').next());
             status.code != Code::Ok as i32 && kind != Some(aborted.as_str())
         });
         let Some(own) = own else { return error };
-        let already = own
-            .details
-            .first()
-            .and_then(unpack::<WorkflowExecutionAlreadyStartedFailure>);
-        let rpc = evertide_proto::google::rpc::Status {
-            code: own.code,
-            message: own.message.clone(),
-            details: own.details,
-        };
-        let status = Status::with_details(
-            Code::from_i32(own.code),
-            own.message,
-            rpc.encode_to_vec().into(),
-        );
+        let already = own.details.first().and_then(unpack::<WorkflowExecutionAlreadyStartedFailure>);
+        let rpc =
+            evertide_proto::google::rpc::Status { code: own.code, message: own.message.clone(), details: own.details };
+        let status = Status::with_details(Code::from_i32(own.code), own.message, rpc.encode_to_vec().into());
         match already {
             Some(detail) if status.code() == Code::AlreadyExists => {
                 Error::status(self.names.already_started(detail), status)
@@ -379,9 +303,7 @@ impl<U, O, A, W> StartUpdateWithStart<U, O, A, W> {
     }
 }
 
-impl<U: KnownArgs, O: 'static, A: KnownArgs, W: 'static> IntoFuture
-    for StartUpdateWithStart<U, O, A, W>
-{
+impl<U: KnownArgs, O: 'static, A: KnownArgs, W: 'static> IntoFuture for StartUpdateWithStart<U, O, A, W> {
     type Output = Result<UpdateHandle<O>>;
     type IntoFuture = crate::call::CallFuture<UpdateHandle<O>>;
 
@@ -414,7 +336,7 @@ impl<U, T, A, W> ExecuteUpdateWithStart<U, T, A, W> {
 impl<U, T, A, W> IntoFuture for ExecuteUpdateWithStart<U, T, A, W>
 where
     U: KnownArgs,
-    T: DeserializeOwned + Send + 'static,
+    T: ResultValue,
     A: KnownArgs,
     W: 'static,
 {

@@ -40,8 +40,6 @@ impl WorkflowHistory {
     }
 
     fn to_proto(&self) -> History {
-        History {
-            events: self.events.clone(),
-        }
+        History { events: self.events.clone() }
     }
 }

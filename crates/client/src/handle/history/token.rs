@@ -24,10 +24,7 @@ impl ResumeToken {
     }
 
     pub(super) fn at_page(page: Bytes) -> Self {
-        Self {
-            page,
-            ..Self::default()
-        }
+        Self { page, ..Self::default() }
     }
 
     pub(super) fn page_token(&self) -> Bytes {
@@ -58,18 +55,11 @@ impl ResumeToken {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if they are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (offset, page) = bytes.split_first_chunk::<4>().ok_or_else(|| {
-            Error::invalid(format!(
-                "{} bytes are too few for a resume token",
-                bytes.len()
-            ))
-        })?;
+        let (offset, page) = bytes
+            .split_first_chunk::<4>()
+            .ok_or_else(|| Error::invalid(format!("{} bytes are too few for a resume token", bytes.len())))?;
         let offset = usize::try_from(u32::from_be_bytes(*offset)).unwrap_or(usize::MAX);
-        Ok(Self {
-            page: Bytes::copy_from_slice(page),
-            offset,
-            next: Bytes::new(),
-        })
+        Ok(Self { page: Bytes::copy_from_slice(page), offset, next: Bytes::new() })
     }
 }
 
@@ -88,16 +78,10 @@ mod tests {
     fn behind_the_last_event_of_a_page_the_next_page_begins() {
         let mut token = ResumeToken::new(Bytes::from_static(b"a"), 0, Bytes::from_static(b"b"));
         token.advance(false);
-        assert_eq!(
-            (token.page_token(), token.offset()),
-            (Bytes::from_static(b"a"), 1)
-        );
+        assert_eq!((token.page_token(), token.offset()), (Bytes::from_static(b"a"), 1));
         token.advance(true);
         assert_eq!(token, ResumeToken::at_page(Bytes::from_static(b"b")));
         token.advance(true);
-        assert_eq!(
-            (token.page_token(), token.offset()),
-            (Bytes::from_static(b"b"), 1)
-        );
+        assert_eq!((token.page_token(), token.offset()), (Bytes::from_static(b"b"), 1));
     }
 }

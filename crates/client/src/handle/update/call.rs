@@ -6,10 +6,7 @@ use std::sync::Arc;
 
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
 use evertide_proto::update::{Input as UpdateInput, Meta, Request, WaitPolicy};
-use evertide_proto::workflowservice::{
-    UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
-};
-use serde::de::DeserializeOwned;
+use evertide_proto::workflowservice::{UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse};
 
 use super::{UpdateHandle, UpdateResult, WaitForStage, ended_wait};
 use crate::call::{CallOptions, call_options};
@@ -19,6 +16,7 @@ use crate::definition::KnownArgs;
 use crate::error::{Error, Result};
 use crate::handle::{Ids, id};
 use crate::input::{Input, takes_args};
+use crate::payload::ResultValue;
 
 /// What an update is, apart from what it waits for.
 #[derive(Debug)]
@@ -31,12 +29,10 @@ pub(crate) struct Message {
 /// The stage that a caller chose.
 fn check_stage(stage: Option<WaitForStage>) -> Result<WaitForStage> {
     match stage {
-        None => Err(Error::invalid(
-            "start_update needs wait_for_stage: Accepted or Completed",
-        )),
-        Some(WaitForStage::Admitted) => Err(Error::invalid(
-            "ADMITTED wait stage not supported; wait for Accepted or Completed",
-        )),
+        None => Err(Error::invalid("start_update needs wait_for_stage: Accepted or Completed")),
+        Some(WaitForStage::Admitted) => {
+            Err(Error::invalid("ADMITTED wait stage not supported; wait for Accepted or Completed"))
+        }
         Some(stage) => Ok(stage),
     }
 }
@@ -53,28 +49,17 @@ pub(crate) fn update_request(
     }
     let update_id = match message.id {
         Some(id) if id.is_empty() => {
-            return Err(Error::invalid(
-                "the id of the update is empty; leave it out for a new one",
-            ));
+            return Err(Error::invalid("the id of the update is empty; leave it out for a new one"));
         }
         Some(id) => id,
         None => uuid::Uuid::new_v4().to_string(),
     };
     Ok(UpdateWorkflowExecutionRequest {
         namespace: client.namespace().to_owned(),
-        wait_policy: Some(WaitPolicy {
-            lifecycle_stage: Stage::from(stage).into(),
-        }),
+        wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::from(stage).into() }),
         request: Some(Request {
-            meta: Some(Meta {
-                update_id,
-                identity: client.identity().to_owned(),
-            }),
-            input: Some(UpdateInput {
-                header: None,
-                name: message.name.into_owned(),
-                args: input,
-            }),
+            meta: Some(Meta { update_id, identity: client.identity().to_owned() }),
+            input: Some(UpdateInput { header: None, name: message.name.into_owned(), args: input }),
             ..Default::default()
         }),
         ..Default::default()
@@ -83,13 +68,8 @@ pub(crate) fn update_request(
 
 /// The id in a request that [`update_request`] made.
 pub(crate) fn update_id(request: &UpdateWorkflowExecutionRequest) -> Arc<str> {
-    let meta = request
-        .request
-        .as_ref()
-        .and_then(|request| request.meta.as_ref());
-    meta.map(|meta| meta.update_id.as_str())
-        .unwrap_or_default()
-        .into()
+    let meta = request.request.as_ref().and_then(|request| request.meta.as_ref());
+    meta.map(|meta| meta.update_id.as_str()).unwrap_or_default().into()
 }
 
 /// Whether an answer tells that the workflow has seen the update. Before that, the same request is sent again.
@@ -120,15 +100,7 @@ takes_args!(StartUpdate<O>);
 impl<A, O> StartUpdate<A, O> {
     pub(in crate::handle) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
         Self {
-            call: Call {
-                client,
-                ids,
-                message: Message {
-                    name,
-                    id: None,
-                    stage: None,
-                },
-            },
+            call: Call { client, ids, message: Message { name, id: None, stage: None } },
             input: Input::default(),
             options: CallOptions::default(),
             types: PhantomData,
@@ -151,9 +123,7 @@ impl<A, O> StartUpdate<A, O> {
 impl<A: KnownArgs, O> StartUpdate<A, O> {
     async fn run(self) -> Result<UpdateHandle<O>> {
         let codec = self.call.ids.codec(&self.call.client);
-        self.call
-            .run(self.input, A::COUNT, &self.options, &codec)
-            .await
+        self.call.run(self.input, A::COUNT, &self.options, &codec).await
     }
 }
 
@@ -183,19 +153,9 @@ impl Call {
         options
             .run_update(async {
                 let answer = send_until_seen(&self.client, request, options, codec).await?;
-                let execution = answer
-                    .update_ref
-                    .and_then(|reference| reference.workflow_execution);
-                let run_id = execution
-                    .and_then(|execution| id(&execution.run_id))
-                    .or_else(|| self.ids.run_id.clone());
-                let mut handle = UpdateHandle::new(
-                    self.client.clone(),
-                    &self.ids,
-                    update_id,
-                    run_id,
-                    answer.outcome,
-                );
+                let execution = answer.update_ref.and_then(|reference| reference.workflow_execution);
+                let run_id = execution.and_then(|execution| id(&execution.run_id)).or_else(|| self.ids.run_id.clone());
+                let mut handle = UpdateHandle::new(self.client.clone(), &self.ids, update_id, run_id, answer.outcome);
                 if completed {
                     handle.await_outcome(options, codec).await?;
                 }
@@ -237,17 +197,9 @@ takes_args!(ExecuteUpdate<T>);
 
 impl<A, T> ExecuteUpdate<A, T> {
     pub(in crate::handle) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
-        let message = Message {
-            name,
-            id: None,
-            stage: Some(WaitForStage::Completed),
-        };
+        let message = Message { name, id: None, stage: Some(WaitForStage::Completed) };
         Self {
-            call: Call {
-                client,
-                ids,
-                message,
-            },
+            call: Call { client, ids, message },
             input: Input::default(),
             options: CallOptions::default(),
             types: PhantomData,
@@ -261,18 +213,15 @@ impl<A, T> ExecuteUpdate<A, T> {
     }
 }
 
-impl<A: KnownArgs, T: DeserializeOwned + Send + 'static> ExecuteUpdate<A, T> {
+impl<A: KnownArgs, T: ResultValue> ExecuteUpdate<A, T> {
     async fn run(self) -> Result<T> {
         let codec = self.call.ids.codec(&self.call.client);
-        let handle = self
-            .call
-            .run(self.input, A::COUNT, &self.options, &codec)
-            .await?;
+        let handle = self.call.run(self.input, A::COUNT, &self.options, &codec).await?;
         UpdateResult::of(handle).await
     }
 }
 
-impl<A: KnownArgs, T: DeserializeOwned + Send + 'static> IntoFuture for ExecuteUpdate<A, T> {
+impl<A: KnownArgs, T: ResultValue> IntoFuture for ExecuteUpdate<A, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 
