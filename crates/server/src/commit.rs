@@ -67,18 +67,9 @@ struct Queue {
 
 impl CommitQueue {
     pub(crate) fn new(next_task_id: i64) -> Self {
-        let queue = Queue {
-            commits: VecDeque::new(),
-            next_ticket: 1,
-            next_task_id,
-            void_rows: Vec::new(),
-            closed: false,
-        };
-        Self {
-            queue: Mutex::new(queue),
-            changed: Condvar::new(),
-            durable: AtomicU64::new(0),
-        }
+        let queue =
+            Queue { commits: VecDeque::new(), next_ticket: 1, next_task_id, void_rows: Vec::new(), closed: false };
+        Self { queue: Mutex::new(queue), changed: Condvar::new(), durable: AtomicU64::new(0) }
     }
 
     /// Appends a decision and returns its ticket. The tasks in it get their ids here, so that ids ascend in the order
@@ -94,27 +85,16 @@ impl CommitQueue {
             queue.next_task_id += 1;
             if task.durable {
                 let bytes = task.row.encode_to_vec().into();
-                rows.push(BacklogChange::Put {
-                    queue: key.clone(),
-                    task_id: task.id,
-                    task: bytes,
-                });
+                rows.push(BacklogChange::Put { queue: key.clone(), task_id: task.id, task: bytes });
             }
         }
         if let Some(run) = first_run(&mut writes) {
             run.backlog.append(&mut rows);
         }
-        debug_assert!(
-            rows.is_empty(),
-            "a task that needs a row comes with a write of its run"
-        );
+        debug_assert!(rows.is_empty(), "a task that needs a row comes with a write of its run");
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
-        queue.commits.push_back(Commit {
-            ticket,
-            writes,
-            release,
-        });
+        queue.commits.push_back(Commit { ticket, writes, release });
         drop(queue);
         self.changed.notify_one();
         ticket
@@ -122,10 +102,7 @@ impl CommitQueue {
 
     /// The row of a void task leaves the store some time soon.
     pub(crate) fn drop_row(&self, queue: QueueKey, task_id: i64) {
-        self.queue
-            .lock()
-            .void_rows
-            .push(BacklogChange::Delete { queue, task_id });
+        self.queue.lock().void_rows.push(BacklogChange::Delete { queue, task_id });
     }
 
     /// The newest ticket that is durable.

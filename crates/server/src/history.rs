@@ -41,12 +41,7 @@ pub struct WorkflowTaskPage {
 
 impl TaskHistory {
     pub(crate) fn new(entry: &Entry, started: Box<StartedTask>) -> Self {
-        Self {
-            run: entry.run.clone(),
-            run_key: entry.run_key,
-            started,
-            events: None,
-        }
+        Self { run: entry.run.clone(), run_key: entry.run_key, started, events: None }
     }
 
     /// Takes the events from memory, if they are there.
@@ -74,12 +69,7 @@ impl TaskHistory {
             events.append(&mut started.virtual_events);
         }
         started.response.history = Some(History { events });
-        Ok(WorkflowTaskPage {
-            response: started.response,
-            next_event_id,
-            until_event_id: until,
-            run: self.run,
-        })
+        Ok(WorkflowTaskPage { response: started.response, next_event_id, until_event_id: until, run: self.run })
     }
 }
 
@@ -95,20 +85,11 @@ impl Shell {
         let mut events: Vec<HistoryEvent> = Vec::new();
         let mut next = from;
         while next < until && events.len() < limit {
-            let bounds = HistoryLimit {
-                records: READ_RECORDS,
-                size_bytes: READ_BYTES,
-            };
-            let records = self
-                .store
-                .history(run_key, next, bounds)
-                .map_err(store_fault)?;
+            let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
+            let records = self.store.history(run_key, next, bounds).map_err(store_fault)?;
             let before = next;
             for record in records {
-                for event in decode_record(record.record)
-                    .ok_or_else(damaged)?
-                    .into_events()
-                {
+                for event in decode_record(record.record).ok_or_else(damaged)?.into_events() {
                     if event.event_id >= next && event.event_id < until && events.len() < limit {
                         next = event.event_id + 1;
                         events.push(event);
@@ -132,20 +113,11 @@ impl Shell {
         let mut events: Vec<HistoryEvent> = Vec::new();
         let mut next = before;
         while next > 1 && events.len() < limit {
-            let bounds = HistoryLimit {
-                records: READ_RECORDS,
-                size_bytes: READ_BYTES,
-            };
-            let records = self
-                .store
-                .history_before(run_key, next, bounds)
-                .map_err(store_fault)?;
+            let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
+            let records = self.store.history_before(run_key, next, bounds).map_err(store_fault)?;
             let began_at = next;
             for record in records {
-                let mut portion: Vec<_> = decode_record(record.record)
-                    .ok_or_else(damaged)?
-                    .into_events()
-                    .collect();
+                let mut portion: Vec<_> = decode_record(record.record).ok_or_else(damaged)?.into_events().collect();
                 portion.reverse();
                 for event in portion {
                     if event.event_id < next && events.len() < limit {
@@ -189,28 +161,17 @@ impl HistoryRead {
     /// Only the newest event.
     #[must_use]
     pub fn last_event() -> Self {
-        Self::Backward {
-            from_event_id: i64::MAX,
-            max_events: 1,
-        }
+        Self::Backward { from_event_id: i64::MAX, max_events: 1 }
     }
 
     /// The events, if they are in memory.
     pub(crate) fn from_memory(&self, view: &RunView<'_>) -> Option<Vec<HistoryEvent>> {
         let end = view.exec.state.next_event_id;
         match *self {
-            Self::Forward {
-                from_event_id,
-                max_events,
-            } => view.cached_events(from_event_id, end, max_events),
-            Self::Backward {
-                from_event_id,
-                max_events,
-            } => {
+            Self::Forward { from_event_id, max_events } => view.cached_events(from_event_id, end, max_events),
+            Self::Backward { from_event_id, max_events } => {
                 let until = from_event_id.saturating_add(1).min(end);
-                let from = until
-                    .saturating_sub(i64::try_from(max_events).unwrap_or(i64::MAX))
-                    .max(1);
+                let from = until.saturating_sub(i64::try_from(max_events).unwrap_or(i64::MAX)).max(1);
                 let mut events = view.cached_events(from, until, max_events)?;
                 events.reverse();
                 Some(events)

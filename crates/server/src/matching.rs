@@ -52,11 +52,7 @@ impl QueueKind {
     /// The key of the queue of this kind with that name.
     #[must_use]
     pub fn key(self, namespace_id: &str, name: &str) -> QueueKey {
-        QueueKey {
-            namespace_id: namespace_id.to_owned(),
-            name: name.to_owned(),
-            kind: self as u8,
-        }
+        QueueKey { namespace_id: namespace_id.to_owned(), name: name.to_owned(), kind: self as u8 }
     }
 }
 
@@ -117,12 +113,7 @@ struct EndedWorkers {
 
 impl Matching {
     pub(crate) fn new() -> Self {
-        Self {
-            queues: (0..SHARDS)
-                .map(|_| Mutex::new(FixedMap::default()))
-                .collect(),
-            ended: Mutex::default(),
-        }
+        Self { queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(), ended: Mutex::default() }
     }
 
     fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> T {
@@ -140,18 +131,11 @@ impl Matching {
 
     /// There are tasks of this queue in the store.
     pub(crate) fn found_backlog(&self, key: &QueueKey, count: u64) {
-        self.with(key, |queue| {
-            queue.found_backlog(i64::try_from(count).unwrap_or(i64::MAX))
-        });
+        self.with(key, |queue| queue.found_backlog(i64::try_from(count).unwrap_or(i64::MAX)));
     }
 
     /// A poll comes: it takes what waits, or waits. The second part says that more of the backlog is to be read.
-    pub(crate) fn poll(
-        &self,
-        key: &QueueKey,
-        waiting: Waiting,
-        now_ns: i64,
-    ) -> (Option<Match>, bool) {
+    pub(crate) fn poll(&self, key: &QueueKey, waiting: Waiting, now_ns: i64) -> (Option<Match>, bool) {
         if self.has_ended(&key.namespace_id, &waiting.poll.worker_instance_key) {
             waiting.answer(Ok(PollEnd::Empty));
             return (None, false);
@@ -159,11 +143,7 @@ impl Matching {
         self.with(key, |queue| {
             queue.note_poll(&waiting.poll, now_ns);
             queue.pollers.push_back(waiting);
-            let matched = queue.pair().map(|(waiting, taken)| Match {
-                key: key.clone(),
-                waiting,
-                taken,
-            });
+            let matched = queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
             (matched, queue.wants_refill())
         })
     }
@@ -172,11 +152,7 @@ impl Matching {
     pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting) -> (Option<Match>, bool) {
         self.with(key, |queue| {
             queue.pollers.push_front(waiting);
-            let matched = queue.pair().map(|(waiting, taken)| Match {
-                key: key.clone(),
-                waiting,
-                taken,
-            });
+            let matched = queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
             (matched, queue.wants_refill())
         })
     }
@@ -190,11 +166,7 @@ impl Matching {
     pub(crate) fn add(&self, key: &QueueKey, task: Task) -> Option<Match> {
         self.with(key, |queue| {
             queue.add(task);
-            queue.pair().map(|(waiting, taken)| Match {
-                key: key.clone(),
-                waiting,
-                taken,
-            })
+            queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken })
         })
     }
 
@@ -212,19 +184,13 @@ impl Matching {
     pub(crate) fn ask(&self, key: &QueueKey, offer: QueryOffer) -> Option<Match> {
         self.with(key, |queue| {
             queue.queries.push_back(offer);
-            queue.pair().map(|(waiting, taken)| Match {
-                key: key.clone(),
-                waiting,
-                taken,
-            })
+            queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken })
         })
     }
 
     /// Takes a query back that nobody came for.
     pub(crate) fn withdraw(&self, key: &QueueKey, query_id: &str) {
-        self.peek(key, |queue| {
-            queue.queries.retain(|q| q.query_id != query_id)
-        });
+        self.peek(key, |queue| queue.queries.retain(|q| q.query_id != query_id));
     }
 
     /// Ends one waiting poll. Whether it was still waiting.
@@ -238,8 +204,7 @@ impl Matching {
 
     /// Whether somebody polls this queue, or has lately.
     pub(crate) fn is_attended(&self, key: &QueueKey, since_ns: i64) -> bool {
-        self.peek(key, |queue| queue.is_attended(since_ns))
-            .unwrap_or(false)
+        self.peek(key, |queue| queue.is_attended(since_ns)).unwrap_or(false)
     }
 
     /// Where to read on in the store, if that is wanted and nobody does it already.
@@ -253,23 +218,14 @@ impl Matching {
             queue.end_refill(rows);
             let mut matches = Vec::new();
             while let Some((waiting, taken)) = queue.pair() {
-                matches.push(Match {
-                    key: key.clone(),
-                    waiting,
-                    taken,
-                });
+                matches.push(Match { key: key.clone(), waiting, taken });
             }
             matches
         })
     }
 
     /// Ends the polls of one worker process, now and later, and lets go of its sticky queue.
-    pub(crate) fn end_worker(
-        &self,
-        namespace_id: &str,
-        worker_instance_key: &str,
-        sticky_queue: &str,
-    ) {
+    pub(crate) fn end_worker(&self, namespace_id: &str, worker_instance_key: &str, sticky_queue: &str) {
         if !sticky_queue.is_empty() {
             let key = QueueKind::Workflow.key(namespace_id, sticky_queue);
             self.peek(&key, Queue::abandon);
@@ -289,11 +245,7 @@ impl Matching {
 
     fn has_ended(&self, namespace_id: &str, worker_instance_key: &str) -> bool {
         !worker_instance_key.is_empty()
-            && self
-                .ended
-                .lock()
-                .keys
-                .contains_key(&(namespace_id.to_owned(), worker_instance_key.to_owned()))
+            && self.ended.lock().keys.contains_key(&(namespace_id.to_owned(), worker_instance_key.to_owned()))
     }
 
     /// Answers all waiting polls with nothing: the server stops.
@@ -317,16 +269,13 @@ impl Matching {
     /// Forgets queues that nobody uses.
     pub(crate) fn forget_idle(&self, now_ns: i64) {
         for queues in &self.queues {
-            queues
-                .lock()
-                .retain(|_, queue| !queue.is_idle(now_ns - IDLE_QUEUE_NS));
+            queues.lock().retain(|_, queue| !queue.is_idle(now_ns - IDLE_QUEUE_NS));
         }
     }
 
     /// What is known of a queue.
     pub(crate) fn describe(&self, key: &QueueKey, now_ns: i64) -> QueueDescription {
-        self.peek(key, |queue| queue.describe(now_ns - IDLE_QUEUE_NS))
-            .unwrap_or_default()
+        self.peek(key, |queue| queue.describe(now_ns - IDLE_QUEUE_NS)).unwrap_or_default()
     }
 }
 

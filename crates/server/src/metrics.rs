@@ -30,8 +30,7 @@ impl Metrics {
     pub(crate) fn note_batch(&self, batch: &Batch) {
         if !batch.writes.is_empty() {
             self.batches.fetch_add(1, Ordering::Relaxed);
-            self.writes
-                .fetch_add(batch.writes.len() as u64, Ordering::Relaxed);
+            self.writes.fetch_add(batch.writes.len() as u64, Ordering::Relaxed);
         }
     }
 

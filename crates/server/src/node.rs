@@ -9,7 +9,7 @@ mod reading;
 mod reset;
 mod threads;
 
-pub use polling::{Asked, Polled};
+pub use polling::{Asked, OpenPoll, Polled};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,36 +85,16 @@ impl Node {
     ///
     /// # Errors
     /// The store cannot be read, or the namespaces that are missing cannot be made.
-    pub fn open(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        options: NodeOptions,
-    ) -> Result<Self, StoreError> {
-        let seed = options
-            .seed
-            .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let shell_options = ShellOptions {
-            seed,
-            limits: options.limits,
-            cache_bytes: options.cache_bytes,
-        };
+    pub fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: NodeOptions) -> Result<Self, StoreError> {
+        let seed = options.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        let shell_options = ShellOptions { seed, limits: options.limits, cache_bytes: options.cache_bytes };
         let shell = Arc::new(Shell::open(store, clock, shell_options)?);
         for name in &options.namespaces {
-            make_namespace(
-                &shell,
-                name,
-                &options.search_attributes,
-                options.retention_ns,
-            )?;
+            make_namespace(&shell, name, &options.search_attributes, options.retention_ns)?;
         }
         let threads = Threads::start(&shell, options.threads);
         let (stop, stopping) = tokio::sync::watch::channel(false);
-        Ok(Self {
-            shell,
-            threads: Arc::new(Mutex::new(threads)),
-            stopping,
-            stop: Arc::new(stop),
-        })
+        Ok(Self { shell, threads: Arc::new(Mutex::new(threads)), stopping, stop: Arc::new(stop) })
     }
 
     // -- requests ------------------------------------------------------------------------------------------------------
@@ -130,49 +110,26 @@ impl Node {
     /// As [`Self::run`], with the answer in a channel.
     pub fn submit_run(&self, run: RunRef, request: Request) -> AnswerReceiver {
         let key = run.chain();
-        self.submit(
-            key,
-            Ask::Run {
-                run_id: run.run_id,
-                request: Box::new(request),
-            },
-        )
+        self.submit(key, Ask::Run { run_id: run.run_id, request: Box::new(request) })
     }
 
     /// Asks a workflow id, in a way that may make a run.
     ///
     /// # Errors
     /// The rules refuse it or the server fails.
-    pub async fn chain(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-        request: ChainRequest,
-    ) -> Result<Answer, Failure> {
+    pub async fn chain(&self, namespace_id: &str, workflow_id: &str, request: ChainRequest) -> Result<Answer, Failure> {
         answered(self.submit_chain(namespace_id, workflow_id, request)).await
     }
 
     /// As [`Self::chain`], with the answer in a channel.
-    pub fn submit_chain(
-        &self,
-        namespace_id: &str,
-        workflow_id: &str,
-        request: ChainRequest,
-    ) -> AnswerReceiver {
-        let key = ChainKey {
-            namespace_id: namespace_id.to_owned(),
-            workflow_id: workflow_id.to_owned(),
-        };
+    pub fn submit_chain(&self, namespace_id: &str, workflow_id: &str, request: ChainRequest) -> AnswerReceiver {
+        let key = ChainKey { namespace_id: namespace_id.to_owned(), workflow_id: workflow_id.to_owned() };
         self.submit(key, Ask::Chain(Box::new(request)))
     }
 
     pub(crate) fn submit(&self, key: ChainKey, ask: Ask) -> AnswerReceiver {
         let (sender, receiver) = oneshot::channel();
-        self.shell.submit(Job {
-            key: Arc::new(key),
-            ask,
-            respond: Respond::Caller(sender),
-        });
+        self.shell.submit(Job { key: Arc::new(key), ask, respond: Respond::Caller(sender) });
         receiver
     }
 
@@ -181,9 +138,7 @@ impl Node {
     /// # Errors
     /// There is no such run, or the server fails.
     pub async fn delete_run(&self, run: RunRef) -> Result<(), Failure> {
-        let found = self
-            .look(run, |view| (view.run.clone(), view.exec.state.is_running()))
-            .await?;
+        let found = self.look(run, |view| (view.run.clone(), view.exec.state.is_running())).await?;
         let (run, running) = found;
         if running {
             let terminate = TerminateWorkflowExecutionRequest {
@@ -191,13 +146,9 @@ impl Node {
                 ..TerminateWorkflowExecutionRequest::default()
             };
             // It may have ended by itself meanwhile.
-            let _ = self
-                .run((*run).clone(), Request::Terminate(Box::new(terminate)))
-                .await;
+            let _ = self.run((*run).clone(), Request::Terminate(Box::new(terminate))).await;
         }
-        let ask = Ask::Delete {
-            run_id: run.run_id.clone(),
-        };
+        let ask = Ask::Delete { run_id: run.run_id.clone(), even_open: false };
         answered(self.submit(run.chain(), ask)).await?;
         Ok(())
     }
@@ -206,27 +157,13 @@ impl Node {
 
     /// What is known of a task queue.
     #[must_use]
-    pub fn describe_queue(
-        &self,
-        namespace_id: &str,
-        name: &str,
-        kind: QueueKind,
-    ) -> QueueDescription {
-        self.shell
-            .matching
-            .describe(&kind.key(namespace_id, name), self.now_ns())
+    pub fn describe_queue(&self, namespace_id: &str, name: &str, kind: QueueKind) -> QueueDescription {
+        self.shell.matching.describe(&kind.key(namespace_id, name), self.now_ns())
     }
 
     /// A worker goes away: its polls end, and its sticky queue is used no more.
-    pub fn shutdown_worker(
-        &self,
-        namespace_id: &str,
-        worker_instance_key: &str,
-        sticky_queue: &str,
-    ) {
-        self.shell
-            .matching
-            .end_worker(namespace_id, worker_instance_key, sticky_queue);
+    pub fn shutdown_worker(&self, namespace_id: &str, worker_instance_key: &str, sticky_queue: &str) {
+        self.shell.matching.end_worker(namespace_id, worker_instance_key, sticky_queue);
     }
 
     /// A worker answers a query that was sent to it by itself. Whether anybody was still waiting for it.
@@ -261,10 +198,7 @@ impl Node {
     ) -> Result<Option<NamespaceRecord>, Failure> {
         let (sender, receiver) = oneshot::channel();
         let respond = Respond::Caller(sender);
-        let changed = self
-            .shell
-            .namespaces
-            .change(&self.shell.commits, name, change, respond)?;
+        let changed = self.shell.namespaces.change(&self.shell.commits, name, change, respond)?;
         answered(receiver).await?;
         Ok(changed)
     }
@@ -375,9 +309,7 @@ impl Node {
 pub type AnswerReceiver = oneshot::Receiver<Result<Answer, Failure>>;
 
 async fn answered(receiver: AnswerReceiver) -> Result<Answer, Failure> {
-    receiver
-        .await
-        .unwrap_or_else(|_| Err(Fault::Stopping.into()))
+    receiver.await.unwrap_or_else(|_| Err(Fault::Stopping.into()))
 }
 
 /// Makes a namespace at the start, before any thread runs, or gives one that exists the search attributes asked for.
@@ -397,28 +329,17 @@ fn make_namespace(
             ..NamespaceRecord::default()
         });
         for (attribute, kind) in search_attributes {
-            record
-                .search_attributes
-                .entry(attribute.clone())
-                .or_insert(*kind);
+            record.search_attributes.entry(attribute.clone()).or_insert(*kind);
         }
         Ok(Some(record))
     };
     let (sender, mut receiver) = oneshot::channel();
     // The change itself refuses nothing.
-    let _ = shell
-        .namespaces
-        .change(&shell.commits, name, wanted, Respond::Caller(sender));
+    let _ = shell.namespaces.change(&shell.commits, name, wanted, Respond::Caller(sender));
     while shell.commit_step() {}
     match receiver.try_recv() {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(failure)) => Err(StoreError::Unavailable {
-            action: "make a namespace",
-            reason: failure.to_string(),
-        }),
-        Err(error) => Err(StoreError::Unavailable {
-            action: "make a namespace",
-            reason: error.to_string(),
-        }),
+        Ok(Err(failure)) => Err(StoreError::Unavailable { action: "make a namespace", reason: failure.to_string() }),
+        Err(error) => Err(StoreError::Unavailable { action: "make a namespace", reason: error.to_string() }),
     }
 }

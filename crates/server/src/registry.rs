@@ -77,10 +77,7 @@ impl Registered {
         for record in records.values().filter(|r| !r.is_deleted()) {
             visible.put(record.for_decisions());
         }
-        Self {
-            records,
-            visible: Arc::new(visible),
-        }
+        Self { records, visible: Arc::new(visible) }
     }
 }
 
@@ -102,10 +99,7 @@ impl NamespaceRegistry {
             records.insert(id, record);
         }
         let registered = Arc::new(Registered::of(records));
-        Ok(Self {
-            durable: RwLock::new(registered.clone()),
-            pending: Mutex::new(registered),
-        })
+        Ok(Self { durable: RwLock::new(registered.clone()), pending: Mutex::new(registered) })
     }
 
     /// What decisions see.
@@ -137,11 +131,7 @@ impl NamespaceRegistry {
         let mut writes = Vec::new();
         let mut write = |id: &str, value: Option<Vec<u8>>| {
             let (kind, key) = (KIND.to_owned(), id.to_owned());
-            writes.push(Write::Registry {
-                kind,
-                key,
-                value: value.map(Into::into),
-            });
+            writes.push(Write::Registry { kind, key, value: value.map(Into::into) });
         };
         if let Some(old) = &found
             && new.as_ref().is_none_or(|n| n.id != old.id)

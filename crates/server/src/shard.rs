@@ -19,9 +19,7 @@ pub(crate) use step::{Release, Step, start_request};
 use std::fmt;
 use std::sync::Arc;
 
-use evertide_engine::workflow::{
-    ChainRequest, Execution, QueryAnswer, Reply, Request, ResetBase, UpdateSignal,
-};
+use evertide_engine::workflow::{ChainRequest, Execution, QueryAnswer, Reply, Request, ResetBase, UpdateSignal};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 use evertide_store::{QueueKey, RunKey};
@@ -52,18 +50,11 @@ pub struct RunRef {
 impl RunRef {
     /// The current run of a workflow id.
     pub fn current(namespace_id: impl Into<String>, workflow_id: impl Into<String>) -> Self {
-        Self {
-            namespace_id: namespace_id.into(),
-            workflow_id: workflow_id.into(),
-            run_id: String::new(),
-        }
+        Self { namespace_id: namespace_id.into(), workflow_id: workflow_id.into(), run_id: String::new() }
     }
 
     pub(crate) fn chain(&self) -> ChainKey {
-        ChainKey {
-            namespace_id: self.namespace_id.clone(),
-            workflow_id: self.workflow_id.clone(),
-        }
+        ChainKey { namespace_id: self.namespace_id.clone(), workflow_id: self.workflow_id.clone() }
     }
 }
 
@@ -76,35 +67,24 @@ pub(crate) struct Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Job").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
 /// What is asked of an execution.
 pub(crate) enum Ask {
     /// A request to one run; an empty run id means the current one.
-    Run {
-        run_id: String,
-        request: Box<Request>,
-    },
+    Run { run_id: String, request: Box<Request> },
     /// A request that may make a run.
     Chain(Box<ChainRequest>),
     /// A reset; refused as moved if the run is not as the base says any more.
-    Reset {
-        request: Box<ResetWorkflowExecutionRequest>,
-        base: Box<ResetBase>,
-    },
+    Reset { request: Box<ResetWorkflowExecutionRequest>, base: Box<ResetBase> },
     /// Look at a run. The answer comes when what was seen is durable.
-    Look {
-        run_id: String,
-        look: Box<dyn FnOnce(&RunView<'_>) + Send>,
-    },
+    Look { run_id: String, look: Box<dyn FnOnce(&RunView<'_>) + Send> },
     /// Wait until the run has that event id or has closed.
     Await { run_id: String, event_id: i64 },
-    /// Remove a closed run.
-    Delete { run_id: String },
+    /// Remove a run; an open one only if that is meant.
+    Delete { run_id: String, even_open: bool },
 }
 
 /// A run as a reader sees it.
@@ -122,15 +102,8 @@ pub struct RunView<'a> {
 impl RunView<'_> {
     /// Events `from_event_id..until_event_id`, at most `limit`, if they are in memory.
     #[must_use]
-    pub fn cached_events(
-        &self,
-        from_event_id: i64,
-        until_event_id: i64,
-        limit: usize,
-    ) -> Option<Vec<HistoryEvent>> {
-        self.entry
-            .events
-            .slice(from_event_id, until_event_id, limit)
+    pub fn cached_events(&self, from_event_id: i64, until_event_id: i64, limit: usize) -> Option<Vec<HistoryEvent>> {
+        self.entry.events.slice(from_event_id, until_event_id, limit)
     }
 }
 
@@ -141,11 +114,7 @@ pub(crate) enum Respond {
     /// A caller outside.
     Caller(oneshot::Sender<Result<Answer, Failure>>),
     /// A poll that came for this task.
-    Poll {
-        queue: QueueKey,
-        waiting: Box<Waiting>,
-        task: Task,
-    },
+    Poll { queue: QueueKey, waiting: Box<Waiting>, task: Task },
     /// The sender of a message.
     Sender { source: Arc<RunRef>, id: i64 },
     /// The due times, which took out this run.

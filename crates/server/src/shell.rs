@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use evertide_engine::Limits;
-use evertide_store::{RunKey, Store, StoreError};
+use evertide_store::{Filter, ListQuery, RunIdentity, RunKey, Store, StoreError};
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
@@ -18,11 +18,9 @@ use crate::hash::slot_of;
 use crate::matching::{Match, Matching, PollEnd, REFILL_TASKS, Taken};
 use crate::metrics::Metrics;
 use crate::queries::Queries;
-use crate::registry::NamespaceRegistry;
+use crate::registry::{NamespaceRecord, NamespaceRegistry};
 use crate::seed::Seeds;
-use crate::shard::{
-    Answer, Ask, Chain, ChainKey, Job, Release, Respond, RunRef, Shard, start_request, store_fault,
-};
+use crate::shard::{Answer, Ask, Chain, ChainKey, Job, Release, Respond, RunRef, Shard, start_request, store_fault};
 use crate::timers::{REFILL_ROWS, Timers};
 use crate::work::{Work, WorkQueue};
 use evertide_engine::workflow::{ChainRequest, Delivery, DeliveryResult, Message, Reply, Request};
@@ -64,9 +62,7 @@ pub(crate) struct Shell {
 
 impl std::fmt::Debug for Shell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shell")
-            .field("metrics", &self.metrics)
-            .finish_non_exhaustive()
+        f.debug_struct("Shell").field("metrics", &self.metrics).finish_non_exhaustive()
     }
 }
 
@@ -88,9 +84,7 @@ impl Shell {
             work: WorkQueue::default(),
             queries: Queries::default(),
             metrics: Metrics::default(),
-            shards: (0..SHARDS)
-                .map(|_| Mutex::new(Shard::new(options.cache_bytes / SHARDS)))
-                .collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(Shard::new(options.cache_bytes / SHARDS))).collect(),
             next_run_key: AtomicI64::new(open_state.next_run_key),
             next_poll_id: AtomicU64::new(1),
             store,
@@ -140,17 +134,9 @@ impl Shell {
     }
 
     fn commit(&self, group: Group) {
-        let Group {
-            batch,
-            releases,
-            last_ticket,
-        } = group;
+        let Group { batch, releases, last_ticket } = group;
         self.metrics.note_batch(&batch);
-        let committed = if batch.writes.is_empty() {
-            Ok(())
-        } else {
-            self.store.commit(&batch)
-        };
+        let committed = if batch.writes.is_empty() { Ok(()) } else { self.store.commit(&batch) };
         match committed {
             Ok(()) => {
                 self.commits.settle(last_ticket);
@@ -169,10 +155,7 @@ impl Shell {
         let fault = store_fault(error);
         let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
         let (queued, last_ticket) = self.commits.drain();
-        let chains: Vec<Chain> = shards
-            .iter_mut()
-            .flat_map(|shard| shard.take_all())
-            .collect();
+        let chains: Vec<Chain> = shards.iter_mut().flat_map(|shard| shard.take_all()).collect();
         self.commits.settle(last_ticket);
         drop(shards);
         releases.extend(queued);
@@ -193,11 +176,7 @@ impl Shell {
             Work::Load { key, want, mark } => self.load(&key, &want, mark),
             Work::Unblock { key, mark } => self.unblock(&key, mark),
             Work::Submit(job) => self.submit(*job),
-            Work::Deliver {
-                source,
-                id,
-                delivery,
-            } => self.deliver(source, id, *delivery),
+            Work::Deliver { source, id, delivery } => self.deliver(source, id, *delivery),
             Work::Wake { run_key, run } => self.wake(run_key, run),
             Work::Refill(key) => self.refill(&key),
             Work::RefillTimers => self.refill_timers(),
@@ -248,11 +227,7 @@ impl Shell {
             }
         }
         for (source, id, delivery) in release.messages {
-            self.work.push(Work::Deliver {
-                source,
-                id,
-                delivery,
-            });
+            self.work.push(Work::Deliver { source, id, delivery });
         }
         for work in release.work {
             self.work.push(work);
@@ -297,11 +272,7 @@ impl Shell {
             Respond::Caller(caller) => {
                 let _ = caller.send(result); // Whoever has gone need not be told.
             }
-            Respond::Poll {
-                queue,
-                waiting,
-                task,
-            } => self.end_start(&queue, *waiting, task, result),
+            Respond::Poll { queue, waiting, task } => self.end_start(&queue, *waiting, task, result),
             Respond::Sender { source, id } => self.answer_message(&source, id, result),
             Respond::Timers { run_key, run } => self.look_again(run_key, &run, &result),
         }
@@ -319,35 +290,10 @@ impl Shell {
         }
     }
 
-    /// A poll and a task have found each other: the execution is asked to start it.
+    /// A poll and a task have found each other: the execution is asked to start it, by whoever has time.
     pub(crate) fn hand_out(&self, found: Match) {
-        let Match {
-            key,
-            waiting,
-            taken,
-        } = found;
-        match taken {
-            Taken::Query(offer) => waiting.answer(Ok(PollEnd::Query(offer))),
-            Taken::Task(task) => {
-                let chain = ChainKey {
-                    namespace_id: key.namespace_id.clone(),
-                    workflow_id: task.row.workflow_id.clone(),
-                };
-                let request = Box::new(start_request(&key, &task.row, &waiting));
-                let job = Job {
-                    key: Arc::new(chain),
-                    ask: Ask::Run {
-                        run_id: task.row.run_id.clone(),
-                        request,
-                    },
-                    respond: Respond::Poll {
-                        queue: key,
-                        waiting: Box::new(waiting),
-                        task,
-                    },
-                };
-                self.work.push(Work::Submit(Box::new(job)));
-            }
+        if let Some(job) = start_job(found) {
+            self.work.push(Work::Submit(Box::new(job)));
         }
     }
 
@@ -360,22 +306,14 @@ impl Shell {
         result: Result<Answer, Failure>,
     ) {
         let end = match result {
-            Ok(Answer {
-                task: Some(history),
-                ..
-            }) => PollEnd::Workflow(history),
-            Ok(Answer {
-                reply: Reply::ActivityTask(activity),
-                ..
-            }) => PollEnd::Activity(activity),
+            Ok(Answer { task: Some(history), .. }) => PollEnd::Workflow(history),
+            Ok(Answer { reply: Reply::ActivityTask(activity), .. }) => PollEnd::Activity(activity),
             Ok(_) | Err(Failure::Rejected(_)) => {
                 if task.durable {
                     self.commits.drop_row(key.clone(), task.id);
                     self.matching.settled(key);
                 }
-                return self
-                    .work
-                    .push(Work::PollAgain(key.clone(), Box::new(waiting)));
+                return self.work.push(Work::PollAgain(key.clone(), Box::new(waiting)));
             }
             Err(Failure::Fault(fault)) => {
                 if matches!(fault, Fault::Unavailable(_)) {
@@ -397,8 +335,7 @@ impl Shell {
         let rows = self.store.backlog(key, Some(read_to), REFILL_TASKS);
         if let Err(error) = &rows {
             tracing::warn!(%error, queue = key.name, "the backlog of a task queue cannot be read");
-            self.timers
-                .retry(self.clock.now_ns(), Work::Refill(key.clone()));
+            self.timers.retry(self.clock.now_ns(), Work::Refill(key.clone()));
         }
         for found in self.matching.end_refill(key, rows.ok()) {
             self.hand_out(found);
@@ -408,41 +345,26 @@ impl Shell {
     // -- messages between executions -----------------------------------------------------------------------------------
 
     fn deliver(&self, source: Arc<RunRef>, id: i64, delivery: Delivery) {
-        let key = ChainKey {
-            namespace_id: delivery.namespace_id.clone(),
-            workflow_id: delivery.workflow_id.clone(),
-        };
+        let key = ChainKey { namespace_id: delivery.namespace_id.clone(), workflow_id: delivery.workflow_id.clone() };
         let run_id = delivery.run_id.clone();
         let ask = if matches!(delivery.message, Message::StartChild(_)) {
             Ask::Chain(Box::new(ChainRequest::StartChild(Box::new(delivery))))
         } else {
-            Ask::Run {
-                run_id,
-                request: Box::new(Request::Deliver(Box::new(delivery))),
-            }
+            Ask::Run { run_id, request: Box::new(Request::Deliver(Box::new(delivery))) }
         };
-        self.submit(Job {
-            key: Arc::new(key),
-            ask,
-            respond: Respond::Sender { source, id },
-        });
+        self.submit(Job { key: Arc::new(key), ask, respond: Respond::Sender { source, id } });
     }
 
     /// The target has taken a message, or not: its sender hears it.
     fn answer_message(&self, source: &Arc<RunRef>, id: i64, result: Result<Answer, Failure>) {
         let result = match result {
-            Ok(Answer {
-                reply: Reply::Delivered(result),
-                ..
-            }) => result,
+            Ok(Answer { reply: Reply::Delivered(result), .. }) => result,
             Ok(Answer { reply, .. }) => {
                 tracing::error!(?reply, "an execution did not say how it took a message");
                 DeliveryResult::NotFound
             }
             Err(Failure::Rejected(refusal)) => match (&refusal.code, &refusal.detail) {
-                (Code::AlreadyExists, _) | (_, Detail::AlreadyStarted { .. }) => {
-                    DeliveryResult::ChildExists
-                }
+                (Code::AlreadyExists, _) | (_, Detail::AlreadyStarted { .. }) => DeliveryResult::ChildExists,
                 _ => DeliveryResult::NotFound,
             },
             Err(Failure::Fault(fault)) => {
@@ -455,10 +377,7 @@ impl Shell {
         let request = Box::new(Request::Delivered { id, result });
         let job = Job {
             key: Arc::new(source.chain()),
-            ask: Ask::Run {
-                run_id: source.run_id.clone(),
-                request,
-            },
+            ask: Ask::Run { run_id: source.run_id.clone(), request },
             respond: Respond::Nobody,
         };
         self.work.push(Work::Submit(Box::new(job)));
@@ -467,8 +386,7 @@ impl Shell {
     fn deliver_later(&self, source: &Arc<RunRef>, id: i64) {
         let again = source.clone();
         let read = move |shell: &Shell| shell.deliver_again(&again, id);
-        self.timers
-            .retry(self.clock.now_ns(), Work::Read(Box::new(read)));
+        self.timers.retry(self.clock.now_ns(), Work::Read(Box::new(read)));
     }
 
     fn deliver_again(&self, source: &Arc<RunRef>, id: i64) {
@@ -478,10 +396,7 @@ impl Shell {
         };
         let job = Job {
             key: Arc::new(source.chain()),
-            ask: Ask::Look {
-                run_id: source.run_id.clone(),
-                look: Box::new(look),
-            },
+            ask: Ask::Look { run_id: source.run_id.clone(), look: Box::new(look) },
             respond: Respond::Nobody,
         };
         self.submit(job);
@@ -505,18 +420,13 @@ impl Shell {
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "a run that is due cannot be read");
-                    return self
-                        .timers
-                        .retry(self.clock.now_ns(), Work::Wake { run_key, run: None });
+                    return self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: None });
                 }
             },
         };
         let job = Job {
             key: Arc::new(run.chain()),
-            ask: Ask::Run {
-                run_id: run.run_id.clone(),
-                request: Box::new(Request::Wake),
-            },
+            ask: Ask::Run { run_id: run.run_id.clone(), request: Box::new(Request::Wake) },
             respond: Respond::Timers { run_key, run },
         };
         self.submit(job);
@@ -526,10 +436,7 @@ impl Shell {
     fn look_again(&self, run_key: RunKey, run: &Arc<RunRef>, result: &Result<Answer, Failure>) {
         if let Err(Failure::Fault(fault)) = result {
             tracing::warn!(%fault, "a run that is due waits for the store");
-            let work = Work::Wake {
-                run_key,
-                run: Some(run.clone()),
-            };
+            let work = Work::Wake { run_key, run: Some(run.clone()) };
             self.timers.retry(self.clock.now_ns(), work);
         }
     }
@@ -539,9 +446,7 @@ impl Shell {
             return;
         };
         match self.store.wakes(i64::MAX, refill.after(), REFILL_ROWS) {
-            Ok(rows) => self
-                .timers
-                .end_refill(refill, &rows, rows.len() < REFILL_ROWS),
+            Ok(rows) => self.timers.end_refill(refill, &rows, rows.len() < REFILL_ROWS),
             Err(error) => {
                 tracing::warn!(%error, "the due times cannot be read");
                 self.timers.fail_refill(refill);
@@ -550,46 +455,79 @@ impl Shell {
         }
     }
 
-    /// Removes runs whose retention is over, and forgets queues that nobody uses.
+    /// Removes runs whose retention is over and those of deleted namespaces, and forgets queues that nobody uses.
     fn sweep(&self) {
         let now_ns = self.clock.now_ns();
         self.matching.forget_idle(now_ns);
-        for namespace in self.namespaces.snapshot().iter() {
-            if namespace.retention_ns == 0 {
+        let mut more = false;
+        for record in self.namespaces.records() {
+            let removed = if record.is_deleted() {
+                self.empty(&record)
+            } else if record.retention_ns > 0 {
+                self.remove_expired(&record.id, now_ns.saturating_sub(record.retention_ns))
+            } else {
                 continue;
-            }
-            let before_ns = now_ns.saturating_sub(namespace.retention_ns.max(0));
-            let expired = match self.store.expired(&namespace.id, before_ns, SWEEP_RUNS) {
-                Ok(expired) => expired,
-                Err(error) => {
-                    return tracing::warn!(%error, "runs past their retention cannot be found");
-                }
             };
-            let full = expired.len() >= SWEEP_RUNS;
-            for run_key in expired {
-                self.expire(run_key);
+            match removed {
+                Ok(removed) => more |= removed >= SWEEP_RUNS,
+                Err(error) => tracing::warn!(%error, "runs that are to be removed cannot be found"),
             }
-            if full {
-                self.timers.retry(now_ns, Work::Sweep);
-            }
+        }
+        if more {
+            self.timers.retry(now_ns, Work::Sweep);
         }
     }
 
-    fn expire(&self, run_key: RunKey) {
-        let Ok(Some(stored)) = self.store.run(run_key) else {
-            return;
-        };
-        let key = ChainKey {
-            namespace_id: stored.identity.namespace_id,
-            workflow_id: stored.identity.workflow_id,
-        };
-        let ask = Ask::Delete {
-            run_id: stored.identity.run_id,
-        };
-        self.submit(Job {
-            key: Arc::new(key),
-            ask,
-            respond: Respond::Nobody,
-        });
+    fn remove_expired(&self, namespace_id: &str, before_ns: i64) -> Result<usize, StoreError> {
+        let expired = self.store.expired(namespace_id, before_ns, SWEEP_RUNS)?;
+        for run_key in &expired {
+            if let Some(stored) = self.store.run(*run_key)? {
+                self.remove_run(stored.identity, false);
+            }
+        }
+        Ok(expired.len())
     }
+
+    /// Removes runs of a deleted namespace, open ones too, and at last what is known of it.
+    fn empty(&self, record: &NamespaceRecord) -> Result<usize, StoreError> {
+        let query =
+            ListQuery { namespace_id: record.id.clone(), filter: Filter::All, page_size: SWEEP_RUNS, after: None };
+        let rows = self.store.list(&query)?.rows;
+        let found = rows.len();
+        for row in rows {
+            let identity =
+                RunIdentity { namespace_id: row.namespace_id, workflow_id: row.workflow_id, run_id: row.run_id };
+            self.remove_run(identity, true);
+        }
+        if found == 0 {
+            // The change refuses nothing.
+            let _ = self.namespaces.change(&self.commits, &record.name, |_| Ok(None), Respond::Nobody);
+        }
+        Ok(found)
+    }
+
+    fn remove_run(&self, identity: RunIdentity, even_open: bool) {
+        let key = ChainKey { namespace_id: identity.namespace_id, workflow_id: identity.workflow_id };
+        let ask = Ask::Delete { run_id: identity.run_id, even_open };
+        self.submit(Job { key: Arc::new(key), ask, respond: Respond::Nobody });
+    }
+}
+
+/// The request that starts a task for the poll that found it. A query needs no execution: the poll gets it at once.
+pub(crate) fn start_job(found: Match) -> Option<Job> {
+    let Match { key, waiting, taken } = found;
+    let task = match taken {
+        Taken::Task(task) => task,
+        Taken::Query(offer) => {
+            waiting.answer(Ok(PollEnd::Query(offer)));
+            return None;
+        }
+    };
+    let chain = ChainKey { namespace_id: key.namespace_id.clone(), workflow_id: task.row.workflow_id.clone() };
+    let request = Box::new(start_request(&key, &task.row, &waiting));
+    Some(Job {
+        key: Arc::new(chain),
+        ask: Ask::Run { run_id: task.row.run_id.clone(), request },
+        respond: Respond::Poll { queue: key, waiting: Box::new(waiting), task },
+    })
 }

@@ -68,10 +68,7 @@ impl Timers {
             next_sweep_ns: now_ns.saturating_add(SWEEP_NS),
             closed: false,
         };
-        Self {
-            inner: Mutex::new(window),
-            changed: Condvar::new(),
-        }
+        Self { inner: Mutex::new(window), changed: Condvar::new() }
     }
 
     /// The run is to be looked at then; 0 for never.
@@ -85,10 +82,7 @@ impl Timers {
         if at_ns > window.reaches_ns && window.due.len() >= WINDOW {
             return;
         }
-        let earliest = window
-            .due
-            .first()
-            .is_none_or(|(first_ns, _)| at_ns < *first_ns);
+        let earliest = window.due.first().is_none_or(|(first_ns, _)| at_ns < *first_ns);
         window.insert(run_key, at_ns, Some(run.clone()));
         window.shrink();
         drop(window);
@@ -102,9 +96,7 @@ impl Timers {
         let mut window = self.inner.lock();
         let number = window.next_retry;
         window.next_retry += 1;
-        window
-            .retries
-            .insert((now_ns.saturating_add(RETRY_NS), number), work);
+        window.retries.insert((now_ns.saturating_add(RETRY_NS), number), work);
         drop(window);
         self.changed.notify_one();
     }
@@ -183,10 +175,7 @@ impl Timers {
         let mut window = self.inner.lock();
         window.refilling = true;
         let from_ns = std::mem::replace(&mut window.reaches_ns, i64::MAX);
-        (from_ns != i64::MAX).then_some(Refill {
-            from_ns,
-            generation: window.generation,
-        })
+        (from_ns != i64::MAX).then_some(Refill { from_ns, generation: window.generation })
     }
 
     /// What was read. `complete` if the store has no more.
@@ -267,18 +256,12 @@ impl Window {
 
     /// The window is read on when it is nearly used up and the store may have more.
     fn wants_refill(&self, now_ns: i64) -> bool {
-        !self.refilling
-            && self.reaches_ns != i64::MAX
-            && (self.due.is_empty() || self.reaches_ns <= now_ns)
+        !self.refilling && self.reaches_ns != i64::MAX && (self.due.is_empty() || self.reaches_ns <= now_ns)
     }
 
     fn next_due_ns(&self) -> i64 {
         let run = self.due.first().map_or(i64::MAX, |(at_ns, _)| *at_ns);
-        let retry = self
-            .retries
-            .keys()
-            .next()
-            .map_or(i64::MAX, |(at_ns, _)| *at_ns);
+        let retry = self.retries.keys().next().map_or(i64::MAX, |(at_ns, _)| *at_ns);
         let refill = if self.refilling || self.reaches_ns == i64::MAX {
             i64::MAX
         } else if self.due.is_empty() {

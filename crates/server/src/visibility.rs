@@ -13,12 +13,10 @@ pub(crate) fn row(run_key: RunKey, state: &State, namespaces: &Namespaces) -> Vi
     let root = state.root_execution();
     let closed = info.close_time_ns != 0;
     let search_attributes = values(state, namespaces);
-    let division = search_attributes
-        .iter()
-        .find_map(|(name, value)| match value {
-            SearchValue::Keyword(text) if name == NAMESPACE_DIVISION => Some(text.clone()),
-            _ => None,
-        });
+    let division = search_attributes.iter().find_map(|(name, value)| match value {
+        SearchValue::Keyword(text) if name == NAMESPACE_DIVISION => Some(text.clone()),
+        _ => None,
+    });
     VisibilityRow {
         run_key,
         namespace_id: info.namespace_id.clone(),
@@ -52,15 +50,9 @@ fn values(state: &State, namespaces: &Namespaces) -> Vec<(String, SearchValue)> 
     if search_attributes.indexed_fields.is_empty() {
         return Vec::new();
     }
-    let attributes = namespaces
-        .with_id(&state.info.namespace_id)
-        .map(|n| n.attributes())
-        .unwrap_or_default();
+    let attributes = namespaces.with_id(&state.info.namespace_id).map(|n| n.attributes()).unwrap_or_default();
     let typed = payload::values(search_attributes, &attributes);
-    typed
-        .into_iter()
-        .map(|(name, value)| (name, stored(value)))
-        .collect()
+    typed.into_iter().map(|(name, value)| (name, stored(value))).collect()
 }
 
 fn stored(value: Value) -> SearchValue {

@@ -18,26 +18,15 @@ use crate::shell::Shell;
 /// One thing to do.
 pub(crate) enum Work {
     /// Read an execution from the store; its shard parks requests for it behind this mark.
-    Load {
-        key: Arc<ChainKey>,
-        want: Want,
-        mark: u64,
-    },
+    Load { key: Arc<ChainKey>, want: Want, mark: u64 },
     /// An execution that was dropped may be read again: what it had decided is durable now.
     Unblock { key: Arc<ChainKey>, mark: u64 },
     /// Hand a request to its shard.
     Submit(Box<Job>),
     /// Hand a message of one execution to another.
-    Deliver {
-        source: Arc<RunRef>,
-        id: i64,
-        delivery: Box<Delivery>,
-    },
+    Deliver { source: Arc<RunRef>, id: i64, delivery: Box<Delivery> },
     /// Something is due at this run.
-    Wake {
-        run_key: RunKey,
-        run: Option<Arc<RunRef>>,
-    },
+    Wake { run_key: RunKey, run: Option<Arc<RunRef>> },
     /// Read more of a task queue's backlog.
     Refill(QueueKey),
     /// Read more of the due times.

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use evertide_proto::query::WorkflowQuery;
-use evertide_proto::workflowservice::{
-    PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
-};
+use evertide_proto::workflowservice::{PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse};
 use prost::Message;
 use tokio::sync::oneshot;
 
@@ -54,11 +52,7 @@ pub(crate) struct TaskRow {
 
 impl TaskRow {
     fn order(&self, id: i64) -> (i32, i64) {
-        let priority = if self.priority <= 0 {
-            DEFAULT_PRIORITY
-        } else {
-            self.priority
-        };
+        let priority = if self.priority <= 0 { DEFAULT_PRIORITY } else { self.priority };
         (priority, id)
     }
 }
@@ -223,8 +217,7 @@ impl Queue {
     }
 
     pub(super) fn is_attended(&self, since_ns: i64) -> bool {
-        self.last_poll_ns >= since_ns && self.last_poll_ns != 0
-            || self.pollers.iter().any(Waiting::is_live)
+        self.last_poll_ns >= since_ns && self.last_poll_ns != 0 || self.pollers.iter().any(Waiting::is_live)
     }
 
     pub(super) fn wants_refill(&self) -> bool {
@@ -250,20 +243,10 @@ impl Queue {
         for (id, bytes) in rows {
             self.disk.read_to = id;
             let Ok(row) = TaskRow::decode(bytes) else {
-                tracing::error!(
-                    task_id = id,
-                    "a task in the backlog cannot be read; it is left alone"
-                );
+                tracing::error!(task_id = id, "a task in the backlog cannot be read; it is left alone");
                 continue;
             };
-            self.tasks.insert(
-                row.order(id),
-                Task {
-                    id,
-                    durable: true,
-                    row,
-                },
-            );
+            self.tasks.insert(row.order(id), Task { id, durable: true, row });
         }
         self.disk.more = full_page || self.disk.left_out_to > self.disk.read_to;
     }
@@ -274,10 +257,8 @@ impl Queue {
     }
 
     pub(super) fn end_polls(&mut self, worker_instance_key: &str) {
-        let (ended, others): (Vec<_>, Vec<_>) = self
-            .pollers
-            .drain(..)
-            .partition(|w| w.poll.worker_instance_key == worker_instance_key);
+        let (ended, others): (Vec<_>, Vec<_>) =
+            self.pollers.drain(..).partition(|w| w.poll.worker_instance_key == worker_instance_key);
         self.pollers = others.into();
         for waiting in ended {
             waiting.answer(Ok(PollEnd::Empty));
@@ -288,20 +269,13 @@ impl Queue {
         self.tasks.clear();
         self.backlog_count = 0;
         let reading = self.disk.reading;
-        self.disk = Disk {
-            more: true,
-            reading,
-            discard: reading,
-            ..Disk::default()
-        };
+        self.disk = Disk { more: true, reading, discard: reading, ..Disk::default() };
     }
 
     pub(super) fn is_idle(&mut self, since_ns: i64) -> bool {
         self.pollers.retain(Waiting::is_live);
-        self.poller_infos
-            .retain(|_, info| info.last_access_ns >= since_ns);
-        self.tasks
-            .retain(|_, task| task.durable || task.row.added_ns >= since_ns);
+        self.poller_infos.retain(|_, info| info.last_access_ns >= since_ns);
+        self.tasks.retain(|_, task| task.durable || task.row.added_ns >= since_ns);
         self.pollers.is_empty()
             && self.tasks.is_empty()
             && self.queries.is_empty()
@@ -314,15 +288,8 @@ impl Queue {
         let recent = |info: &&PollerInfo| info.last_access_ns >= since_ns;
         QueueDescription {
             pollers: self.poller_infos.values().filter(recent).cloned().collect(),
-            backlog_count: self
-                .backlog_count
-                .max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
-            oldest_task_ns: self
-                .tasks
-                .values()
-                .map(|t| t.row.added_ns)
-                .min()
-                .unwrap_or(0),
+            backlog_count: self.backlog_count.max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
+            oldest_task_ns: self.tasks.values().map(|t| t.row.added_ns).min().unwrap_or(0),
             last_poll_ns: self.last_poll_ns,
         }
     }

@@ -7,9 +7,7 @@ use evertide_engine::token::{TaskKind, TaskToken};
 use evertide_engine::workflow::{QueryAnswer, QueueRef};
 use evertide_proto::history::History;
 use evertide_proto::query::WorkflowQuery;
-use evertide_proto::workflowservice::{
-    PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
-};
+use evertide_proto::workflowservice::{PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse};
 use evertide_store::QueueKey;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +17,8 @@ use crate::history::{HistoryRead, TASK_PAGE_EVENTS, WorkflowTaskPage};
 use crate::matching::{Poll, PollEnd, QueryOffer, QueueKind, STICKY_ATTENDED_NS, Waiting};
 use crate::node::Node;
 use crate::shard::RunRef;
-use crate::shell::Shell;
+use crate::shell::{Shell, start_job};
+use crate::work::Work;
 
 /// How long a poll whose time is up waits for a task that is being started for it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -48,9 +47,43 @@ pub enum Asked {
 
 impl Shell {
     /// A poll joins its queue; its end comes through the channel in `waiting`.
-    pub(crate) fn poll(&self, key: &QueueKey, waiting: Waiting) {
+    fn poll(&self, key: &QueueKey, waiting: Waiting) {
         let (found, wants_refill) = self.matching.poll(key, waiting, self.clock.now_ns());
-        self.follow_poll(key, (found, wants_refill));
+        if wants_refill {
+            self.work.push(Work::Refill(key.clone()));
+        }
+        if let Some(job) = found.and_then(start_job) {
+            self.submit(job);
+        }
+    }
+}
+
+/// A poll that was handed in without waiting for its end. Dropping it takes it back.
+#[derive(Debug)]
+pub struct OpenPoll {
+    guard: PollGuard,
+    end: oneshot::Receiver<Result<PollEnd, Failure>>,
+}
+
+impl OpenPoll {
+    /// Whether the poll has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        !self.end.is_empty()
+    }
+
+    /// How the poll ended, if it has: with a task, or without one because it was ended from outside.
+    pub fn take(&mut self) -> Option<Result<Polled, Failure>> {
+        let end = match self.end.try_recv() {
+            Ok(end) => end,
+            Err(oneshot::error::TryRecvError::Empty) => return None,
+            Err(oneshot::error::TryRecvError::Closed) => Err(Fault::Stopping.into()),
+        };
+        Some(end.and_then(|end| match end {
+            PollEnd::Workflow(history) => Ok(Polled::Workflow(Box::new(history.into_page(&self.guard.shell)?))),
+            PollEnd::Activity(task) => Ok(Polled::Activity(task)),
+            PollEnd::Query(_) | PollEnd::Empty => Ok(Polled::Empty),
+        }))
     }
 }
 
@@ -90,6 +123,17 @@ impl Drop for QueryGuard {
 }
 
 impl Node {
+    /// Hands in a poll without waiting for its end; for nodes that are driven by steps. Queries are not for it.
+    #[must_use]
+    pub fn open_poll(&self, kind: QueueKind, poll: Poll) -> OpenPoll {
+        let (answer, end) = oneshot::channel();
+        let key = kind.key(&poll.namespace_id, &poll.queue.name);
+        let id = self.shell.next_poll_id();
+        let guard = PollGuard { shell: self.shell.clone(), key, id };
+        self.shell.poll(&guard.key, Waiting { id, poll, answer });
+        OpenPoll { guard, end }
+    }
+
     /// Waits for a workflow task or a query, at most until then.
     ///
     /// # Errors
@@ -97,9 +141,7 @@ impl Node {
     pub async fn poll_workflow_task(&self, poll: Poll, until: Instant) -> Result<Polled, Failure> {
         let whole_history = !poll.queue.is_sticky();
         match self.poll(QueueKind::Workflow, poll, until).await? {
-            PollEnd::Workflow(history) => {
-                Ok(Polled::Workflow(Box::new(self.task_page(history).await?)))
-            }
+            PollEnd::Workflow(history) => Ok(Polled::Workflow(Box::new(self.task_page(history).await?))),
             PollEnd::Query(offer) => match self.query_page(offer, whole_history).await {
                 Ok(page) => Ok(Polled::Workflow(Box::new(page))),
                 Err(Failure::Rejected(_)) => Ok(Polled::Empty), // The run is gone; its query ends by its deadline.
@@ -127,11 +169,7 @@ impl Node {
         let key = kind.key(&poll.namespace_id, &poll.queue.name);
         let (answer, mut end) = oneshot::channel();
         let id = self.shell.next_poll_id();
-        let guard = PollGuard {
-            shell: self.shell.clone(),
-            key,
-            id,
-        };
+        let guard = PollGuard { shell: self.shell.clone(), key, id };
         self.shell.poll(&guard.key, Waiting { id, poll, answer });
         match timeout_at(until, &mut end).await {
             Ok(end) => end.unwrap_or_else(|_| Err(Fault::Stopping.into())),
@@ -145,18 +183,8 @@ impl Node {
     }
 
     /// A query as a worker gets it.
-    async fn query_page(
-        &self,
-        offer: QueryOffer,
-        whole_history: bool,
-    ) -> Result<WorkflowTaskPage, Failure> {
-        let QueryOffer {
-            query_id,
-            run,
-            query,
-            task,
-            ..
-        } = offer;
+    async fn query_page(&self, offer: QueryOffer, whole_history: bool) -> Result<WorkflowTaskPage, Failure> {
+        let QueryOffer { query_id, run, query, task, .. } = offer;
         let token = TaskToken {
             kind: TaskKind::Query.into(),
             namespace_id: run.namespace_id.clone(),
@@ -168,24 +196,14 @@ impl Node {
         let mut response: PollWorkflowTaskQueueResponse = *task;
         response.task_token = token.to_bytes();
         response.query = Some(query);
-        let mut page = WorkflowTaskPage {
-            run: Arc::new(run.clone()),
-            ..WorkflowTaskPage::default()
-        };
+        let mut page = WorkflowTaskPage { run: Arc::new(run.clone()), ..WorkflowTaskPage::default() };
         let mut events = Vec::new();
         if whole_history {
-            let read = HistoryRead::Forward {
-                from_event_id: 1,
-                max_events: TASK_PAGE_EVENTS,
-            };
+            let read = HistoryRead::Forward { from_event_id: 1, max_events: TASK_PAGE_EVENTS };
             let history = self.history(&run, read).await?;
             page.until_event_id = history.next_event_id;
             let next = history.events.last().map_or(1, |e| e.event_id + 1);
-            page.next_event_id = if next < history.next_event_id {
-                next
-            } else {
-                0
-            };
+            page.next_event_id = if next < history.next_event_id { next } else { 0 };
             events = history.events;
         }
         response.history = Some(History { events });
@@ -210,17 +228,8 @@ impl Node {
         }
         let query_id = self.new_uuid();
         let answer = self.shell.queries.expect(query_id.clone());
-        let guard = QueryGuard {
-            shell: self.shell.clone(),
-            key,
-            query_id: query_id.clone(),
-        };
-        let offer = QueryOffer {
-            query_id,
-            run: run.clone(),
-            query,
-            task,
-        };
+        let guard = QueryGuard { shell: self.shell.clone(), key, query_id: query_id.clone() };
+        let offer = QueryOffer { query_id, run: run.clone(), query, task };
         if let Some(found) = self.shell.matching.ask(&guard.key, offer) {
             self.shell.hand_out(found);
         }

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::fault::{Failure, Fault};
 use crate::history::{HistoryPage, HistoryRead, HistoryWait, TaskHistory, WorkflowTaskPage};
-use crate::node::{Node, answered};
+use crate::node::{AnswerReceiver, Node, answered};
 use crate::shard::{Ask, RunRef, RunView};
 use crate::shell::Shell;
 use crate::work::Work;
@@ -25,14 +25,7 @@ impl Node {
             let _ = sender.send(look(view)); // Its caller may have gone.
         };
         let key = run.chain();
-        answered(self.submit(
-            key,
-            Ask::Look {
-                run_id: run.run_id,
-                look: Box::new(look),
-            },
-        ))
-        .await?;
+        answered(self.submit(key, Ask::Look { run_id: run.run_id, look: Box::new(look) })).await?;
         seen.try_recv().map_err(|_| Fault::Stopping.into())
     }
 
@@ -73,18 +66,12 @@ impl Node {
             Some(events) => events,
             None => {
                 self.blocking(move |shell| match read {
-                    HistoryRead::Forward {
-                        from_event_id,
-                        max_events,
-                    } => shell.read_events(run_key, from_event_id, until, max_events),
-                    HistoryRead::Backward {
-                        from_event_id,
-                        max_events,
-                    } => shell.read_events_before(
-                        run_key,
-                        from_event_id.saturating_add(1).min(until),
-                        max_events,
-                    ),
+                    HistoryRead::Forward { from_event_id, max_events } => {
+                        shell.read_events(run_key, from_event_id, until, max_events)
+                    }
+                    HistoryRead::Backward { from_event_id, max_events } => {
+                        shell.read_events_before(run_key, from_event_id.saturating_add(1).min(until), max_events)
+                    }
                 })
                 .await?
             }
@@ -92,28 +79,23 @@ impl Node {
         Ok(page)
     }
 
-    /// Waits until there is more of a run's history, at most until then. Ends early when the server stops.
-    ///
-    /// # Errors
-    /// There is no such run, or the server fails.
-    pub async fn wait_for_history(
-        &self,
-        run: &RunRef,
-        wait: HistoryWait,
-        until: Instant,
-    ) -> Result<(), Failure> {
+    /// As [`Self::wait_for_history`] without an end of its own, with the answer in a channel.
+    pub fn submit_wait(&self, run: RunRef, wait: HistoryWait) -> AnswerReceiver {
         let event_id = match wait {
             HistoryWait::Close => i64::MAX,
             HistoryWait::After { event_id } => event_id.saturating_add(1),
         };
+        let key = run.chain();
+        self.submit(key, Ask::Await { run_id: run.run_id, event_id })
+    }
+
+    /// Waits until there is more of a run's history, at most until then. Ends early when the server stops.
+    ///
+    /// # Errors
+    /// There is no such run, or the server fails.
+    pub async fn wait_for_history(&self, run: &RunRef, wait: HistoryWait, until: Instant) -> Result<(), Failure> {
         let mut stopping = self.stopping.clone();
-        let wait = answered(self.submit(
-            run.chain(),
-            Ask::Await {
-                run_id: run.run_id.clone(),
-                event_id,
-            },
-        ));
+        let wait = answered(self.submit_wait(run.clone(), wait));
         tokio::select! {
             more = timeout_at(until, wait) => match more {
                 Ok(answer) => answer.map(|_| ()),

@@ -18,17 +18,10 @@ impl Node {
     ///
     /// # Errors
     /// The rules refuse it, there is no such run, or the server fails.
-    pub async fn reset(
-        &self,
-        run: RunRef,
-        request: ResetWorkflowExecutionRequest,
-    ) -> Result<Answer, Failure> {
+    pub async fn reset(&self, run: RunRef, request: ResetWorkflowExecutionRequest) -> Result<Answer, Failure> {
         for _ in 0..ATTEMPTS {
             let base = Box::new(self.reset_base(&run).await?);
-            let ask = Ask::Reset {
-                request: Box::new(request.clone()),
-                base,
-            };
+            let ask = Ask::Reset { request: Box::new(request.clone()), base };
             match answered(self.submit(run.chain(), ask)).await {
                 Err(Failure::Fault(Fault::Moved)) => {}
                 other => return other,
@@ -38,17 +31,12 @@ impl Node {
     }
 
     async fn reset_base(&self, run: &RunRef) -> Result<ResetBase, Failure> {
-        let (run, exec) = self
-            .look(run.clone(), |view| (view.run.clone(), view.exec.clone()))
-            .await?;
+        let (run, exec) = self.look(run.clone(), |view| (view.run.clone(), view.exec.clone())).await?;
         let events = self.whole_history(&run, &exec).await?;
         let mut later = Vec::new();
         let mut next = continued_as(&events);
         while let Some(run_id) = next {
-            let run = RunRef {
-                run_id,
-                ..(*run).clone()
-            };
+            let run = RunRef { run_id, ..(*run).clone() };
             // A later run may be past its retention already; what came after it is out of reach then.
             let exec = match self.look(run.clone(), |view| view.exec.clone()).await {
                 Ok(exec) => exec,
@@ -59,23 +47,12 @@ impl Node {
             next = continued_as(&events);
             later.push(events);
         }
-        Ok(ResetBase {
-            exec,
-            events,
-            later,
-        })
+        Ok(ResetBase { exec, events, later })
     }
 
     /// The history of a run up to the state it was seen in.
-    async fn whole_history(
-        &self,
-        run: &RunRef,
-        exec: &Execution,
-    ) -> Result<Vec<HistoryEvent>, Failure> {
-        let read = HistoryRead::Forward {
-            from_event_id: 1,
-            max_events: usize::MAX,
-        };
+    async fn whole_history(&self, run: &RunRef, exec: &Execution) -> Result<Vec<HistoryEvent>, Failure> {
+        let read = HistoryRead::Forward { from_event_id: 1, max_events: usize::MAX };
         let mut events = self.history(run, read).await?.events;
         events.retain(|e| e.event_id < exec.state.next_event_id);
         Ok(events)

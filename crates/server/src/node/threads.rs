@@ -20,21 +20,13 @@ impl Threads {
         if workers == 0 {
             return Self::default();
         }
-        let committer = start(
-            "evertide-commit",
-            shell,
-            |shell| while shell.commit_wait() {},
-        );
+        let committer = start("evertide-commit", shell, |shell| while shell.commit_wait() {});
         let mut others = Vec::new();
         others.extend(start("evertide-timer", shell, run_timer));
         for _ in 0..workers {
             others.extend(start("evertide-work", shell, run_worker));
         }
-        Self {
-            committer,
-            others,
-            shell: Some(shell.clone()),
-        }
+        Self { committer, others, shell: Some(shell.clone()) }
     }
 
     /// Ends all threads, the committer last: everything that was decided becomes durable.
@@ -80,10 +72,7 @@ fn run_worker(shell: &Shell) {
 
 fn start(name: &str, shell: &Arc<Shell>, run: fn(&Shell)) -> Option<JoinHandle<()>> {
     let shell = shell.clone();
-    match Builder::new()
-        .name(name.to_owned())
-        .spawn(move || run(&shell))
-    {
+    match Builder::new().name(name.to_owned()).spawn(move || run(&shell)) {
         Ok(thread) => Some(thread),
         Err(error) => {
             tracing::error!(%error, name, "a thread of the node could not be started");

@@ -94,7 +94,7 @@ impl Chain {
             Ask::Run { run_id, .. }
             | Ask::Look { run_id, .. }
             | Ask::Await { run_id, .. }
-            | Ask::Delete { run_id } => (run_id.as_str(), false),
+            | Ask::Delete { run_id, .. } => (run_id.as_str(), false),
             Ask::Chain(_) => ("", false),
             Ask::Reset { base, .. } => (base.exec.state.info.run_id.as_str(), true),
         };
@@ -119,9 +119,7 @@ impl Chain {
     }
 
     fn may_leave(&mut self, durable_ticket: u64) -> bool {
-        self.loading.is_none()
-            && self.last_ticket <= durable_ticket
-            && self.runs.values_mut().all(Entry::is_idle)
+        self.loading.is_none() && self.last_ticket <= durable_ticket && self.runs.values_mut().all(Entry::is_idle)
     }
 }
 
@@ -196,26 +194,22 @@ impl Shard {
             chain.size_bytes = size_bytes;
         }
         if self.size_bytes > self.budget_bytes {
-            self.evict(durable_ticket);
+            self.evict(key, durable_ticket);
         }
     }
 
-    fn evict(&mut self, durable_ticket: u64) {
-        let oldest: Vec<_> = self
-            .order
-            .values()
-            .take(EVICTION_ATTEMPTS)
-            .cloned()
-            .collect();
+    /// Lets chains go that were not used for long, but not the one in use: it may have been read for a request that has
+    /// yet to be carried out.
+    fn evict(&mut self, in_use: &ChainKey, durable_ticket: u64) {
+        let oldest: Vec<_> = self.order.values().take(EVICTION_ATTEMPTS).cloned().collect();
         for key in oldest {
             if self.size_bytes <= self.budget_bytes {
                 return;
             }
-            if self
-                .chains
-                .get_mut(&*key)
-                .is_some_and(|c| c.may_leave(durable_ticket))
-            {
+            if *key == *in_use {
+                continue;
+            }
+            if self.chains.get_mut(&*key).is_some_and(|c| c.may_leave(durable_ticket)) {
                 self.remove(&key);
             } else {
                 self.chain(&key); // It is in use: look at others next time.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use evertide_engine::Rejection;
 use evertide_engine::workflow::query::QueryPlan;
 use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, decide, decide_chain};
-use evertide_proto::enums::WorkflowExecutionStatus as Status;
 use evertide_store::{BacklogChange, Write};
 use parking_lot::MutexGuard;
 use tokio::sync::{mpsc, oneshot};
@@ -15,8 +14,7 @@ use crate::fault::{Failure, Fault};
 use crate::history::TaskHistory;
 use crate::shard::chain::Place;
 use crate::shard::{
-    Answer, Ask, Chain, ChainKey, Current, Entry, HistoryWatcher, Job, Release, Respond, RunView,
-    Shard, Step, Wait,
+    Answer, Ask, Chain, ChainKey, Current, Entry, HistoryWatcher, Job, Release, Respond, RunView, Shard, Step, Wait,
 };
 use crate::shell::Shell;
 use crate::work::Work;
@@ -53,10 +51,7 @@ impl Shell {
             }
             Place::Deleted => {
                 let answer = Err(not_found(&key, job.ask.run_id()).into());
-                let release = Release {
-                    answers: vec![(job.respond, answer)],
-                    ..Release::default()
-                };
+                let release = Release { answers: vec![(job.respond, answer)], ..Release::default() };
                 self.finish(shard, &key, Vec::new(), release);
             }
             Place::Ready => self.carry_out(shard, job),
@@ -70,20 +65,11 @@ impl Shell {
         if let Respond::Poll { queue, task, .. } = &respond
             && task.durable
         {
-            step.settled.push(BacklogChange::Delete {
-                queue: queue.clone(),
-                task_id: task.id,
-            });
+            step.settled.push(BacklogChange::Delete { queue: queue.clone(), task_id: task.id });
         }
         let chain = shard.chain(&key);
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            decide_over(chain, &key, ask, &mut step)
-        }));
-        let Step {
-            writes,
-            mut release,
-            ..
-        } = step;
+        let decided = catch_unwind(AssertUnwindSafe(|| decide_over(chain, &key, ask, &mut step)));
+        let Step { writes, mut release, .. } = step;
         match decided {
             Ok(Outcome::Answered(result)) => {
                 release.answers.push((respond, result));
@@ -101,13 +87,7 @@ impl Shell {
 
     /// Queues what was decided, in the order of decisions; what wrote nothing and saw only what is durable is released
     /// at once.
-    fn finish(
-        &self,
-        mut shard: MutexGuard<'_, Shard>,
-        key: &ChainKey,
-        writes: Vec<Write>,
-        release: Release,
-    ) {
+    fn finish(&self, mut shard: MutexGuard<'_, Shard>, key: &ChainKey, writes: Vec<Write>, release: Release) {
         let durable = self.commits.durable();
         let Some(chain) = shard.find(key) else { return };
         let at_once = writes.is_empty() && chain.last_ticket <= durable && release.tasks.is_empty();
@@ -126,32 +106,14 @@ impl Shell {
 
     /// A decision went wrong halfway: what memory says of the chain is not to be trusted. It is read again when
     /// everything decided before is durable; until then its requests wait.
-    fn drop_chain(
-        &self,
-        mut shard: MutexGuard<'_, Shard>,
-        key: &Arc<ChainKey>,
-        respond: Respond,
-        release: Release,
-    ) {
+    fn drop_chain(&self, mut shard: MutexGuard<'_, Shard>, key: &Arc<ChainKey>, respond: Respond, release: Release) {
         self.metrics.note_panic();
-        tracing::error!(
-            workflow_id = key.workflow_id,
-            "a decision panicked; the execution is read again"
-        );
+        tracing::error!(workflow_id = key.workflow_id, "a decision panicked; the execution is read again");
         let fault = Fault::Internal("a decision of the server went wrong".to_owned());
         let chain = shard.remove(key);
         let mark = shard.begin_loading(key, Vec::new());
-        let unblock = Work::Unblock {
-            key: key.clone(),
-            mark,
-        };
-        self.commits.push(
-            Vec::new(),
-            Release {
-                work: vec![unblock],
-                ..Release::default()
-            },
-        );
+        let unblock = Work::Unblock { key: key.clone(), mark };
+        self.commits.push(Vec::new(), Release { work: vec![unblock], ..Release::default() });
         drop(shard);
         self.fail_waiters(chain, &fault);
         self.fail_release(release, &fault);
@@ -165,7 +127,7 @@ impl Ask {
             Self::Run { run_id, .. }
             | Self::Look { run_id, .. }
             | Self::Await { run_id, .. }
-            | Self::Delete { run_id } => run_id,
+            | Self::Delete { run_id, .. } => run_id,
             Self::Chain(_) | Self::Reset { .. } => "",
         }
     }
@@ -182,9 +144,7 @@ pub(crate) fn not_found(key: &ChainKey, run_id: &str) -> Rejection {
 
 fn decide_over(chain: &mut Chain, key: &ChainKey, ask: Ask, step: &mut Step<'_>) -> Outcome {
     match ask {
-        Ask::Run { run_id, request } => {
-            Outcome::Answered(decide_run(chain, key, &run_id, *request, step))
-        }
+        Ask::Run { run_id, request } => Outcome::Answered(decide_run(chain, key, &run_id, *request, step)),
         Ask::Chain(request) => Outcome::Answered(decide_over_chain(chain, key, *request, step)),
         Ask::Reset { request, mut base } => {
             let run_id = base.exec.state.info.run_id.clone();
@@ -201,16 +161,8 @@ fn decide_over(chain: &mut Chain, key: &ChainKey, ask: Ask, step: &mut Step<'_>)
             let Some(entry) = chain.run_mut(&run_id) else {
                 return Outcome::Answered(Err(not_found(key, &run_id).into()));
             };
-            look(&RunView {
-                run: &entry.run,
-                run_key: entry.run_key,
-                exec: &entry.exec,
-                entry,
-            });
-            Outcome::Answered(Ok(Answer {
-                run: entry.run.clone(),
-                ..Answer::default()
-            }))
+            look(&RunView { run: &entry.run, run_key: entry.run_key, exec: &entry.exec, entry });
+            Outcome::Answered(Ok(Answer { run: entry.run.clone(), ..Answer::default() }))
         }
         Ask::Await { run_id, event_id } => {
             let Some(entry) = chain.run_mut(&run_id) else {
@@ -218,17 +170,11 @@ fn decide_over(chain: &mut Chain, key: &ChainKey, ask: Ask, step: &mut Step<'_>)
             };
             let state = &entry.exec.state;
             if state.next_event_id > event_id || !state.is_running() {
-                return Outcome::Answered(Ok(Answer {
-                    run: entry.run.clone(),
-                    ..Answer::default()
-                }));
+                return Outcome::Answered(Ok(Answer { run: entry.run.clone(), ..Answer::default() }));
             }
-            Outcome::Watching {
-                run_id: entry.run.run_id.clone(),
-                event_id,
-            }
+            Outcome::Watching { run_id: entry.run.run_id.clone(), event_id }
         }
-        Ask::Delete { run_id } => Outcome::Answered(delete(chain, key, &run_id, step)),
+        Ask::Delete { run_id, even_open } => Outcome::Answered(delete(chain, key, &run_id, even_open, step)),
     }
 }
 
@@ -261,27 +207,15 @@ fn decide_run(
 fn set_timer_again(entry: &Entry, step: &mut Step<'_>) {
     let mut at_ns = entry.timer_ns;
     if at_ns != 0 && at_ns <= step.around.now_ns {
-        tracing::warn!(
-            run_id = entry.run.run_id,
-            "what is due at a run was not done; it is looked at again"
-        );
+        tracing::warn!(run_id = entry.run.run_id, "what is due at a run was not done; it is looked at again");
         at_ns = step.around.now_ns.saturating_add(WAKE_AGAIN_NS);
     }
-    step.release
-        .timers
-        .push((entry.run_key, entry.run.clone(), at_ns));
+    step.release.timers.push((entry.run_key, entry.run.clone(), at_ns));
 }
 
-fn decide_over_chain(
-    chain: &mut Chain,
-    key: &ChainKey,
-    request: ChainRequest,
-    step: &mut Step<'_>,
-) -> Result<Answer> {
+fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, step: &mut Step<'_>) -> Result<Answer> {
     let mut current = chain.current_mut();
-    let first_event_id = current
-        .as_ref()
-        .map_or(1, |entry| entry.exec.state.next_event_id);
+    let first_event_id = current.as_ref().map_or(1, |entry| entry.exec.state.next_event_id);
     let exec = current.as_mut().map(|entry| &mut entry.exec);
     let outcome = decide_chain(request, exec, &mut step.around.env())?;
     let mut run = current.as_ref().map(|entry| entry.run.clone());
@@ -319,12 +253,7 @@ fn answer(chain: &mut Chain, run: Arc<crate::shard::RunRef>, mut reply: Reply) -
         task = Some(history);
     }
     let wait = wait_for(chain, &run.run_id, &reply);
-    Ok(Answer {
-        reply,
-        run,
-        task,
-        wait,
-    })
+    Ok(Answer { reply, run, task, wait })
 }
 
 /// The workflow task that a reply hands out. Its place in the reply keeps a copy without events.
@@ -341,20 +270,13 @@ fn wait_for(chain: &mut Chain, run_id: &str, reply: &Reply) -> Option<Wait> {
     match reply {
         Reply::Query(QueryPlan::Buffered { id }) => {
             let (sender, receiver) = oneshot::channel();
-            chain
-                .runs
-                .get_mut(run_id)?
-                .query_waiters
-                .insert(id.clone(), sender);
+            chain.runs.get_mut(run_id)?.query_waiters.insert(id.clone(), sender);
             Some(Wait::Query(receiver))
         }
         Reply::Update(status) if status.outcome.is_none() && status.stage < status.wait_stage => {
             let (sender, receiver) = mpsc::unbounded_channel();
             let waiters = &mut chain.runs.get_mut(&status.run_id)?.update_waiters;
-            waiters
-                .entry(status.update_id.clone())
-                .or_default()
-                .push(sender);
+            waiters.entry(status.update_id.clone()).or_default().push(sender);
             Some(Wait::Update(receiver))
         }
         Reply::StartedAndUpdated { updated, .. } => wait_for(chain, run_id, updated),
@@ -362,31 +284,27 @@ fn wait_for(chain: &mut Chain, run_id: &str, reply: &Reply) -> Option<Wait> {
     }
 }
 
-/// Removes a run that has ended.
-fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, step: &mut Step<'_>) -> Result<Answer> {
+/// Removes a run. Those who wait at it hear that it is not there.
+fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step: &mut Step<'_>) -> Result<Answer> {
     let Some(entry) = chain.run_mut(run_id) else {
         return Err(not_found(key, run_id).into());
     };
-    let status = entry.exec.state.info.status();
-    if matches!(status, Status::Running | Status::Paused) {
+    if entry.exec.state.is_running() && !even_open {
         return Err(Rejection::precondition("the workflow execution is still running").into());
     }
-    let (run, run_key) = (entry.run.clone(), entry.run_key);
-    let watchers = entry.ripe_watchers();
-    chain.runs.remove(&run.run_id);
-    chain.deleted.push(run.run_id.clone());
-    if chain.current == Current::Run(run.run_id.clone()) {
+    let run_id = entry.run.run_id.clone();
+    let Some(entry) = chain.runs.remove(&run_id) else {
+        return Err(not_found(key, &run_id).into());
+    };
+    if chain.current == Current::Run(run_id.clone()) {
         chain.current = Current::Nobody;
     }
-    step.writes.push(Write::DeleteRun { run_key });
-    step.release.timers.push((run_key, run.clone(), 0));
-    for respond in watchers {
-        step.release
-            .answers
-            .push((respond, Err(not_found(key, &run.run_id).into())));
+    step.writes.push(Write::DeleteRun { run_key: entry.run_key });
+    step.release.timers.push((entry.run_key, entry.run.clone(), 0));
+    for watcher in entry.history_watchers {
+        let answer = Err(not_found(key, &run_id).into());
+        step.release.answers.push((watcher.respond, answer));
     }
-    Ok(Answer {
-        run,
-        ..Answer::default()
-    })
+    chain.deleted.push(run_id);
+    Ok(Answer { run: entry.run, ..Answer::default() })
 }

@@ -48,9 +48,7 @@ pub(crate) struct HistoryWatcher {
 
 impl std::fmt::Debug for HistoryWatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryWatcher")
-            .field("event_id", &self.event_id)
-            .finish_non_exhaustive()
+        f.debug_struct("HistoryWatcher").field("event_id", &self.event_id).finish_non_exhaustive()
     }
 }
 
@@ -63,19 +61,11 @@ impl HistoryWatcher {
 impl Entry {
     /// A run that has just been made: its events are still to come.
     pub(crate) fn created(run: Arc<RunRef>, run_key: RunKey, exec: Execution) -> Self {
-        Self {
-            open: true,
-            ..Self::with_events(run, run_key, exec, EventCache::starting_at(1))
-        }
+        Self { open: true, ..Self::with_events(run, run_key, exec, EventCache::starting_at(1)) }
     }
 
     /// A run with the newest of its events.
-    pub(crate) fn with_events(
-        run: Arc<RunRef>,
-        run_key: RunKey,
-        exec: Execution,
-        events: EventCache,
-    ) -> Self {
+    pub(crate) fn with_events(run: Arc<RunRef>, run_key: RunKey, exec: Execution, events: EventCache) -> Self {
         Self {
             run,
             run_key,
@@ -122,10 +112,8 @@ impl Entry {
             return Vec::new();
         }
         let (next, open) = (self.exec.state.next_event_id, self.exec.state.is_running());
-        let (ripe, waiting): (Vec<_>, Vec<_>) = self
-            .history_watchers
-            .drain(..)
-            .partition(|w| !open || w.event_id < next);
+        let (ripe, waiting): (Vec<_>, Vec<_>) =
+            self.history_watchers.drain(..).partition(|w| !open || w.event_id < next);
         self.history_watchers = waiting;
         ripe.into_iter().map(|w| w.respond).collect()
     }
@@ -154,11 +142,7 @@ struct Portion {
 
 impl EventCache {
     pub(crate) fn starting_at(event_id: i64) -> Self {
-        Self {
-            portions: VecDeque::new(),
-            first_event_id: event_id,
-            size_bytes: 0,
-        }
+        Self { portions: VecDeque::new(), first_event_id: event_id, size_bytes: 0 }
     }
 
     /// Appends events that follow those that are here.
@@ -173,10 +157,7 @@ impl EventCache {
                 break;
             };
             self.size_bytes -= oldest.size_bytes;
-            self.first_event_id = oldest
-                .events
-                .last()
-                .map_or(self.first_event_id, |e| e.event_id + 1);
+            self.first_event_id = oldest.events.last().map_or(self.first_event_id, |e| e.event_id + 1);
         }
     }
 
@@ -186,12 +167,6 @@ impl EventCache {
             return None;
         }
         let wanted = self.portions.iter().flat_map(|p| &p.events);
-        Some(
-            wanted
-                .filter(|e| e.event_id >= from && e.event_id < until)
-                .take(limit)
-                .cloned()
-                .collect(),
-        )
+        Some(wanted.filter(|e| e.event_id >= from && e.event_id < until).take(limit).cloned().collect())
     }
 }

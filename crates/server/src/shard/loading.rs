@@ -29,13 +29,8 @@ impl Shell {
     pub(crate) fn load(&self, key: &Arc<ChainKey>, want: &Want, mark: u64) {
         let read = catch_unwind(AssertUnwindSafe(|| self.read_run(key, want)));
         let read = read.unwrap_or_else(|_| {
-            tracing::error!(
-                workflow_id = key.workflow_id,
-                "what is stored of an execution cannot be applied"
-            );
-            Err(Fault::Internal(
-                "the stored execution cannot be read".to_owned(),
-            ))
+            tracing::error!(workflow_id = key.workflow_id, "what is stored of an execution cannot be applied");
+            Err(Fault::Internal("the stored execution cannot be read".to_owned()))
         });
         let mut shard = self.shard(key).lock();
         let Some(chain) = shard.find(key) else { return };
@@ -74,20 +69,14 @@ impl Shell {
     pub(crate) fn unblock(&self, key: &ChainKey, mark: u64) {
         let mut shard = self.shard(key).lock();
         let marked = |shard: &mut crate::shard::Shard| {
-            shard
-                .find(key)
-                .and_then(|chain| chain.loading.as_ref())
-                .is_some_and(|l| l.mark == mark)
+            shard.find(key).and_then(|chain| chain.loading.as_ref()).is_some_and(|l| l.mark == mark)
         };
         if !marked(&mut shard) {
             return;
         }
         let chain = shard.remove(key);
         drop(shard);
-        let parked = chain
-            .and_then(|chain| chain.loading)
-            .map(|l| l.parked)
-            .unwrap_or_default();
+        let parked = chain.and_then(|chain| chain.loading).map(|l| l.parked).unwrap_or_default();
         for job in parked {
             self.submit(job);
         }
@@ -108,9 +97,7 @@ impl Shell {
     fn read_run(&self, key: &ChainKey, want: &Want) -> Result<Option<Entry>, Fault> {
         let run_key = match want {
             Want::Current => self.store.current_run(&key.namespace_id, &key.workflow_id),
-            Want::Run(run_id) => self
-                .store
-                .find_run(&key.namespace_id, &key.workflow_id, run_id),
+            Want::Run(run_id) => self.store.find_run(&key.namespace_id, &key.workflow_id, run_id),
         };
         let Some(run_key) = run_key.map_err(store_fault)? else {
             return Ok(None);
@@ -126,11 +113,7 @@ impl Shell {
         for id in entry.exec.state.outbox.keys() {
             if let Some(delivery) = entry.exec.delivery(*id) {
                 let delivery = Box::new(delivery);
-                self.work.push(Work::Deliver {
-                    source: entry.run.clone(),
-                    id: *id,
-                    delivery,
-                });
+                self.work.push(Work::Deliver { source: entry.run.clone(), id: *id, delivery });
             }
         }
     }
@@ -149,12 +132,9 @@ pub(crate) fn store_fault(error: StoreError) -> Fault {
 
 /// A run as it was stored becomes a run in memory.
 fn entry_of(run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
-    let unreadable =
-        |what: &str| Fault::Internal(format!("{what} of run {run_key} cannot be decoded"));
+    let unreadable = |what: &str| Fault::Internal(format!("{what} of run {run_key} cannot be decoded"));
     let mut state = match &stored.snapshot {
-        Some(snapshot) => {
-            State::decode(snapshot.clone()).map_err(|_| unreadable("the snapshot"))?
-        }
+        Some(snapshot) => State::decode(snapshot.clone()).map_err(|_| unreadable("the snapshot"))?,
         None => State::default(),
     };
     let mut events = EventCache::starting_at(state.next_event_id.max(1));
@@ -172,10 +152,7 @@ fn entry_of(run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
         workflow_id: stored.identity.workflow_id,
         run_id: stored.identity.run_id,
     });
-    let exec = Execution {
-        state,
-        ..Execution::default()
-    };
+    let exec = Execution { state, ..Execution::default() };
     let mut entry = Entry::with_events(run, run_key, exec, events);
     entry.records = records;
     entry.records_bytes = records_bytes;

@@ -7,8 +7,8 @@ use evertide_engine::env::{Env, Ids};
 use evertide_engine::limits::Limits;
 use evertide_engine::namespace::Namespaces;
 use evertide_engine::workflow::{
-    Delivery, Dispatch, Effects, NewRun, QueryAnswer, QueueRef, Record, Reply, Request, StartTask,
-    UpdateSignal, Written, decide,
+    Delivery, Dispatch, Effects, NewRun, QueryAnswer, QueueRef, Record, Reply, Request, StartTask, UpdateSignal,
+    Written, decide,
 };
 use evertide_store::{BacklogChange, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
 use prost::Message;
@@ -56,9 +56,7 @@ pub(crate) struct Release {
 
 impl std::fmt::Debug for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Release")
-            .field("answers", &self.answers.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Release").field("answers", &self.answers.len()).finish_non_exhaustive()
     }
 }
 
@@ -73,12 +71,7 @@ pub(crate) struct Surroundings<'s> {
 
 impl Surroundings<'_> {
     pub(crate) fn env(&self) -> Env<'_> {
-        Env {
-            now_ns: self.now_ns,
-            ids: Ids::new(self.seeds.next()),
-            limits: self.limits,
-            namespaces: &self.namespaces,
-        }
+        Env { now_ns: self.now_ns, ids: Ids::new(self.seeds.next()), limits: self.limits, namespaces: &self.namespaces }
     }
 }
 
@@ -110,23 +103,12 @@ impl<'s> Step<'s> {
             namespaces: shell.namespaces.snapshot(),
             seeds: &shell.seeds,
         };
-        Self {
-            shell,
-            around,
-            writes: Vec::new(),
-            release: Release::default(),
-            settled: Vec::new(),
-        }
+        Self { shell, around, writes: Vec::new(), release: Release::default(), settled: Vec::new() }
     }
 
     /// Takes in what was decided over a run that is stored already. `first_event_id` is the next event id that it had
     /// before. Returns the runs that were made on the way, oldest first.
-    pub(crate) fn change(
-        &mut self,
-        entry: &mut Entry,
-        first_event_id: i64,
-        written: Written,
-    ) -> Vec<Entry> {
+    pub(crate) fn change(&mut self, entry: &mut Entry, first_event_id: i64, written: Written) -> Vec<Entry> {
         let mut created = Vec::new();
         self.absorb(entry, first_event_id, written, Kind::Changed, &mut created);
         created
@@ -169,9 +151,7 @@ impl<'s> Step<'s> {
         entry.open &= !closes;
         let show = kind == Kind::Created || effects.visibility || closes;
         let record = (!changes.is_empty()).then(|| Record::new(changes));
-        let bytes = record
-            .as_ref()
-            .map(|r| bytes::Bytes::from(r.encode_to_vec()));
+        let bytes = record.as_ref().map(|r| bytes::Bytes::from(r.encode_to_vec()));
         let mut write = RunWrite {
             run_key: entry.run_key,
             first_event_id,
@@ -188,11 +168,7 @@ impl<'s> Step<'s> {
             write.current = CurrentRun::Set;
         }
         if show {
-            write.visibility = Some(visibility::row(
-                entry.run_key,
-                &entry.exec.state,
-                &self.around.namespaces,
-            ));
+            write.visibility = Some(visibility::row(entry.run_key, &entry.exec.state, &self.around.namespaces));
         }
         keep_record(entry, &mut write, record);
         for (_, end) in &mut self.release.polls[first_poll..] {
@@ -213,23 +189,17 @@ impl<'s> Step<'s> {
     fn release_effects(&mut self, entry: &mut Entry, effects: Effects, created: &mut Vec<Entry>) {
         for id in effects.messages {
             if let Some(delivery) = entry.exec.delivery(id) {
-                self.release
-                    .messages
-                    .push((entry.run.clone(), id, Box::new(delivery)));
+                self.release.messages.push((entry.run.clone(), id, Box::new(delivery)));
             }
         }
-        for (id, signal) in effects.updates {
+        for (id, signal) in last_news(effects.updates) {
             let waiters = match &signal {
-                UpdateSignal::Accepted => {
-                    entry.update_waiters.get(&id).cloned().unwrap_or_default()
-                }
+                UpdateSignal::Accepted => entry.update_waiters.get(&id).cloned().unwrap_or_default(),
                 UpdateSignal::Completed(_) | UpdateSignal::Aborted(_) => {
                     entry.update_waiters.remove(&id).unwrap_or_default()
                 }
             };
-            self.release
-                .updates
-                .extend(waiters.into_iter().map(|w| (w, signal.clone())));
+            self.release.updates.extend(waiters.into_iter().map(|w| (w, signal.clone())));
         }
         for (id, answer) in effects.queries {
             if let Some(waiter) = entry.query_waiters.remove(&id) {
@@ -237,10 +207,7 @@ impl<'s> Step<'s> {
             }
         }
         for respond in entry.ripe_watchers() {
-            let answer = Answer {
-                run: entry.run.clone(),
-                ..Answer::default()
-            };
+            let answer = Answer { run: entry.run.clone(), ..Answer::default() };
             self.release.answers.push((respond, Ok(answer)));
         }
         if let Some(new) = effects.successor {
@@ -253,17 +220,9 @@ impl<'s> Step<'s> {
         let state = &entry.exec.state;
         // A speculative task is volatile, and so is its timeout.
         let speculative = entry.exec.volatile.speculative.is_some();
-        let due_ns = if speculative {
-            state.deadline_ns()
-        } else {
-            entry.exec.deadline_ns()
-        };
+        let due_ns = if speculative { state.deadline_ns() } else { entry.exec.deadline_ns() };
         // A run with messages to deliver is looked at as soon as the server opens again.
-        let stored = if state.outbox.is_empty() {
-            (due_ns != 0).then(|| ceil_ms(due_ns))
-        } else {
-            Some(1)
-        };
+        let stored = if state.outbox.is_empty() { (due_ns != 0).then(|| ceil_ms(due_ns)) } else { Some(1) };
         if entry.stored_wake != Some(stored) && (stored.is_some() || entry.stored_wake.is_some()) {
             write.wake = Some(stored);
         }
@@ -271,9 +230,7 @@ impl<'s> Step<'s> {
         let timer_ns = entry.exec.deadline_ns();
         if timer_ns != entry.timer_ns {
             entry.timer_ns = timer_ns;
-            self.release
-                .timers
-                .push((entry.run_key, entry.run.clone(), timer_ns));
+            self.release.timers.push((entry.run_key, entry.run.clone(), timer_ns));
         }
     }
 
@@ -284,13 +241,7 @@ impl<'s> Step<'s> {
         let mut follow_ups = 0;
         while let Some(dispatch) = dispatches.pop_front() {
             follow_ups += 1;
-            let more = self.place_task(
-                entry,
-                &dispatch,
-                written,
-                follow_ups < FOLLOW_UPS,
-                &mut queued,
-            );
+            let more = self.place_task(entry, &dispatch, written, follow_ups < FOLLOW_UPS, &mut queued);
             dispatches.extend(more);
         }
         queued
@@ -306,31 +257,15 @@ impl<'s> Step<'s> {
     ) -> Vec<Dispatch> {
         let (key, row, durable) = task_of(entry, dispatch, self.around.now_ns);
         if !row.normal_name.is_empty()
-            && !self
-                .shell
-                .matching
-                .is_attended(&key, self.around.now_ns - STICKY_ATTENDED_NS)
+            && !self.shell.matching.is_attended(&key, self.around.now_ns - STICKY_ATTENDED_NS)
         {
-            let give_up = Request::GiveUpSticky {
-                queue: key.name.clone(),
-            };
+            let give_up = Request::GiveUpSticky { queue: key.name.clone() };
             let (more, _) = decide(give_up, &mut entry.exec, &mut self.around.env());
             return merge(written, more);
         }
-        let waiting = if may_start {
-            self.shell.matching.take_poller(&key)
-        } else {
-            None
-        };
+        let waiting = if may_start { self.shell.matching.take_poller(&key) } else { None };
         let Some(waiting) = waiting else {
-            queued.push((
-                key,
-                Task {
-                    id: 0,
-                    durable,
-                    row,
-                },
-            ));
+            queued.push((key, Task { id: 0, durable, row }));
             return Vec::new();
         };
         let request = start_request(&key, &row, &waiting);
@@ -340,9 +275,7 @@ impl<'s> Step<'s> {
             Ok(Reply::WorkflowTask(started)) => PollEnd::Workflow(TaskHistory::new(entry, started)),
             Ok(Reply::ActivityTask(task)) => PollEnd::Activity(task),
             Ok(_) | Err(_) => {
-                self.release
-                    .work
-                    .push(Work::PollAgain(key, Box::new(waiting)));
+                self.release.work.push(Work::PollAgain(key, Box::new(waiting)));
                 return follow;
             }
         };
@@ -373,16 +306,9 @@ fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, TaskRo
         added_ns: now_ns,
         ..TaskRow::default()
     };
-    let priority_of =
-        |p: &Option<evertide_proto::common::Priority>| p.as_ref().map_or(0, |p| p.priority_key);
+    let priority_of = |p: &Option<evertide_proto::common::Priority>| p.as_ref().map_or(0, |p| p.priority_key);
     match dispatch {
-        Dispatch::Workflow {
-            queue,
-            scheduled_event_id,
-            stamp,
-            speculative,
-            priority,
-        } => {
+        Dispatch::Workflow { queue, scheduled_event_id, stamp, speculative, priority } => {
             let row = TaskRow {
                 scheduled_event_id: *scheduled_event_id,
                 stamp: *stamp,
@@ -396,23 +322,14 @@ fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, TaskRo
             let key = QueueKind::Workflow.key(&entry.run.namespace_id, &queue.name);
             (key, row, !speculative && !bounded)
         }
-        Dispatch::Activity {
-            queue,
-            scheduled_event_id,
-            stamp,
-            priority,
-        } => {
+        Dispatch::Activity { queue, scheduled_event_id, stamp, priority } => {
             let row = TaskRow {
                 scheduled_event_id: *scheduled_event_id,
                 stamp: *stamp,
                 priority: priority_of(priority),
                 ..row
             };
-            (
-                QueueKind::Activity.key(&entry.run.namespace_id, queue),
-                row,
-                true,
-            )
+            (QueueKind::Activity.key(&entry.run.namespace_id, queue), row, true)
         }
     }
 }
@@ -424,10 +341,7 @@ pub(crate) fn start_request(key: &QueueKey, row: &TaskRow, waiting: &Waiting) ->
         stamp: row.stamp,
         identity: waiting.poll.identity.clone(),
         request_id: waiting.poll.request_id.clone(),
-        queue: QueueRef {
-            name: key.name.clone(),
-            normal_name: row.normal_name.clone(),
-        },
+        queue: QueueRef { name: key.name.clone(), normal_name: row.normal_name.clone() },
         worker_version: waiting.poll.worker_version.clone(),
     };
     if key.kind == QueueKind::Activity as u8 {
@@ -441,9 +355,7 @@ pub(crate) fn start_request(key: &QueueKey, row: &TaskRow, waiting: &Waiting) ->
 fn keep_record(entry: &mut Entry, write: &mut RunWrite, record: Option<Record>) {
     let Some(record) = record else { return };
     let size_bytes = write.record.len();
-    entry
-        .events
-        .push(record.into_events().collect(), size_bytes);
+    entry.events.push(record.into_events().collect(), size_bytes);
     entry.records += 1;
     entry.records_bytes += size_bytes;
     entry.state_bytes += size_bytes;
@@ -466,4 +378,12 @@ fn is_empty(write: &RunWrite) -> bool {
 
 fn ceil_ms(ns: i64) -> i64 {
     ns.saturating_add(999_999) / 1_000_000
+}
+
+/// The news of each update without those that later ones overtake: whoever waits for an acceptance is told the outcome
+/// with it if both came at once.
+fn last_news(news: Vec<(String, UpdateSignal)>) -> Vec<(String, UpdateSignal)> {
+    let is_last = |place: usize, id: &str| !news[place + 1..].iter().any(|(later, _)| later == id);
+    let last: Vec<bool> = news.iter().enumerate().map(|(place, (id, _))| is_last(place, id)).collect();
+    news.into_iter().zip(last).filter_map(|(item, last)| last.then_some(item)).collect()
 }
