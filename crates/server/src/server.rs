@@ -37,6 +37,9 @@ const BACKLOG: u32 = 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 /// How long it may take to answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that a client may take back before they were looked at. A worker that stops takes back all its polls at once;
+/// the limit of the HTTP library is so low that it would lose its connection for that.
+const PENDING_RESETS: usize = 4096;
 /// How long open requests may take to end when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long closed runs of the namespaces made at the start are kept, nanoseconds.
@@ -266,6 +269,7 @@ fn serve(listener: TcpListener, service: Wire<Routes>) -> Serving {
         tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(PING_INTERVAL))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
+            .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
             .serve_with_incoming_shutdown(service, incoming, async {
                 // A sender that is gone means the same as one that speaks.
                 let _ = stopped.await;
