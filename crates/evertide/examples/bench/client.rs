@@ -1,0 +1,278 @@
+//! Clients and workers of the measured load, over plain gRPC.
+
+use anyhow::Context;
+use evertide_proto::command::{Command, CompleteWorkflowExecutionCommandAttributes, StartTimerCommandAttributes};
+use evertide_proto::common::{WorkflowExecution, WorkflowType};
+use evertide_proto::enums::{CommandType, HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage as Stage};
+use evertide_proto::prost_types::{Any, Duration as ProtoDuration};
+use evertide_proto::protocol::Message;
+use evertide_proto::protocol::message::SequencingId;
+use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
+use evertide_proto::update::{Acceptance, Input, Meta, Outcome, Request, Response, WaitPolicy, outcome::Value};
+use evertide_proto::workflowservice as ws;
+use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+
+type Client = WorkflowServiceClient<Channel>;
+
+/// Pollers that wait on each queue.
+const POLLERS: usize = 8;
+
+/// A load: clients to call with, workers that answer.
+#[derive(Debug)]
+pub struct Load {
+    clients: Vec<Client>,
+    workers: Vec<JoinHandle<()>>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Noop,
+    Update,
+    Nothing,
+}
+
+async fn connect(address: &str) -> anyhow::Result<Client> {
+    let endpoint = Endpoint::from_shared(address.to_owned())?.tcp_nodelay(true);
+    Ok(WorkflowServiceClient::new(endpoint.connect().await?))
+}
+
+fn with_deadline<T>(request: T, seconds: u64) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(request);
+    request.set_timeout(Duration::from_secs(seconds));
+    request
+}
+
+fn queue(name: &str) -> Option<TaskQueue> {
+    Some(TaskQueue { name: name.to_owned(), ..TaskQueue::default() })
+}
+
+impl Load {
+    /// Workflows that complete in their first task.
+    pub async fn noop(address: &str, callers: usize) -> anyhow::Result<Self> {
+        Self::with_workers(address, callers, Kind::Noop).await
+    }
+
+    /// One idle workflow for each caller, which takes updates.
+    pub async fn update(address: &str, callers: usize) -> anyhow::Result<Self> {
+        let load = Self::with_workers(address, callers, Kind::Update).await?;
+        for caller in 0..callers {
+            load.start(caller, &update_workflow_id(caller)).await?;
+        }
+        for caller in 0..callers {
+            load.once(caller, usize::MAX - caller).await?; // Warm: the worker has each workflow now.
+        }
+        Ok(load)
+    }
+
+    /// Pollers that wait for nothing.
+    pub async fn pollers(address: &str, count: usize) -> anyhow::Result<Self> {
+        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind: Kind::Nothing };
+        for _ in 0..count {
+            let client = connect(address).await?;
+            load.workers.push(tokio::spawn(work(client, "bench-idle".to_owned(), Kind::Nothing)));
+        }
+        Ok(load)
+    }
+
+    async fn with_workers(address: &str, callers: usize, kind: Kind) -> anyhow::Result<Self> {
+        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind };
+        for _ in 0..callers.min(4) {
+            load.clients.push(connect(address).await?);
+        }
+        let worker = connect(address).await?;
+        for name in ["bench", "bench-sticky"] {
+            for _ in 0..POLLERS {
+                load.workers.push(tokio::spawn(work(worker.clone(), name.to_owned(), kind)));
+            }
+        }
+        Ok(load)
+    }
+
+    fn client(&self, caller: usize) -> Client {
+        self.clients[caller % self.clients.len()].clone()
+    }
+
+    async fn start(&self, caller: usize, workflow_id: &str) -> anyhow::Result<String> {
+        let request = ws::StartWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_id: workflow_id.to_owned(),
+            workflow_type: Some(WorkflowType { name: "bench".to_owned() }),
+            task_queue: queue("bench"),
+            request_id: workflow_id.to_owned(),
+            ..ws::StartWorkflowExecutionRequest::default()
+        };
+        let answer = self.client(caller).start_workflow_execution(with_deadline(request, 10)).await?;
+        Ok(answer.into_inner().run_id)
+    }
+
+    /// One unit of work, from the caller's side.
+    pub async fn once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
+        match self.kind {
+            Kind::Noop => self.noop_once(caller, serial).await,
+            Kind::Update => self.update_once(caller, serial).await,
+            Kind::Nothing => Ok(()),
+        }
+    }
+
+    async fn noop_once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
+        let workflow_id = format!("noop-{caller}-{serial}-{}", std::process::id());
+        let run_id = self.start(caller, &workflow_id).await?;
+        let mut token = bytes::Bytes::new();
+        loop {
+            let request = ws::GetWorkflowExecutionHistoryRequest {
+                namespace: "default".to_owned(),
+                execution: Some(WorkflowExecution { workflow_id: workflow_id.clone(), run_id: run_id.clone() }),
+                wait_new_event: true,
+                history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
+                next_page_token: token,
+                ..ws::GetWorkflowExecutionHistoryRequest::default()
+            };
+            let answer = self.client(caller).get_workflow_execution_history(with_deadline(request, 30)).await?;
+            let page = answer.into_inner();
+            if page.history.is_some_and(|h| !h.events.is_empty()) {
+                return Ok(());
+            }
+            token = page.next_page_token;
+        }
+    }
+
+    async fn update_once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
+        let workflow_id = update_workflow_id(caller);
+        let request = ws::UpdateWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(WorkflowExecution { workflow_id, ..WorkflowExecution::default() }),
+            wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::Completed.into() }),
+            request: Some(Request {
+                meta: Some(Meta { update_id: format!("u-{serial}"), identity: "bench".to_owned() }),
+                input: Some(Input { name: "bench".to_owned(), ..Input::default() }),
+                ..Request::default()
+            }),
+            ..ws::UpdateWorkflowExecutionRequest::default()
+        };
+        match self.client(caller).update_workflow_execution(with_deadline(request, 30)).await {
+            Ok(answer) => {
+                answer.into_inner().outcome.context("the update was not completed")?;
+                Ok(())
+            }
+            // A run takes a limited number of updates; go on with another run of the same id.
+            Err(status) if status.code() == tonic::Code::FailedPrecondition => self.renew(caller).await,
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    async fn renew(&self, caller: usize) -> anyhow::Result<()> {
+        let workflow_id = update_workflow_id(caller);
+        let request = ws::TerminateWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(WorkflowExecution { workflow_id: workflow_id.clone(), ..Default::default() }),
+            ..ws::TerminateWorkflowExecutionRequest::default()
+        };
+        self.client(caller).terminate_workflow_execution(with_deadline(request, 10)).await?;
+        let request = ws::StartWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_id,
+            workflow_type: Some(WorkflowType { name: "bench".to_owned() }),
+            task_queue: queue("bench"),
+            ..ws::StartWorkflowExecutionRequest::default()
+        };
+        self.client(caller).start_workflow_execution(with_deadline(request, 10)).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.abort();
+        }
+    }
+}
+
+fn update_workflow_id(caller: usize) -> String {
+    format!("update-{caller}-{}", std::process::id())
+}
+
+/// A poller: takes workflow tasks and answers them.
+async fn work(mut client: Client, queue_name: String, kind: Kind) {
+    loop {
+        let request = ws::PollWorkflowTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: queue(&queue_name),
+            identity: "bench".to_owned(),
+            ..ws::PollWorkflowTaskQueueRequest::default()
+        };
+        let Ok(answer) = client.poll_workflow_task_queue(with_deadline(request, 70)).await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let task = answer.into_inner();
+        if task.task_token.is_empty() {
+            continue;
+        }
+        // An answer can come too late (the workflow was terminated); the next poll goes on.
+        let _ = client.respond_workflow_task_completed(with_deadline(answer_of(task, kind), 10)).await;
+    }
+}
+
+fn answer_of(task: ws::PollWorkflowTaskQueueResponse, kind: Kind) -> ws::RespondWorkflowTaskCompletedRequest {
+    let commands = match kind {
+        Kind::Noop => vec![Command {
+            command_type: CommandType::CompleteWorkflowExecution.into(),
+            attributes: Some(CompleteWorkflowExecutionCommandAttributes::default().into()),
+            ..Command::default()
+        }],
+        _ if task.previous_started_event_id == 0 => vec![Command {
+            command_type: CommandType::StartTimer.into(),
+            attributes: Some(
+                StartTimerCommandAttributes {
+                    timer_id: "t".to_owned(),
+                    start_to_fire_timeout: Some(ProtoDuration { seconds: 3600, nanos: 0 }),
+                }
+                .into(),
+            ),
+            ..Command::default()
+        }],
+        _ => Vec::new(),
+    };
+    let sticky = (kind == Kind::Update).then(|| StickyExecutionAttributes {
+        worker_task_queue: queue("bench-sticky"),
+        schedule_to_start_timeout: Some(ProtoDuration { seconds: 10, nanos: 0 }),
+    });
+    ws::RespondWorkflowTaskCompletedRequest {
+        namespace: "default".to_owned(),
+        task_token: task.task_token.clone(),
+        commands,
+        messages: task.messages.iter().flat_map(accept_and_complete).collect(),
+        sticky_attributes: sticky,
+        identity: "bench".to_owned(),
+        ..ws::RespondWorkflowTaskCompletedRequest::default()
+    }
+}
+
+fn accept_and_complete(message: &Message) -> Vec<Message> {
+    let update_id = message.protocol_instance_id.clone();
+    let sequencing = match message.sequencing_id {
+        Some(SequencingId::EventId(id)) => id,
+        _ => 0,
+    };
+    let acceptance = Acceptance {
+        accepted_request_message_id: message.id.clone(),
+        accepted_request_sequencing_event_id: sequencing,
+        ..Acceptance::default()
+    };
+    let response = Response {
+        meta: Some(Meta { update_id: update_id.clone(), identity: "bench".to_owned() }),
+        outcome: Some(Outcome { value: Some(Value::Success(Default::default())) }),
+    };
+    let with_body = |name: &str, body: Option<Any>| Message {
+        id: format!("{update_id}/{name}"),
+        protocol_instance_id: update_id.clone(),
+        body,
+        ..Message::default()
+    };
+    vec![with_body("accept", Any::from_msg(&acceptance).ok()), with_body("complete", Any::from_msg(&response).ok())]
+}
