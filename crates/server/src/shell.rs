@@ -4,6 +4,7 @@
 //! [`Shell::commit_step`] makes decisions durable and releases what they set off, [`Shell::work_step`] does what may wait
 //! for the store, [`Shell::timer_step`] looks at what is due.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -136,16 +137,31 @@ impl Shell {
     fn commit(&self, group: Group) {
         let Group { batch, releases, last_ticket } = group;
         self.metrics.note_batch(&batch);
-        let committed = if batch.writes.is_empty() { Ok(()) } else { self.store.commit(&batch) };
+        let committed = if batch.writes.is_empty() {
+            Ok(())
+        } else {
+            let reason = || StoreError::Unavailable { action: "commit", reason: "the store panicked".to_owned() };
+            self.guarded("the store", || self.store.commit(&batch)).unwrap_or_else(|| Err(reason()))
+        };
         match committed {
             Ok(()) => {
                 self.commits.settle(last_ticket);
                 for release in releases {
-                    self.release(release);
+                    self.guarded("a release", || self.release(release));
                 }
             }
             Err(error) => self.give_up(releases, error),
         }
+    }
+
+    /// Keeps a mistake in one thing from ending the thread that does all things of its sort.
+    pub(crate) fn guarded<T>(&self, what: &str, run: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(run));
+        if result.is_err() {
+            self.metrics.note_panic();
+            tracing::error!(what, "something panicked; the server goes on");
+        }
+        result.ok()
     }
 
     /// The store refused a batch: nothing in memory is to be trusted any more, since later decisions were built on it.

@@ -60,13 +60,13 @@ fn join(thread: JoinHandle<()>) {
 
 fn run_timer(shell: &Shell) {
     while shell.timers.wait(|due_ns| shell.clock.sleep_until(due_ns)) {
-        shell.timer_step();
+        shell.guarded("the timer", || shell.timer_step());
     }
 }
 
 fn run_worker(shell: &Shell) {
     while let Some(work) = shell.work.wait() {
-        shell.perform(work);
+        shell.guarded("a work", || shell.perform(work));
     }
 }
 

@@ -9,6 +9,9 @@ use crate::shard::{Ask, ChainKey, Entry, Job, Want};
 /// How many chains are looked at for one that may leave memory before giving up for now.
 const EVICTION_ATTEMPTS: usize = 16;
 
+/// How many runs of a chain are kept in memory before ended ones leave it.
+const KEPT_RUNS: usize = 4;
+
 /// All runs of a workflow id that are in memory.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -16,8 +19,8 @@ pub(crate) struct Chain {
     pub(crate) current: Current,
     /// By run id.
     pub(crate) runs: BTreeMap<String, Entry>,
-    /// Runs that were removed; the store may not know it yet.
-    pub(crate) deleted: Vec<String>,
+    /// Runs that were removed, with the commits that remove them: until those are durable the store still has them.
+    pub(crate) deleted: Vec<(String, u64)>,
     /// The newest commit that any of its runs is part of.
     pub(crate) last_ticket: u64,
     /// Requests that wait for something to be read.
@@ -104,7 +107,7 @@ impl Chain {
         if run_id.is_empty() || self.runs.contains_key(run_id) {
             return Place::Ready;
         }
-        if self.deleted.iter().any(|d| d == run_id) {
+        if self.deleted.iter().any(|(d, _)| d == run_id) {
             return Place::Deleted;
         }
         Place::Absent(Want::Run(run_id.to_owned()))
@@ -116,6 +119,32 @@ impl Chain {
             Current::Nobody => true,
             Current::Run(run_id) => self.runs.contains_key(run_id),
         }
+    }
+
+    /// What was written last is part of this commit.
+    pub(crate) fn note_ticket(&mut self, ticket: u64) {
+        self.last_ticket = ticket;
+        for entry in self.runs.values_mut().filter(|entry| entry.ticket == u64::MAX) {
+            entry.ticket = ticket;
+        }
+        for (_, deleted_with) in self.deleted.iter_mut().filter(|(_, t)| *t == u64::MAX) {
+            *deleted_with = ticket;
+        }
+    }
+
+    /// Lets runs go that have ended, so that a chain that is always in use does not grow without end.
+    fn forget_old_runs(&mut self, durable_ticket: u64) {
+        self.deleted.retain(|(_, ticket)| *ticket > durable_ticket);
+        if self.runs.len() <= KEPT_RUNS {
+            return;
+        }
+        let current = &self.current;
+        self.runs.retain(|run_id, entry| {
+            matches!(current, Current::Run(id) if id == run_id)
+                || entry.exec.state.is_running()
+                || entry.ticket > durable_ticket
+                || !entry.is_idle()
+        });
     }
 
     fn may_leave(&mut self, durable_ticket: u64) -> bool {
@@ -189,6 +218,7 @@ impl Shard {
     /// Measures a chain again after it was used, and lets old ones go if memory is short.
     pub(crate) fn settle(&mut self, key: &ChainKey, durable_ticket: u64) {
         if let Some(chain) = self.chains.get_mut(key) {
+            chain.forget_old_runs(durable_ticket);
             let size_bytes = chain.runs.values().map(Entry::size_bytes).sum();
             self.size_bytes = self.size_bytes + size_bytes - chain.size_bytes;
             chain.size_bytes = size_bytes;

@@ -99,7 +99,7 @@ impl Shell {
         let wrote = !writes.is_empty();
         let ticket = self.commits.push(writes, release);
         if wrote {
-            chain.last_ticket = ticket;
+            chain.note_ticket(ticket);
         }
         shard.settle(key, durable);
     }
@@ -305,6 +305,6 @@ fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step
         let answer = Err(not_found(key, &run_id).into());
         step.release.answers.push((watcher.respond, answer));
     }
-    chain.deleted.push(run_id);
+    chain.deleted.push((run_id, u64::MAX));
     Ok(Answer { run: entry.run, ..Answer::default() })
 }

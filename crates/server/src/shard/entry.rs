@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) open: bool,
     /// The newest part of its history.
     pub(crate) events: EventCache,
+    /// The newest commit that the run is part of; the far future while that is not queued yet.
+    pub(crate) ticket: u64,
     /// Records since the last snapshot.
     pub(crate) records: usize,
     /// Their size.
@@ -72,6 +74,7 @@ impl Entry {
             open: exec.state.is_running(),
             exec,
             events,
+            ticket: 0,
             records: 0,
             records_bytes: 0,
             state_bytes: 0,

@@ -179,6 +179,7 @@ impl<'s> Step<'s> {
         self.set_wake(entry, &mut write);
         let durable_tasks = queued.iter().any(|(_, task)| task.durable);
         if durable_tasks || !is_empty(&write) {
+            entry.ticket = u64::MAX;
             self.writes.push(Write::Run(write));
         }
         self.release.tasks.extend(queued);
