@@ -13,6 +13,7 @@ import importlib.util
 import json
 import re
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import kit  # noqa: E402
+
+
+# A scenario that takes longer waits for something that the server does not do: worth a look, but no failure.
+SLOW_S = 25
 
 
 def load(folder):
@@ -31,6 +36,7 @@ def load(folder):
 
 
 def drive(target, name):
+    begin = time.monotonic()
     trace = kit.Trace(target, name)
     error = None
     try:
@@ -43,6 +49,7 @@ def drive(target, name):
         error = f"{type(e).__name__}: {e} (line {frame.lineno})"
     finally:
         trace.close()
+        trace.seconds = time.monotonic() - begin
     return trace, error
 
 
@@ -249,6 +256,8 @@ def check(args, target, names, count):
             if not file.exists():
                 count.add(name, ["no golden file"])
                 continue
+            if trace.seconds > SLOW_S:
+                print(f"{name} took {trace.seconds:.0f} s")
             found = list(compare(json.loads(file.read_text()), trace, not args.no_messages, args.exact, differences.of(name)))
             count.add(name, [*found, f"ended early: {error}"] if error else found)
 
