@@ -184,7 +184,7 @@ async fn large_requests_are_compressed_and_compressed_answers_accepted() {
     let handle = fake.handle().await;
     handle.signal("s").arg("short").await.unwrap();
     assert!(!fake.last().headers.contains_key("grpc-encoding"));
-    assert_eq!(fake.last().headers["grpc-accept-encoding"], "gzip");
+    assert!(fake.last().headers["grpc-accept-encoding"].to_str().unwrap().contains("gzip"));
     let long = "long ".repeat(1000);
     handle.signal("s").arg(&long).await.unwrap();
     assert_eq!(fake.last().headers["grpc-encoding"], "gzip");
