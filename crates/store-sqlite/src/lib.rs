@@ -13,7 +13,6 @@
 mod chunk;
 mod error;
 mod exclusive;
-mod idle;
 mod list;
 mod materialise;
 mod pending;
@@ -23,6 +22,7 @@ mod row_values;
 mod schema;
 mod store;
 mod tables;
+mod upkeep;
 mod visibility_rows;
 mod writer;
 

@@ -10,7 +10,7 @@ use evertide_store::{
     StoredRun,
 };
 
-use crate::idle::IdleThread;
+use crate::upkeep::UpkeepThread;
 
 mod core;
 mod read;
@@ -20,10 +20,10 @@ pub(crate) use core::Core;
 /// How a store on a file behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// How long nothing must be committed before what is pending goes to the tables. None leaves it to the size and to
-    /// lists.
+    /// How long nothing must be committed before what is pending goes to the tables. With it a thread does so, and also
+    /// when much is pending. None leaves both to commits and lists, which wait for it.
     pub idle: Option<Duration>,
-    /// How much memory may be pending before it goes to the tables.
+    /// About how much memory may be pending before it goes to the tables. Commits wait while it does.
     pub pending_bytes: usize,
     /// How long SQLite's own log may grow before it is taken into the file.
     pub wal_bytes: u64,
@@ -38,7 +38,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             idle: Some(Duration::from_millis(200)),
-            pending_bytes: 16 * 1024 * 1024,
+            pending_bytes: 4 * 1024 * 1024,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
             few_rows: 1000,
@@ -51,7 +51,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     core: Arc<Core>,
     few_rows: usize,
-    _idle_thread: Option<IdleThread>,
+    _upkeep_thread: Option<UpkeepThread>,
 }
 
 impl SqliteStore {
@@ -62,12 +62,13 @@ impl SqliteStore {
     /// [`StoreError::Locked`] while another process has the file open, [`StoreError::NotOurs`] and
     /// [`StoreError::NewerSchema`] when it is not for this program.
     pub fn open(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, StoreError> {
-        let core = Arc::new(Core::open(path.as_ref(), options)?);
-        let idle_thread = match options.idle {
+        let requests = options.idle.map(|_| Arc::default());
+        let core = Arc::new(Core::open(path.as_ref(), options, requests.clone())?);
+        let upkeep_thread = match requests.zip(options.idle) {
+            Some((requests, idle)) => Some(UpkeepThread::start(Arc::downgrade(&core), requests, idle)?),
             None => None,
-            Some(idle) => Some(IdleThread::start(Arc::downgrade(&core), idle)?),
         };
-        Ok(Self { core, few_rows: options.few_rows, _idle_thread: idle_thread })
+        Ok(Self { core, few_rows: options.few_rows, _upkeep_thread: upkeep_thread })
     }
 
     /// Changes how large the file may become. It is not made smaller than it is.

@@ -1,49 +1,101 @@
-//! A thread that brings what is pending into the tables while nothing else happens.
+//! A thread that brings what is pending into the tables, when it has become much or while nothing else happens.
 
-use std::sync::Weak;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use evertide_store::StoreError;
+use parking_lot::{Condvar, Mutex};
 
 use crate::store::Core;
 
 /// Runs until it is dropped.
 #[derive(Debug)]
-pub(crate) struct IdleThread {
-    /// Dropped to end the thread.
-    stop: Option<SyncSender<()>>,
+pub(crate) struct UpkeepThread {
+    requests: Arc<Requests>,
+    /// Present until it is dropped.
     thread: Option<JoinHandle<()>>,
 }
 
-impl IdleThread {
-    pub(crate) fn start(core: Weak<Core>, idle: Duration) -> Result<Self, StoreError> {
-        let (stop, stopped) = sync_channel::<()>(0);
-        let watch = move || {
-            let mut commits_seen = 0;
-            let mut at_rest = false;
-            while stopped.recv_timeout(idle) == Err(RecvTimeoutError::Timeout) {
-                let Some(core) = core.upgrade() else { return };
-                let commits = core.commits();
-                if commits != commits_seen {
-                    (commits_seen, at_rest) = (commits, false);
-                } else if !at_rest {
-                    core.rest();
-                    at_rest = true;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("evertide-store".to_owned()).spawn(watch);
-        let thread =
-            thread.map_err(|error| StoreError::Unavailable { action: "start a thread", reason: error.to_string() })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+/// What the thread is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    state: Mutex<Requested>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Requested {
+    begin: bool,
+    end: bool,
+}
+
+/// Why the thread looks up.
+enum Event {
+    Asked,
+    NothingForAWhile,
+    End,
+}
+
+impl Requests {
+    /// Asks the thread to begin without waiting for a quiet moment.
+    pub(crate) fn begin(&self) {
+        self.state.lock().begin = true;
+        self.changed.notify_one();
+    }
+
+    fn end(&self) {
+        self.state.lock().end = true;
+        self.changed.notify_one();
+    }
+
+    fn next(&self, idle: Duration) -> Event {
+        let mut state = self.state.lock();
+        if !state.begin && !state.end {
+            self.changed.wait_for(&mut state, idle);
+        }
+        if state.end {
+            return Event::End;
+        }
+        if std::mem::take(&mut state.begin) { Event::Asked } else { Event::NothingForAWhile }
     }
 }
 
-impl Drop for IdleThread {
+impl UpkeepThread {
+    pub(crate) fn start(core: Weak<Core>, requests: Arc<Requests>, idle: Duration) -> Result<Self, StoreError> {
+        let thread = std::thread::Builder::new().name("evertide-store".to_owned());
+        let thread = thread.spawn({
+            let requests = Arc::clone(&requests);
+            move || keep_up(&core, &requests, idle)
+        });
+        let thread =
+            thread.map_err(|error| StoreError::Unavailable { action: "start a thread", reason: error.to_string() })?;
+        Ok(Self { requests, thread: Some(thread) })
+    }
+}
+
+fn keep_up(core: &Weak<Core>, requests: &Requests, idle: Duration) {
+    let mut commits_seen = None;
+    loop {
+        let event = requests.next(idle);
+        let Some(core) = core.upgrade() else { return };
+        match event {
+            Event::End => return,
+            Event::Asked => core.keep_up(),
+            Event::NothingForAWhile => {
+                let commits = core.commits();
+                if commits_seen == Some(commits) {
+                    core.rest();
+                }
+                commits_seen = Some(commits);
+            }
+        }
+    }
+}
+
+impl Drop for UpkeepThread {
     fn drop(&mut self) {
-        self.stop = None;
+        self.requests.end();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has nothing left to be waited for.
             let _ = thread.join();

@@ -151,6 +151,12 @@ impl Writer {
         })
     }
 
+    /// Counts what the tables have added to SQLite's own log, given the size of what was pending: about as much once more
+    /// goes to the indexes.
+    pub(crate) fn wrote_tables(&mut self, pending_bytes: usize) {
+        self.wal_bytes += 2 * pending_bytes as u64 + PAGE_BYTES;
+    }
+
     /// About how much of SQLite's own log a checkpoint would take into the file.
     pub(crate) fn wal_bytes(&self) -> u64 {
         self.wal_bytes

@@ -4,6 +4,7 @@
 //! pending, which readers share. Since changes hold the first, what is pending only changes under both.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use evertide_store::{Batch, OpenState, RunKey, StoreError, Write};
@@ -16,6 +17,7 @@ use crate::exclusive::ExclusiveUse;
 use crate::pending::{Pending, TabledRuns};
 use crate::readers::Readers;
 use crate::tables;
+use crate::upkeep::Requests;
 use crate::writer::Writer;
 
 #[derive(Debug)]
@@ -26,8 +28,10 @@ pub(crate) struct Core {
     readers: Readers,
     pending_limit_bytes: usize,
     wal_limit_bytes: u64,
-    /// How many batches were committed, by which the idle thread sees that something happens.
+    /// How many batches were committed, by which the upkeep thread sees that something happens.
     commits: AtomicU64,
+    /// None if there is no upkeep thread.
+    upkeep: Option<Arc<Requests>>,
     /// Last, so that it is let go of when all connections are closed.
     _exclusive: ExclusiveUse,
 }
@@ -45,7 +49,11 @@ impl Tables<'_> {
 }
 
 impl Core {
-    pub(crate) fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        path: &Path,
+        options: &SqliteOptions,
+        upkeep: Option<Arc<Requests>>,
+    ) -> Result<Self, StoreError> {
         let exclusive = ExclusiveUse::of(path)?;
         let location = path.display().to_string();
         let writer = Writer::open(path, options.size_limit_bytes)?;
@@ -56,6 +64,7 @@ impl Core {
             pending_limit_bytes: options.pending_bytes,
             wal_limit_bytes: options.wal_bytes,
             commits: AtomicU64::new(0),
+            upkeep,
             location,
             _exclusive: exclusive,
         };
@@ -132,15 +141,27 @@ impl Core {
         Ok(tabled_runs)
     }
 
-    /// Keeps what is pending, and SQLite's own log, below their limits. The batch is durable whatever comes of this, so
+    /// Keeps what is pending, and SQLite's own log, near their limits. The batch is durable whatever comes of this, so
     /// that a failure is no concern of whoever committed it: it is tried again when as much has been added once more.
     fn after_growth(&self, writer: &mut Writer) {
-        let wal_is_long = writer.wal_bytes() >= self.wal_limit_bytes;
-        if wal_is_long || self.pending.read().size_bytes >= self.pending_limit_bytes {
-            if self.materialise(writer).is_err() {
-                self.pending.write().size_bytes = 0;
+        let pending_bytes = self.pending.read().size_bytes;
+        let times_too_large = (pending_bytes / self.pending_limit_bytes.max(1)).min(2);
+        match (&self.upkeep, times_too_large) {
+            (_, 0) => {}
+            (Some(upkeep), 1) => upkeep.begin(),
+            // There is no thread, or it does not keep up.
+            _ => {
+                if self.materialise(writer).is_err() {
+                    self.pending.write().size_bytes = 0;
+                }
             }
-            let _ = writer.checkpoint();
+        }
+        match &self.upkeep {
+            _ if writer.wal_bytes() < self.wal_limit_bytes => {}
+            Some(upkeep) if writer.wal_bytes() < self.wal_limit_bytes.saturating_mul(2) => upkeep.begin(),
+            _ => {
+                let _ = writer.checkpoint();
+            }
         }
     }
 
@@ -154,6 +175,7 @@ impl Core {
         // Readers look at both what is pending and the tables: for them both change at once.
         let mut pending = self.pending.write();
         writer.publish()?;
+        writer.wrote_tables(pending.size_bytes);
         *pending = Pending::after_tabling(pending.numbering);
         Ok(())
     }
@@ -162,13 +184,36 @@ impl Core {
         self.materialise(&mut self.writer.lock())
     }
 
-    /// Writes what is pending to the tables and the tables to the file, while nobody commits.
-    pub(crate) fn rest(&self) {
-        let mut writer = self.writer.lock();
-        // What fails here is tried again, and reported, when somebody needs it.
-        if !self.pending.read().is_empty() && self.materialise(&mut writer).is_ok() {
-            let _ = writer.checkpoint();
+    /// Writes to the tables and to the file what has grown beyond its limit.
+    pub(crate) fn keep_up(&self) {
+        let wal_bytes = {
+            let mut writer = self.writer.lock();
+            if self.pending.read().size_bytes >= self.pending_limit_bytes && self.materialise(&mut writer).is_err() {
+                self.pending.write().size_bytes = 0;
+            }
+            writer.wal_bytes()
+        };
+        if wal_bytes >= self.wal_limit_bytes {
+            self.checkpoint();
         }
+    }
+
+    /// Writes everything to the tables and to the file, while nobody commits.
+    pub(crate) fn rest(&self) {
+        if !self.pending.read().is_empty() {
+            let _ = self.materialise_all();
+        }
+        if self.writer.lock().wal_bytes() > 0 {
+            self.checkpoint();
+        }
+    }
+
+    /// Takes SQLite's own log into the file. Most of it while commits go on; only what they add meanwhile keeps them
+    /// waiting. What fails here is tried again when the log has grown once more.
+    fn checkpoint(&self) {
+        let bulk = |tables: &Connection| tables.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let _ = self.tables().ask(bulk);
+        let _ = self.writer.lock().checkpoint();
     }
 
     /// How many batches were committed so far.
