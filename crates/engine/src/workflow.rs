@@ -33,6 +33,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod timeout;
+mod time_skipping;
 mod timer;
 pub mod update;
 mod volatile;

@@ -141,6 +141,9 @@ pub(crate) struct StartDev {
     /// File that keeps the state; without one it is kept in memory and lost at the end.
     #[arg(long, short = 'f')]
     pub(crate) db_filename: Option<PathBuf>,
+    /// Skip time for tests: clients unlock and lock the clock with the TestService.
+    #[arg(long)]
+    pub(crate) time_skipping: bool,
     /// How much is logged.
     #[arg(long, value_enum, default_value = "warn", ignore_case = true)]
     pub(crate) log_level: LogLevel,

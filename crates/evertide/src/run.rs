@@ -3,7 +3,7 @@
 use crate::cli::{Command, Common, LogFormat, LogLevel, Start, StartDev, TestServer};
 use crate::{banner, health, logging};
 use anyhow::Context;
-use evertide_server::{Server, ServerBuilder};
+use evertide_server::{Server, ServerBuilder, TimeSkipping};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +29,7 @@ async fn start_dev(options: StartDev) -> anyhow::Result<()> {
         Some(path) => builder.db_file(path),
         None => builder,
     };
+    let builder = if options.time_skipping { builder.time_skipping(TimeSkipping::Locked) } else { builder };
     serve(builder, address, options.db_filename.as_deref()).await
 }
 
@@ -44,10 +45,9 @@ async fn start(options: Start) -> anyhow::Result<()> {
 
 async fn test_server(options: &TestServer) -> anyhow::Result<()> {
     logging::start(LogLevel::Warn, LogFormat::Text);
-    if options.enable_time_skipping {
-        tracing::warn!("time skipping is not built yet; the clock runs as the machine's");
-    }
-    serve(Server::builder(), (Ipv4Addr::UNSPECIFIED, options.port).into(), None).await
+    let begin = if options.enable_time_skipping { TimeSkipping::Unlocked } else { TimeSkipping::Locked };
+    let builder = Server::builder().time_skipping(begin);
+    serve(builder, (Ipv4Addr::UNSPECIFIED, options.port).into(), None).await
 }
 
 /// What both kinds of server have in common.

@@ -1,6 +1,7 @@
 //! Where the shell gets the time from.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Nanoseconds since the Unix epoch. Never goes back.
     fn now_ns(&self) -> i64;
+
+    /// As [`Self::now_ns`] without any jumps: the time that workers and connections live in.
+    fn world_ns(&self) -> i64 {
+        self.now_ns()
+    }
 
     /// How long a thread may sleep until this clock reaches `due_ns`, if nothing moves the clock meanwhile.
     fn sleep_until(&self, due_ns: i64) -> Duration {
@@ -24,9 +30,7 @@ pub struct SystemClock {
 
 impl Clock for SystemClock {
     fn now_ns(&self) -> i64 {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ns = i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX);
         now_ns.max(self.newest_ns.fetch_max(now_ns, Ordering::Relaxed))
     }
@@ -42,9 +46,7 @@ impl ManualClock {
     /// A clock that shows `now_ns`.
     #[must_use]
     pub fn at(now_ns: i64) -> Self {
-        Self {
-            now_ns: AtomicI64::new(now_ns),
-        }
+        Self { now_ns: AtomicI64::new(now_ns) }
     }
 
     /// Moves the clock on.
@@ -61,5 +63,35 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ns(&self) -> i64 {
         self.now_ns.load(Ordering::Relaxed)
+    }
+}
+
+/// A clock that goes with another and jumps ahead of it.
+#[derive(Debug)]
+pub struct SkippingClock {
+    world: Arc<dyn Clock>,
+    ahead_ns: AtomicI64,
+}
+
+impl SkippingClock {
+    /// A clock that shows what `world` shows, until it jumps.
+    #[must_use]
+    pub fn over(world: Arc<dyn Clock>) -> Self {
+        Self { world, ahead_ns: AtomicI64::new(0) }
+    }
+
+    /// Jumps ahead.
+    pub(crate) fn jump_ns(&self, by_ns: i64) {
+        self.ahead_ns.fetch_add(by_ns.max(0), Ordering::AcqRel);
+    }
+}
+
+impl Clock for SkippingClock {
+    fn now_ns(&self) -> i64 {
+        self.world.now_ns().saturating_add(self.ahead_ns.load(Ordering::Acquire))
+    }
+
+    fn world_ns(&self) -> i64 {
+        self.world.world_ns()
     }
 }

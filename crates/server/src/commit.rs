@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use prost::Message;
 
 use crate::shard::Release;
+use crate::time_skipping::Motion;
 
 /// How many commits go into one batch at most.
 const BATCH_COMMITS: usize = 1024;
@@ -53,6 +54,7 @@ pub(crate) struct CommitQueue {
     queue: Mutex<Queue>,
     changed: Condvar,
     durable: AtomicU64,
+    motion: Motion,
 }
 
 #[derive(Debug)]
@@ -66,10 +68,10 @@ struct Queue {
 }
 
 impl CommitQueue {
-    pub(crate) fn new(next_task_id: i64) -> Self {
+    pub(crate) fn new(next_task_id: i64, motion: Motion) -> Self {
         let queue =
             Queue { commits: VecDeque::new(), next_ticket: 1, next_task_id, void_rows: Vec::new(), closed: false };
-        Self { queue: Mutex::new(queue), changed: Condvar::new(), durable: AtomicU64::new(0) }
+        Self { queue: Mutex::new(queue), changed: Condvar::new(), durable: AtomicU64::new(0), motion }
     }
 
     /// Appends a decision and returns its ticket. The tasks in it get their ids here, so that ids ascend in the order
@@ -92,6 +94,7 @@ impl CommitQueue {
             run.backlog.append(&mut rows);
         }
         debug_assert!(rows.is_empty(), "a task that needs a row comes with a write of its run");
+        self.motion.begin();
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
         queue.commits.push_back(Commit { ticket, writes, release });

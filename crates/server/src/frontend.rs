@@ -17,6 +17,7 @@ mod start;
 mod status;
 mod system;
 mod task_queue;
+mod test_service;
 mod update;
 mod validate;
 mod visibility;

@@ -22,8 +22,9 @@ mod seed;
 pub mod server;
 pub mod shard;
 mod shell;
+mod time_skipping;
 mod timers;
 mod visibility;
 mod work;
 
-pub use server::{RunningServer, Server, ServerBuilder, StartError};
+pub use server::{RunningServer, Server, ServerBuilder, StartError, TimeSkipping};

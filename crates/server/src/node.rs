@@ -8,6 +8,7 @@ mod polling;
 mod reading;
 mod reset;
 mod threads;
+mod time_skipping;
 
 pub use polling::{Asked, OpenPoll, Polled};
 
@@ -55,6 +56,9 @@ pub struct NodeOptions {
     pub cache_bytes: usize,
     /// How many threads do what waits for the store; 0 for a node that is driven by steps.
     pub threads: usize,
+    /// For tests: time jumps to the next thing that is due when nothing else is to be done, unless it is locked; and how
+    /// often it is locked at first.
+    pub time_locks: Option<usize>,
 }
 
 impl Default for NodeOptions {
@@ -67,6 +71,7 @@ impl Default for NodeOptions {
             retention_ns: 24 * 3600 * 1_000_000_000,
             cache_bytes: CACHE_BYTES,
             threads: WORKERS,
+            time_locks: None,
         }
     }
 }
@@ -87,7 +92,12 @@ impl Node {
     /// The store cannot be read, or the namespaces that are missing cannot be made.
     pub fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: NodeOptions) -> Result<Self, StoreError> {
         let seed = options.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let shell_options = ShellOptions { seed, limits: options.limits, cache_bytes: options.cache_bytes };
+        let shell_options = ShellOptions {
+            seed,
+            limits: options.limits,
+            cache_bytes: options.cache_bytes,
+            time_locks: options.time_locks,
+        };
         let shell = Arc::new(Shell::open(store, clock, shell_options)?);
         for name in &options.namespaces {
             make_namespace(&shell, name, &options.search_attributes, options.retention_ns)?;
@@ -158,7 +168,10 @@ impl Node {
     /// What is known of a task queue.
     #[must_use]
     pub fn describe_queue(&self, namespace_id: &str, name: &str, kind: QueueKind) -> QueueDescription {
-        self.shell.matching.describe(&kind.key(namespace_id, name), self.now_ns())
+        let world_ns = self.shell.clock.world_ns();
+        let mut found = self.shell.matching.describe(&kind.key(namespace_id, name), world_ns);
+        found.polled_later_by(self.now_ns() - world_ns);
+        found
     }
 
     /// A worker goes away: its polls end, and its sticky queue is used no more.
@@ -169,7 +182,9 @@ impl Node {
     /// A worker answers a query that was sent to it by itself. Whether anybody was still waiting for it.
     #[must_use]
     pub fn answer_query(&self, query_id: &str, answer: QueryAnswer) -> bool {
-        self.shell.queries.answer(query_id, answer)
+        let waited = self.shell.queries.answer(query_id, answer);
+        self.shell.skip_time();
+        waited
     }
 
     // -- namespaces ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,11 @@ impl Queries {
         self.waiting.lock().remove(query_id);
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.lock().is_empty()
+    }
+
     /// A worker answers. Whether anybody was still waiting.
     pub(crate) fn answer(&self, query_id: &str, answer: QueryAnswer) -> bool {
         let waiting = self.waiting.lock().remove(query_id);

@@ -94,6 +94,16 @@ pub struct ServerBuilder {
     limits: Limits,
     listen: Option<SocketAddr>,
     retention_ns: i64,
+    time_locks: Option<usize>,
+}
+
+/// Whether a server that skips time begins with its clock locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSkipping {
+    /// Time goes at the world's pace until a client unlocks it, as clients of test servers expect.
+    Locked,
+    /// Time jumps from the start whenever nothing is to be done.
+    Unlocked,
 }
 
 /// A server that can be built: see [`Server::builder`].
@@ -112,6 +122,7 @@ impl Server {
             limits: Limits::default(),
             listen: None,
             retention_ns: RETENTION_NS,
+            time_locks: None,
         }
     }
 }
@@ -169,6 +180,17 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes a server for tests, whose time jumps to the next thing that is due when nothing else is to be done. It begins
+    /// with the time of the clock, whatever it has stored.
+    #[must_use]
+    pub fn time_skipping(mut self, begin: TimeSkipping) -> Self {
+        self.time_locks = Some(match begin {
+            TimeSkipping::Locked => 1,
+            TimeSkipping::Unlocked => 0,
+        });
+        self
+    }
+
     /// Serves on this address. Port 0 takes a free one: see [`RunningServer::local_addr`].
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
@@ -191,6 +213,7 @@ impl ServerBuilder {
             namespaces: self.namespaces,
             search_attributes: attributes,
             retention_ns: self.retention_ns,
+            time_locks: self.time_locks,
             ..NodeOptions::default()
         };
         let node = Node::open(store, self.clock, options)?;

@@ -12,7 +12,7 @@ use evertide_engine::Limits;
 use evertide_store::{Filter, ListQuery, RunIdentity, RunKey, Store, StoreError};
 use parking_lot::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SkippingClock};
 use crate::commit::{CommitQueue, Group};
 use crate::fault::{Failure, Fault};
 use crate::hash::slot_of;
@@ -22,6 +22,7 @@ use crate::queries::Queries;
 use crate::registry::{NamespaceRecord, NamespaceRegistry};
 use crate::seed::Seeds;
 use crate::shard::{Answer, Ask, Chain, ChainKey, Job, Release, Respond, RunRef, Shard, start_request, store_fault};
+use crate::time_skipping::{Motion, TimeSkipping};
 use crate::timers::{REFILL_ROWS, Timers};
 use crate::work::{Work, WorkQueue};
 use evertide_engine::workflow::{ChainRequest, Delivery, DeliveryResult, Message, Reply, Request};
@@ -41,6 +42,8 @@ pub(crate) struct ShellOptions {
     pub(crate) limits: Limits,
     /// How much memory executions may take, about.
     pub(crate) cache_bytes: usize,
+    /// Whether time jumps, and then how often it is locked at first.
+    pub(crate) time_locks: Option<usize>,
 }
 
 /// Everything the server does, without threads.
@@ -56,6 +59,8 @@ pub(crate) struct Shell {
     pub(crate) work: WorkQueue,
     pub(crate) queries: Queries,
     pub(crate) metrics: Metrics,
+    pub(crate) motion: Motion,
+    pub(crate) time_skipping: Option<TimeSkipping>,
     shards: Vec<Mutex<Shard>>,
     next_run_key: AtomicI64,
     next_poll_id: AtomicU64,
@@ -75,16 +80,21 @@ impl Shell {
         options: ShellOptions,
     ) -> Result<Self, StoreError> {
         let open_state = store.open_state()?;
+        let skipping = options.time_locks.map(|locks| (Arc::new(SkippingClock::over(clock.clone())), locks));
+        let clock = skipping.as_ref().map_or(clock, |(skipping, _)| skipping.clone());
+        let motion = if skipping.is_some() { Motion::counted() } else { Motion::default() };
         let shell = Self {
             namespaces: NamespaceRegistry::open(&*store)?,
             limits: options.limits,
             seeds: Seeds::new(options.seed),
-            commits: CommitQueue::new(open_state.next_task_id),
+            commits: CommitQueue::new(open_state.next_task_id, motion.clone()),
             matching: Matching::new(),
             timers: Timers::new(clock.now_ns()),
-            work: WorkQueue::default(),
+            work: WorkQueue::new(motion.clone()),
             queries: Queries::default(),
             metrics: Metrics::default(),
+            motion,
+            time_skipping: skipping.map(|(clock, locks)| TimeSkipping::new(clock, locks)),
             shards: (0..SHARDS).map(|_| Mutex::new(Shard::new(options.cache_bytes / SHARDS))).collect(),
             next_run_key: AtomicI64::new(open_state.next_run_key),
             next_poll_id: AtomicU64::new(1),
@@ -136,6 +146,7 @@ impl Shell {
 
     fn commit(&self, group: Group) {
         let Group { batch, releases, last_ticket } = group;
+        let _until_released = self.moved(releases.len());
         self.metrics.note_batch(&batch);
         let committed = if batch.writes.is_empty() {
             Ok(())
@@ -172,6 +183,7 @@ impl Shell {
         let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
         let (queued, last_ticket) = self.commits.drain();
         let chains: Vec<Chain> = shards.iter_mut().flat_map(|shard| shard.take_all()).collect();
+        let _until_failed = self.moved(queued.len());
         self.commits.settle(last_ticket);
         drop(shards);
         releases.extend(queued);
@@ -188,6 +200,7 @@ impl Shell {
 
     /// Does one thing.
     pub(crate) fn perform(&self, work: Work) {
+        let _until_done = self.moved(1);
         match work {
             Work::Load { key, want, mark } => self.load(&key, &want, mark),
             Work::Unblock { key, mark } => self.unblock(&key, mark),
@@ -207,6 +220,12 @@ impl Shell {
 
     /// Looks at what is due. Whether anything was.
     pub(crate) fn timer_step(&self) -> bool {
+        let _until_fired = self.moving();
+        self.fire_due()
+    }
+
+    pub(crate) fn fire_due(&self) -> bool {
+        self.wake_sleepers();
         let due = self.timers.take_due(self.clock.now_ns());
         let any = !due.is_empty();
         for work in due {
@@ -473,7 +492,7 @@ impl Shell {
 
     /// Removes runs whose retention is over and those of deleted namespaces, and forgets queues that nobody uses.
     fn sweep(&self) {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.clock.world_ns(); // Workers poll, and people look at what has ended, at the world's pace.
         self.matching.forget_idle(now_ns);
         let mut more = false;
         for record in self.namespaces.records() {
@@ -490,7 +509,7 @@ impl Shell {
             }
         }
         if more {
-            self.timers.retry(now_ns, Work::Sweep);
+            self.timers.retry(self.clock.now_ns(), Work::Sweep);
         }
     }
 

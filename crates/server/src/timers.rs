@@ -134,6 +134,24 @@ impl Timers {
         self.inner.lock().next_due_ns()
     }
 
+    /// When the next run is due, as far as the clock may jump; none if the store must be read first.
+    pub(crate) fn next_run_due_ns(&self) -> Option<i64> {
+        let window = self.inner.lock();
+        let first_ns = window.due.first().map(|(at_ns, _)| *at_ns);
+        let unknown = window.refilling || (first_ns.is_none() && window.reaches_ns != i64::MAX);
+        (!unknown).then(|| first_ns.unwrap_or(i64::MAX).min(window.reaches_ns))
+    }
+
+    /// The clock has jumped. What waits for the world's time comes no sooner for it; all else is looked at.
+    pub(crate) fn leave_behind(&self, by_ns: i64) {
+        let mut window = self.inner.lock();
+        window.next_sweep_ns = window.next_sweep_ns.saturating_add(by_ns);
+        let retries = std::mem::take(&mut window.retries);
+        window.retries = retries.into_iter().map(|((at_ns, n), work)| ((at_ns.saturating_add(by_ns), n), work)).collect();
+        drop(window);
+        self.changed.notify_all();
+    }
+
     /// Sleeps until something may be due. Whether to go on.
     pub(crate) fn wait(&self, sleep_until: impl Fn(i64) -> Duration) -> bool {
         let mut window = self.inner.lock();
@@ -149,6 +167,7 @@ impl Timers {
 
     /// The clock was moved, or something else calls for a look.
     pub(crate) fn poke(&self) {
+        drop(self.inner.lock()); // Whoever has just read the clock waits by now, and hears of it.
         self.changed.notify_all();
     }
 

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::matching::Waiting;
 use crate::shard::{ChainKey, Job, RunRef, Want};
 use crate::shell::Shell;
+use crate::time_skipping::Motion;
 
 /// One thing to do.
 pub(crate) enum Work {
@@ -62,6 +63,7 @@ impl fmt::Debug for Work {
 pub(crate) struct WorkQueue {
     inner: Mutex<Pending>,
     changed: Condvar,
+    motion: Motion,
 }
 
 #[derive(Debug, Default)]
@@ -71,11 +73,16 @@ struct Pending {
 }
 
 impl WorkQueue {
+    pub(crate) fn new(motion: Motion) -> Self {
+        Self { motion, ..Self::default() }
+    }
+
     pub(crate) fn push(&self, work: Work) {
         let mut pending = self.inner.lock();
         if pending.closed {
             return; // Dropping the work tells whoever waits for it that the server has stopped.
         }
+        self.motion.begin();
         pending.work.push_back(work);
         drop(pending);
         self.changed.notify_one();

@@ -6,8 +6,8 @@ use crate::frontend::{Call, Frontend, Outcome, status};
 use evertide_engine::Rejection;
 use evertide_proto::operatorservice::operator_service_server::OperatorService;
 use evertide_proto::operatorservice::*;
-use evertide_proto::testservice::GetCurrentTimeResponse;
 use evertide_proto::testservice::test_service_server::TestService;
+use evertide_proto::testservice::*;
 use evertide_proto::workflowservice::workflow_service_server::WorkflowService;
 use evertide_proto::workflowservice::*;
 use tonic::{Request, Response, Status};
@@ -146,7 +146,35 @@ service! {
 #[tonic::async_trait]
 impl TestService for Frontend {
     async fn get_current_time(&self, _request: Request<()>) -> Result<Response<GetCurrentTimeResponse>, Status> {
-        let time = evertide_engine::env::timestamp(self.node.now_ns());
-        Ok(Response::new(GetCurrentTimeResponse { time: Some(time) }))
+        Ok(Response::new(Frontend::get_current_time(self)))
+    }
+
+    async fn lock_time_skipping(
+        &self,
+        _request: Request<LockTimeSkippingRequest>,
+    ) -> Result<Response<LockTimeSkippingResponse>, Status> {
+        answer(Frontend::lock_time_skipping(self).map(|()| LockTimeSkippingResponse {}))
+    }
+
+    async fn unlock_time_skipping(
+        &self,
+        _request: Request<UnlockTimeSkippingRequest>,
+    ) -> Result<Response<UnlockTimeSkippingResponse>, Status> {
+        answer(Frontend::unlock_time_skipping(self).map(|()| UnlockTimeSkippingResponse {}))
+    }
+
+    async fn sleep(&self, request: Request<SleepRequest>) -> Result<Response<SleepResponse>, Status> {
+        answer(Frontend::sleep(self, request.into_inner(), false).await.map(|()| SleepResponse {}))
+    }
+
+    async fn sleep_until(&self, request: Request<SleepUntilRequest>) -> Result<Response<SleepResponse>, Status> {
+        answer(Frontend::sleep_until(self, request.into_inner()).await.map(|()| SleepResponse {}))
+    }
+
+    async fn unlock_time_skipping_with_sleep(
+        &self,
+        request: Request<SleepRequest>,
+    ) -> Result<Response<SleepResponse>, Status> {
+        answer(Frontend::sleep(self, request.into_inner(), true).await.map(|()| SleepResponse {}))
     }
 }

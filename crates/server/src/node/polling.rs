@@ -48,7 +48,7 @@ pub enum Asked {
 impl Shell {
     /// A poll joins its queue; its end comes through the channel in `waiting`.
     fn poll(&self, key: &QueueKey, waiting: Waiting) {
-        let (found, wants_refill) = self.matching.poll(key, waiting, self.clock.now_ns());
+        let (found, wants_refill) = self.matching.poll(key, waiting, self.clock.world_ns());
         if wants_refill {
             self.work.push(Work::Refill(key.clone()));
         }
@@ -119,6 +119,7 @@ impl Drop for QueryGuard {
     fn drop(&mut self) {
         self.shell.matching.withdraw(&self.key, &self.query_id);
         self.shell.queries.forget(&self.query_id);
+        self.shell.skip_time();
     }
 }
 
@@ -160,6 +161,15 @@ impl Node {
             PollEnd::Activity(task) => Ok(Polled::Activity(task)),
             PollEnd::Workflow(_) | PollEnd::Query(_) | PollEnd::Empty => Ok(Polled::Empty),
         }
+    }
+
+    /// Waits for a Nexus task, at most until then; there are none yet.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn poll_nexus_task(&self, poll: Poll, until: Instant) -> Result<Polled, Failure> {
+        self.poll(QueueKind::Nexus, poll, until).await?;
+        Ok(Polled::Empty)
     }
 
     async fn poll(&self, kind: QueueKind, poll: Poll, until: Instant) -> Result<PollEnd, Failure> {
@@ -222,7 +232,7 @@ impl Node {
         until: Instant,
     ) -> Asked {
         let key = QueueKind::Workflow.key(&run.namespace_id, &queue.name);
-        let since_ns = self.now_ns() - STICKY_ATTENDED_NS;
+        let since_ns = self.shell.clock.world_ns() - STICKY_ATTENDED_NS;
         if queue.is_sticky() && !self.shell.matching.is_attended(&key, since_ns) {
             return Asked::Unattended;
         }

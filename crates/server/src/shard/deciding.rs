@@ -60,6 +60,7 @@ impl Shell {
 
     /// Decides a request whose execution is in memory, and queues or releases what came of it.
     fn carry_out(&self, mut shard: MutexGuard<'_, Shard>, job: Job) {
+        let _until_queued = self.moving();
         let Job { key, ask, respond } = job;
         let mut step = Step::new(self);
         if let Respond::Poll { queue, task, .. } = &respond
@@ -299,6 +300,7 @@ fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step
     if chain.current == Current::Run(run_id.clone()) {
         chain.current = Current::Nobody;
     }
+    step.forget_holder(entry.run_key);
     step.writes.push(Write::DeleteRun { run_key: entry.run_key });
     step.release.timers.push((entry.run_key, entry.run.clone(), 0));
     for watcher in entry.history_watchers {

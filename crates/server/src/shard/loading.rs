@@ -110,6 +110,7 @@ impl Shell {
 
     /// A run comes back into memory: what it had set off when it left is set off again.
     fn resume(&self, entry: &Entry) {
+        self.note_holder(entry);
         for id in entry.exec.state.outbox.keys() {
             if let Some(delivery) = entry.exec.delivery(*id) {
                 let delivery = Box::new(delivery);

@@ -122,6 +122,11 @@ impl<'s> Step<'s> {
         created
     }
 
+    /// A run that is removed keeps no clock from jumping.
+    pub(crate) fn forget_holder(&self, run_key: RunKey) {
+        self.shell.set_holder(run_key, false);
+    }
+
     fn absorb_new(&mut self, new: NewRun, created: &mut Vec<Entry>) {
         let info = &new.exec.state.info;
         let run = Arc::new(RunRef {
@@ -218,6 +223,7 @@ impl<'s> Step<'s> {
 
     /// Finds out when the run is to be looked at next, for the store and for the timers.
     fn set_wake(&mut self, entry: &mut Entry, write: &mut RunWrite) {
+        self.shell.note_holder(entry);
         let state = &entry.exec.state;
         // A speculative task is volatile, and so is its timeout.
         let speculative = entry.exec.volatile.speculative.is_some();
@@ -258,7 +264,7 @@ impl<'s> Step<'s> {
     ) -> Vec<Dispatch> {
         let (key, row, durable) = task_of(entry, dispatch, self.around.now_ns);
         if !row.normal_name.is_empty()
-            && !self.shell.matching.is_attended(&key, self.around.now_ns - STICKY_ATTENDED_NS)
+            && !self.shell.matching.is_attended(&key, self.shell.clock.world_ns() - STICKY_ATTENDED_NS)
         {
             let give_up = Request::GiveUpSticky { queue: key.name.clone() };
             let (more, _) = decide(give_up, &mut entry.exec, &mut self.around.env());

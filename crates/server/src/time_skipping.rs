@@ -1,0 +1,308 @@
+//! A server whose time jumps: for tests of workflows that wait for weeks.
+//!
+//! The clock goes at the world's pace while anybody holds it: by a lock, by an execution that has something to do
+//! ([`Execution::holds_time`](evertide_engine::workflow::Execution::holds_time)), by a query at a worker, or because
+//! something is under way inside the server. Once nobody does, it jumps to the next thing that is due. That is all there
+//! is to it: everything else in the server asks the same clock as always, and what is due fires as it always does.
+//!
+//! "Under way" is counted in [`Motion`]: from when a request is taken up until everything that it set off inside the
+//! server has come to an end. A jump is decided under the lock of the ledger, and whoever sets something in motion from
+//! outside passes that lock, so nothing is ever decided by the time before a jump and kept after it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use evertide_engine::Rejection;
+use evertide_store::RunKey;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::clock::SkippingClock;
+use crate::hash::FixedMap;
+use crate::shard::Entry;
+use crate::shell::Shell;
+
+/// The first day of the year 2200, which no clock jumps past: the times of the protocol end not long after.
+const LAST_NS: i64 = 7_258_118_400 * 1_000_000_000;
+
+/// Counts what is under way inside the server; without time skipping it counts nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Motion(Option<Arc<AtomicUsize>>);
+
+impl Motion {
+    pub(crate) fn counted() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// One thing more is under way.
+    pub(crate) fn begin(&self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// So many things have ended. Whether nothing is under way any more.
+    fn end(&self, ended: usize) -> bool {
+        self.0.as_ref().is_some_and(|count| count.fetch_sub(ended, Ordering::AcqRel) == ended)
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.as_ref().is_none_or(|count| count.load(Ordering::Acquire) == 0)
+    }
+}
+
+/// Something under way, until it is dropped: then the clock may be free to jump.
+#[derive(Debug)]
+pub(crate) struct Moving<'s> {
+    shell: &'s Shell,
+    count: usize,
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if self.shell.motion.end(self.count) {
+            self.shell.skip_time();
+        }
+    }
+}
+
+/// The clock that jumps, and who keeps it from jumping.
+#[derive(Debug)]
+pub(crate) struct TimeSkipping {
+    pub(crate) clock: Arc<SkippingClock>,
+    ledger: Mutex<Ledger>,
+    /// When the next sleeper wakes, for the timer's thread, which must not wait for the ledger.
+    next_sleeper_ns: AtomicI64,
+}
+
+#[derive(Debug)]
+struct Ledger {
+    /// How often time was locked and not unlocked.
+    locks: usize,
+    /// Executions that hold the time.
+    holders: FixedMap<RunKey, ()>,
+    /// Who sleeps, by when they wake.
+    sleepers: BTreeMap<(i64, u64), Sleeper>,
+    next_sleeper: u64,
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    woken: oneshot::Sender<()>,
+    /// Takes a lock at the very point at which it wakes.
+    locks: bool,
+}
+
+impl TimeSkipping {
+    pub(crate) fn new(clock: Arc<SkippingClock>, locks: usize) -> Self {
+        let ledger =
+            Ledger { locks, holders: FixedMap::default(), sleepers: BTreeMap::new(), next_sleeper: 0 };
+        Self { clock, ledger: Mutex::new(ledger), next_sleeper_ns: AtomicI64::new(i64::MAX) }
+    }
+
+    fn note_next_sleeper(&self, ledger: &Ledger) {
+        let next_ns = ledger.sleepers.keys().next().map_or(i64::MAX, |(at_ns, _)| *at_ns);
+        self.next_sleeper_ns.store(next_ns, Ordering::Release);
+    }
+
+    /// Wakes whoever has slept long enough.
+    fn wake_sleepers(&self, ledger: &mut Ledger, now_ns: i64) {
+        while let Some(first) = ledger.sleepers.first_entry()
+            && first.key().0 <= now_ns
+        {
+            let sleeper = first.remove();
+            ledger.locks += usize::from(sleeper.locks);
+            // Who has gone has taken his sleeper out, unless he went this moment.
+            let _ = sleeper.woken.send(());
+        }
+        self.note_next_sleeper(ledger);
+    }
+}
+
+impl Shell {
+    /// Something begins that was not set off by anything under way. Everything that looks at the clock in the course of
+    /// it sees the time after any jump.
+    pub(crate) fn moving(&self) -> Moving<'_> {
+        if let Some(skipping) = &self.time_skipping {
+            let ledger = skipping.ledger.lock();
+            self.motion.begin();
+            drop(ledger);
+        }
+        Moving { shell: self, count: 1 }
+    }
+
+    /// So many things that are under way end when this is dropped.
+    pub(crate) fn moved(&self, count: usize) -> Moving<'_> {
+        Moving { shell: self, count }
+    }
+
+    /// An execution was decided upon, or read from the store.
+    pub(crate) fn note_holder(&self, entry: &Entry) {
+        self.set_holder(entry.run_key, self.time_skipping.is_some() && entry.exec.holds_time());
+    }
+
+    /// An execution holds the time from now on, or does not.
+    pub(crate) fn set_holder(&self, run_key: RunKey, holds: bool) {
+        let Some(skipping) = &self.time_skipping else { return };
+        let mut ledger = skipping.ledger.lock();
+        if holds {
+            ledger.holders.insert(run_key, ());
+        } else {
+            ledger.holders.remove(&run_key);
+        }
+    }
+
+    /// When the next sleeper wakes; the far future if nobody sleeps.
+    pub(crate) fn next_sleeper_ns(&self) -> i64 {
+        self.time_skipping.as_ref().map_or(i64::MAX, |s| s.next_sleeper_ns.load(Ordering::Acquire))
+    }
+
+    /// Wakes whoever has slept long enough.
+    pub(crate) fn wake_sleepers(&self) {
+        let Some(skipping) = &self.time_skipping else { return };
+        let now_ns = self.clock.now_ns();
+        if skipping.next_sleeper_ns.load(Ordering::Acquire) <= now_ns {
+            skipping.wake_sleepers(&mut skipping.ledger.lock(), now_ns);
+        }
+    }
+
+    /// Lets the clock jump to the next thing that is due, if nobody holds it. What is due then fires.
+    pub(crate) fn skip_time(&self) {
+        while self.jump() {
+            self.fire_due();
+            if !self.motion.end(1) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the clock has jumped; then something is under way: to fire what is due.
+    fn jump(&self) -> bool {
+        let Some(skipping) = &self.time_skipping else { return false };
+        let mut ledger = skipping.ledger.lock();
+        let held = ledger.locks > 0 || !ledger.holders.is_empty();
+        if held || !self.motion.is_none() || !self.queries.is_empty() {
+            return false;
+        }
+        let Some(run_due_ns) = self.timers.next_run_due_ns() else { return false };
+        let sleeper_ns = skipping.next_sleeper_ns.load(Ordering::Acquire);
+        let point_ns = run_due_ns.min(sleeper_ns);
+        let by_ns = point_ns.saturating_sub(self.clock.now_ns());
+        if by_ns <= 0 || point_ns > LAST_NS {
+            return false; // What is due already fires by itself.
+        }
+        self.motion.begin();
+        skipping.clock.jump_ns(by_ns);
+        self.timers.leave_behind(by_ns);
+        skipping.wake_sleepers(&mut ledger, point_ns);
+        true
+    }
+
+    // -- what clients ask ----------------------------------------------------------------------------------------------
+
+    fn skipping(&self) -> Result<&TimeSkipping, Rejection> {
+        self.time_skipping.as_ref().ok_or_else(|| {
+            Rejection::unimplemented(
+                "this server does not skip time; start it as a test server (`evertide PORT`) or with time skipping",
+            )
+        })
+    }
+
+    /// Locks time once more.
+    pub(crate) fn lock_time(&self) -> Result<(), Rejection> {
+        self.skipping()?.ledger.lock().locks += 1;
+        Ok(())
+    }
+
+    /// Takes one lock away.
+    pub(crate) fn unlock_time(&self) -> Result<(), Rejection> {
+        let mut ledger = self.skipping()?.ledger.lock();
+        unlock(&mut ledger)?;
+        drop(ledger);
+        self.skip_time();
+        Ok(())
+    }
+
+    /// Somebody sleeps for a while, or until a time. With `unlock` one lock is taken away until he wakes or goes. None if
+    /// the time has come already.
+    pub(crate) fn sleep(self: &Arc<Self>, until: Until, unlock_meanwhile: bool) -> Result<Option<Sleep>, Rejection> {
+        let skipping = self.skipping()?;
+        let mut ledger = skipping.ledger.lock();
+        let now_ns = self.clock.now_ns();
+        let at_ns = match until {
+            Until::Time(at_ns) => at_ns,
+            Until::After(length_ns) => now_ns.saturating_add(length_ns),
+        };
+        if at_ns <= now_ns {
+            return Ok(None);
+        }
+        if at_ns > LAST_NS {
+            return Err(Rejection::invalid("the time to wake is after the year 2199, to which no clock goes here"));
+        }
+        if unlock_meanwhile {
+            unlock(&mut ledger)?;
+        }
+        let (woken, wakes) = oneshot::channel();
+        let key = (at_ns, ledger.next_sleeper);
+        ledger.next_sleeper += 1;
+        ledger.sleepers.insert(key, Sleeper { woken, locks: unlock_meanwhile });
+        skipping.note_next_sleeper(&ledger);
+        drop(ledger);
+        self.timers.poke();
+        self.skip_time();
+        Ok(Some(Sleep { bed: Bed { shell: self.clone(), key }, wakes }))
+    }
+}
+
+fn unlock(ledger: &mut Ledger) -> Result<(), Rejection> {
+    let Some(left) = ledger.locks.checked_sub(1) else {
+        return Err(Rejection::precondition("time skipping is not locked: there is no lock to take away"));
+    };
+    ledger.locks = left;
+    Ok(())
+}
+
+/// How long somebody sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// So many nanoseconds.
+    After(i64),
+    /// Until that time, nanoseconds since the epoch.
+    Time(i64),
+}
+
+/// Somebody who sleeps until the clock is there. Dropping it ends the sleep, and gives the lock back that was taken away
+/// for it.
+#[derive(Debug)]
+pub(crate) struct Sleep {
+    bed: Bed,
+    wakes: oneshot::Receiver<()>,
+}
+
+impl Sleep {
+    /// Waits for the clock.
+    pub(crate) async fn wait(self) {
+        let Self { bed, wakes } = self;
+        // Without a sender the server is gone, and so is its time.
+        let _ = wakes.await;
+        drop(bed);
+    }
+}
+
+#[derive(Debug)]
+struct Bed {
+    shell: Arc<Shell>,
+    key: (i64, u64),
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let Some(skipping) = &self.shell.time_skipping else { return };
+        let mut ledger = skipping.ledger.lock();
+        if let Some(sleeper) = ledger.sleepers.remove(&self.key) {
+            ledger.locks += usize::from(sleeper.locks);
+            skipping.note_next_sleeper(&ledger);
+        }
+    }
+}
