@@ -20,6 +20,7 @@ mod draft;
 #[cfg(test)]
 mod examples;
 mod external_workflow;
+mod nexus_operation;
 mod options;
 mod outbox;
 #[cfg(test)]
@@ -32,8 +33,8 @@ mod start;
 mod state;
 #[cfg(test)]
 mod testing;
-mod timeout;
 mod time_skipping;
+mod timeout;
 mod timer;
 pub mod update;
 mod volatile;

@@ -25,7 +25,7 @@ use crate::shard::{Answer, Ask, Chain, ChainKey, Job, Release, Respond, RunRef, 
 use crate::time_skipping::{Motion, TimeSkipping};
 use crate::timers::{REFILL_ROWS, Timers};
 use crate::work::{Work, WorkQueue};
-use evertide_engine::workflow::{ChainRequest, Delivery, DeliveryResult, Message, Reply, Request};
+use evertide_engine::workflow::{ChainRequest, Delivery, DeliveryResult, Reply, Request};
 use evertide_engine::{Code, Detail};
 use evertide_store::QueueKey;
 
@@ -382,8 +382,8 @@ impl Shell {
     fn deliver(&self, source: Arc<RunRef>, id: i64, delivery: Delivery) {
         let key = ChainKey { namespace_id: delivery.namespace_id.clone(), workflow_id: delivery.workflow_id.clone() };
         let run_id = delivery.run_id.clone();
-        let ask = if matches!(delivery.message, Message::StartChild(_)) {
-            Ask::Chain(Box::new(ChainRequest::StartChild(Box::new(delivery))))
+        let ask = if delivery.message.may_make_a_run() {
+            Ask::Chain(Box::new(ChainRequest::Deliver(Box::new(delivery))))
         } else {
             Ask::Run { run_id, request: Box::new(Request::Deliver(Box::new(delivery))) }
         };
@@ -397,6 +397,10 @@ impl Shell {
             Ok(Answer { reply, .. }) => {
                 tracing::error!(?reply, "an execution did not say how it took a message");
                 DeliveryResult::NotFound
+            }
+            // The target is busy: a passing condition.
+            Err(Failure::Rejected(refusal)) if refusal.code == Code::ResourceExhausted => {
+                return self.deliver_later(source, id);
             }
             Err(Failure::Rejected(refusal)) => match (&refusal.code, &refusal.detail) {
                 (Code::AlreadyExists, _) | (_, Detail::AlreadyStarted { .. }) => DeliveryResult::ChildExists,

@@ -4,9 +4,9 @@
 use crate::env::Env;
 use crate::rejection::Rejection;
 use crate::workflow::draft::{Reply, Written};
-use crate::workflow::outbox::Delivery;
+use crate::workflow::outbox::{Delivery, Message};
 use crate::workflow::state::Execution;
-use crate::workflow::{child_workflow, reset, start, update};
+use crate::workflow::{child_workflow, nexus_operation, reset, start, update};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::{
     ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
@@ -22,8 +22,8 @@ pub enum ChainRequest {
     SignalWithStart(Box<SignalWithStartWorkflowExecutionRequest>),
     /// ExecuteMultiOperation: start and update in one.
     UpdateWithStart(Box<StartWorkflowExecutionRequest>, Box<UpdateWorkflowExecutionRequest>),
-    /// A parent's message: start a child ([`crate::workflow::Message::StartChild`]).
-    StartChild(Box<Delivery>),
+    /// A message of another execution that [may make a run](crate::workflow::Message::may_make_a_run).
+    Deliver(Box<Delivery>),
     /// ResetWorkflowExecution of a run whose events are given, all of them.
     Reset(Box<ResetWorkflowExecutionRequest>, Box<ResetBase>),
 }
@@ -73,7 +73,15 @@ pub fn decide_chain(
         ChainRequest::Start(r) => start::start(*r, current, env),
         ChainRequest::SignalWithStart(r) => start::signal_with_start(*r, current, env),
         ChainRequest::UpdateWithStart(s, u) => update::update_with_start(*s, *u, current, env),
-        ChainRequest::StartChild(d) => child_workflow::start_child(*d, current, env),
+        ChainRequest::Deliver(d) => deliver(*d, current, env),
         ChainRequest::Reset(r, base) => reset::reset(*r, *base, current, env),
+    }
+}
+
+fn deliver(delivery: Delivery, current: Option<&mut Execution>, env: &mut Env<'_>) -> Result<ChainOutcome, Rejection> {
+    match delivery.message {
+        Message::StartChild(_) => child_workflow::start_child(delivery, current, env),
+        Message::SignalWithStart(m) => nexus_operation::take_signal_with_start(m, current, env),
+        _ => Err(Rejection::invalid("this message is for a run, not for a workflow id")),
     }
 }

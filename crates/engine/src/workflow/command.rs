@@ -8,7 +8,8 @@ use crate::workflow::draft::{Decided, Draft};
 use crate::workflow::state::WorkflowTask;
 use crate::workflow::workflow_task::{self, Report, camel};
 use crate::workflow::{
-    activity, child_workflow, close, continue_as_new, external_workflow, search_attributes, timer, update,
+    activity, child_workflow, close, continue_as_new, external_workflow, nexus_operation, search_attributes, timer,
+    update,
 };
 use evertide_proto::command::Command;
 use evertide_proto::enums::{CommandType, WorkflowTaskFailedCause as Cause};
@@ -217,9 +218,8 @@ fn carry_out(draft: &mut Draft<'_, '_>, command: Command, completion: &mut Compl
         CommandType::UpsertWorkflowSearchAttributes => search_attributes::upsert_command(draft, command, id),
         CommandType::ModifyWorkflowProperties => search_attributes::modify_properties_command(draft, command, id),
         CommandType::ProtocolMessage => update::message_command(draft, command, completion),
-        CommandType::ScheduleNexusOperation | CommandType::RequestCancelNexusOperation => {
-            Err(BadCommand::task(Cause::FeatureDisabled, "Nexus operations are not available on this server."))
-        }
+        CommandType::ScheduleNexusOperation => nexus_operation::schedule_command(draft, command, id),
+        CommandType::RequestCancelNexusOperation => nexus_operation::cancel_command(draft, command, id),
         CommandType::Unspecified => Err(BadCommand::rpc(Rejection::invalid("unknown command type: Unspecified"))),
     }
 }

@@ -8,8 +8,8 @@ use crate::workflow::outbox::{Delivery, DeliveryResult, Message};
 use crate::workflow::state::Execution;
 use crate::workflow::workflow_task::StartTask;
 use crate::workflow::{
-    activity, child_workflow, close, command, describe, external_workflow, options, query, reset, signal, timeout,
-    update, workflow_task,
+    activity, child_workflow, close, command, describe, external_workflow, nexus_operation, options, query, reset,
+    signal, timeout, update, workflow_task,
 };
 use evertide_proto::workflowservice as ws;
 
@@ -127,8 +127,8 @@ fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {
 
 fn deliver(draft: &mut Draft<'_, '_>, delivery: Delivery) -> Decided {
     let result = match delivery.message.clone() {
-        Message::StartChild(_) => {
-            return Err(Rejection::invalid("a child is started by its workflow id, not its run"));
+        Message::StartChild(_) | Message::SignalWithStart(_) => {
+            return Err(Rejection::invalid("this message is for a workflow id, not for a run"));
         }
         Message::BeginChild(_) => child_workflow::begin(draft),
         Message::Signal(m) => external_workflow::take_signal(draft, &delivery, m),
@@ -149,6 +149,7 @@ fn delivered(draft: &mut Draft<'_, '_>, id: i64, result: DeliveryResult) -> Deci
         Message::StartChild(m) => child_workflow::start_answered(draft, m.initiated_event_id, &result),
         Message::Signal(m) => external_workflow::signal_answered(draft, m.initiated_event_id, &result),
         Message::Cancel(m) => external_workflow::cancel_answered(draft, m.initiated_event_id, &result),
+        Message::SignalWithStart(m) => nexus_operation::answered(draft, &m, result),
         Message::BeginChild(_) | Message::ChildClosed(_) | Message::ParentClosed(_) | Message::WasReset(_) => {}
     }
     Ok(Reply::Done)

@@ -151,7 +151,7 @@ pub(super) fn signal_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64
         return;
     };
     let cause = match result {
-        DeliveryResult::Taken | DeliveryResult::ChildStarted { .. } => {
+        DeliveryResult::Taken => {
             let attributes = ExternalWorkflowExecutionSignaledEventAttributes {
                 initiated_event_id,
                 namespace,
@@ -164,7 +164,7 @@ pub(super) fn signal_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64
         }
         DeliveryResult::NamespaceNotFound => SignalFailure::NamespaceNotFound,
         DeliveryResult::SignalLimit => SignalFailure::SignalCountLimitExceeded,
-        DeliveryResult::NotFound | DeliveryResult::ChildExists => SignalFailure::ExternalWorkflowExecutionNotFound,
+        _ => SignalFailure::ExternalWorkflowExecutionNotFound,
     };
     let attributes = SignalExternalWorkflowExecutionFailedEventAttributes {
         cause: cause.into(),
@@ -185,7 +185,7 @@ pub(super) fn cancel_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64
         return;
     };
     let cause = match result {
-        DeliveryResult::Taken | DeliveryResult::ChildStarted { .. } => {
+        DeliveryResult::Taken => {
             let attributes = ExternalWorkflowExecutionCancelRequestedEventAttributes {
                 initiated_event_id,
                 namespace,
@@ -196,9 +196,7 @@ pub(super) fn cancel_answered(draft: &mut Draft<'_, '_>, initiated_event_id: i64
             return workflow_task::schedule(draft);
         }
         DeliveryResult::NamespaceNotFound => CancelFailure::NamespaceNotFound,
-        DeliveryResult::NotFound | DeliveryResult::ChildExists | DeliveryResult::SignalLimit => {
-            CancelFailure::ExternalWorkflowExecutionNotFound
-        }
+        _ => CancelFailure::ExternalWorkflowExecutionNotFound,
     };
     // The control of the command is not echoed here, unlike in the answers to signals.
     let attributes = RequestCancelExternalWorkflowExecutionFailedEventAttributes {

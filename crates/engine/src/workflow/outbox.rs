@@ -13,13 +13,14 @@ mod tests;
 pub(super) mod world;
 
 use crate::workflow::state::{Execution, State};
-use evertide_proto::common::WorkflowExecution;
+use evertide_proto::common::{Link, WorkflowExecution};
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::history::{
     HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
     SignalExternalWorkflowExecutionInitiatedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 use evertide_proto::sdk::UserMetadata;
+use evertide_proto::workflowservice::SignalWithStartWorkflowExecutionRequest;
 
 /// A message in the outbox of a run.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -34,7 +35,7 @@ pub struct Outgoing {
     #[prost(string, tag = "3")]
     pub run_id: String,
     /// What to say.
-    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
     pub message: Option<Message>,
 }
 
@@ -62,6 +63,17 @@ pub enum Message {
     /// The run was reset to the sender.
     #[prost(message, tag = "10")]
     WasReset(WasReset),
+    /// Take a signal, and start for it if no run is open.
+    #[prost(message, tag = "11")]
+    SignalWithStart(SignalWithStart),
+}
+
+impl Message {
+    /// Whether the message is for the workflow id rather than for one of its runs, since it may make a run.
+    #[must_use]
+    pub fn may_make_a_run(&self) -> bool {
+        matches!(self, Self::StartChild(_) | Self::SignalWithStart(_))
+    }
 }
 
 /// Start the child of this initiated event; the rest is in the sender's pending child.
@@ -149,6 +161,17 @@ pub struct WasReset {
     pub point: i64,
 }
 
+/// An operation of a workflow: signal another one, and start it if it does not run.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct SignalWithStart {
+    /// Id of the event that scheduled the operation.
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    /// The request, with the operation's request id.
+    #[prost(message, optional, tag = "2")]
+    pub request: Option<SignalWithStartWorkflowExecutionRequest>,
+}
+
 /// A message with all that its target must know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -191,7 +214,7 @@ pub struct ChildStart {
 }
 
 /// How the target took a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum DeliveryResult {
     /// Taken, now or earlier.
     Taken,
@@ -208,6 +231,20 @@ pub enum DeliveryResult {
     NamespaceNotFound,
     /// The target takes no more signals.
     SignalLimit,
+    /// The target has the signal.
+    SignaledWithStart {
+        /// The run that has it.
+        run_id: String,
+        /// Whether it was started for that.
+        started: bool,
+        /// Where the signal is in its history.
+        signal_link: Option<Box<Link>>,
+    },
+    /// The target does not take the request.
+    Refused {
+        /// Why.
+        message: String,
+    },
 }
 
 impl Execution {

@@ -85,10 +85,10 @@ fn make(
     let mut exec = Execution::default();
     let mut draft = Draft::new(&mut exec, env);
     draft.record(Change::Created(creation(&base.exec.state, run_id, draft.now_ns())));
-    let copied = copy::copy(&mut draft, base, request)?;
+    let mut copied = copy::copy(&mut draft, base, request)?;
     set_expirations(&mut draft);
     remember_request(&mut draft, &request.request_id, copied.failed_event_id);
-    reapply::reapply(&mut draft, base, current, request);
+    reapply::reapply(&mut draft, &mut copied.operations, base, current, request);
     copied.send_again(&mut draft, &base.exec.state);
     if current.is_none_or(|current| current.state.info.run_id != base.exec.state.info.run_id) {
         send_was_reset(&mut draft, &base.exec.state, request.workflow_task_finish_event_id);
@@ -206,6 +206,7 @@ fn hand_over(draft: &mut Draft<'_, '_>, new_run_id: &str, point: i64) {
         Some(Message::StartChild(m)) => m.initiated_event_id < point,
         Some(Message::Signal(m)) => m.initiated_event_id < point,
         Some(Message::Cancel(m)) => m.initiated_event_id < point,
+        Some(Message::SignalWithStart(m)) => m.scheduled_event_id < point,
         _ => false,
     };
     let ids: Vec<_> = draft.state().outbox.iter().filter(|(_, out)| handed_over(out)).map(|(id, _)| *id).collect();

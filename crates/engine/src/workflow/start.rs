@@ -3,7 +3,7 @@
 mod checks;
 mod run;
 
-pub(super) use checks::{check_links, check_priority, check_task_queue, prepare};
+pub(super) use checks::{check_links, check_priority, check_task_queue, prepare, prepare_signal_with_start};
 pub(super) use run::{RunSeed, new_run, seed_of};
 
 use crate::env::Env;

@@ -141,10 +141,7 @@ pub(in crate::workflow) fn start_answered(draft: &mut Draft<'_, '_>, initiated_e
             send_begin(draft, &child, run_id);
         }
         DeliveryResult::NamespaceNotFound => write_failed(draft, initiated_event_id, Cause::NamespaceNotFound),
-        DeliveryResult::ChildExists
-        | DeliveryResult::Taken
-        | DeliveryResult::NotFound
-        | DeliveryResult::SignalLimit => write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists),
+        _ => write_failed(draft, initiated_event_id, Cause::WorkflowAlreadyExists),
     }
     workflow_task::schedule(draft);
 }

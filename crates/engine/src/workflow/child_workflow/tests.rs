@@ -216,7 +216,7 @@ fn a_child_that_ends_before_its_start_is_answered() {
     world.answer("p", token, vec![child("c")]).unwrap();
     let id = *world.state("p").outbox.keys().next().unwrap();
     let delivery = world.run("p").exec.delivery(id).unwrap();
-    world.chain("c", crate::workflow::ChainRequest::StartChild(Box::new(delivery))).unwrap();
+    world.chain("c", crate::workflow::ChainRequest::Deliver(Box::new(delivery))).unwrap();
     let request = evertide_proto::workflowservice::TerminateWorkflowExecutionRequest::default();
     world.decide("c", "", crate::workflow::Request::Terminate(Box::new(request))).unwrap();
     world.settle();

@@ -180,7 +180,9 @@ impl World {
         };
         let times = if self.repeats { 2 } else { 1 };
         let results: Vec<_> = (0..times).map(|_| self.deliver(delivery.clone())).collect();
-        let is_answered = matches!(delivery.message, Message::StartChild(_) | Message::Signal(_) | Message::Cancel(_));
+        let message_kind = &delivery.message;
+        let is_answered =
+            message_kind.may_make_a_run() || matches!(message_kind, Message::Signal(_) | Message::Cancel(_));
         let are_equal = results.iter().all(|r| *r == results[0]);
         assert!(are_equal || !is_answered, "a repeat was answered otherwise: {results:?}");
         for result in results {
@@ -192,8 +194,8 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery) -> DeliveryResult {
         let (id, run_id) = (delivery.workflow_id.clone(), delivery.run_id.clone());
-        let reply = if matches!(delivery.message, Message::StartChild(_)) {
-            self.chain(&id, ChainRequest::StartChild(Box::new(delivery)))
+        let reply = if delivery.message.may_make_a_run() {
+            self.chain(&id, ChainRequest::Deliver(Box::new(delivery)))
         } else if self.run_mut(&id, &run_id).is_some() {
             self.decide(&id, &run_id, Request::Deliver(Box::new(delivery)))
         } else {

@@ -8,13 +8,14 @@ use crate::workflow::external_workflow::{send_cancel, send_signal};
 use crate::workflow::outbox::{CancelMessage, Message, SignalMessage};
 use crate::workflow::state::{ActivityRun, State};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
-use crate::workflow::{activity, child_workflow, command};
+use crate::workflow::{activity, child_workflow, command, nexus_operation};
 use evertide_proto::enums::{RetryState, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{Failure, ResetWorkflowFailureInfo};
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
-    ActivityTaskFailedEventAttributes, HistoryEvent, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+    ActivityTaskFailedEventAttributes, HistoryEvent, NexusOperationScheduledEventAttributes,
+    RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
     SignalExternalWorkflowExecutionInitiatedEventAttributes, WorkflowTaskFailedEventAttributes,
     WorkflowTaskStartedEventAttributes,
 };
@@ -38,6 +39,8 @@ pub(super) struct Copied {
     child_metadata: BTreeMap<i64, UserMetadata>,
     /// Signals to other workflows, by initiated event.
     signals: BTreeMap<i64, SignalExternalWorkflowExecutionInitiatedEventAttributes>,
+    /// Pending Nexus operations, by scheduled event.
+    pub operations: BTreeMap<i64, NexusOperationScheduledEventAttributes>,
     /// Cancel requests to other workflows, by initiated event.
     cancels: BTreeMap<i64, RequestCancelExternalWorkflowExecutionInitiatedEventAttributes>,
 }
@@ -110,7 +113,14 @@ impl Copied {
             Some(A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a)) => {
                 self.cancels.insert(id, (**a).clone());
             }
-            _ => {}
+            Some(A::NexusOperationScheduledEventAttributes(a)) => {
+                self.operations.insert(id, (**a).clone());
+            }
+            attributes => {
+                if let Some(scheduled_event_id) = nexus_operation::ended(attributes.as_ref()) {
+                    self.operations.remove(&scheduled_event_id);
+                }
+            }
         }
     }
 
@@ -167,6 +177,9 @@ impl Copied {
         for initiated_event_id in unstarted.map(|(id, _)| *id).collect::<Vec<_>>() {
             let metadata = self.child_metadata.remove(&initiated_event_id);
             child_workflow::send_start(draft, initiated_event_id, metadata);
+        }
+        for (scheduled_event_id, scheduled) in &self.operations {
+            nexus_operation::send_again(draft, *scheduled_event_id, scheduled);
         }
         for (initiated_event_id, initiated) in self.signals {
             if draft.state().external_signals.contains_key(&initiated_event_id) {

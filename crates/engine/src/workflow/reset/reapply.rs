@@ -6,22 +6,28 @@
 
 use crate::workflow::chain::ResetBase;
 use crate::workflow::change::is_end_of_started_work;
-use crate::workflow::child_workflow;
 use crate::workflow::draft::{Draft, EventExtra};
 use crate::workflow::state::Execution;
+use crate::workflow::{child_workflow, nexus_operation};
 use evertide_proto::enums::{
     ResetReapplyExcludeType as Exclude, ResetReapplyType, UpdateAdmittedEventOrigin as Origin,
 };
 use evertide_proto::history::history_event::Attributes as A;
-use evertide_proto::history::{HistoryEvent, WorkflowExecutionUpdateAdmittedEventAttributes};
+use evertide_proto::history::{
+    HistoryEvent, NexusOperationScheduledEventAttributes, WorkflowExecutionUpdateAdmittedEventAttributes,
+};
 use evertide_proto::update;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
+use std::collections::BTreeMap;
+
+type Operations = BTreeMap<i64, NexusOperationScheduledEventAttributes>;
 
 /// What the caller does not want to be written again.
 #[derive(Debug, Clone, Copy)]
 struct Excluded {
     signals: bool,
     updates: bool,
+    operations: bool,
     everything: bool,
 }
 
@@ -32,14 +38,18 @@ impl Excluded {
         let signals = listed.contains(&Exclude::Signal) || only == ResetReapplyType::None;
         let updates =
             listed.contains(&Exclude::Update) || matches!(only, ResetReapplyType::None | ResetReapplyType::Signal);
-        let rest = listed.contains(&Exclude::Nexus) && listed.contains(&Exclude::CancelRequest);
-        Self { signals, updates, everything: signals && updates && rest }
+        let operations = listed.contains(&Exclude::Nexus);
+        let everything = signals && updates && operations && listed.contains(&Exclude::CancelRequest);
+        Self { signals, updates, operations, everything }
     }
 }
 
 /// Writes again what is to be written again, in the order in which it came.
+///
+/// `operations` are the Nexus operations that are pending at the reset point; those that end here are taken out.
 pub(super) fn reapply(
     draft: &mut Draft<'_, '_>,
+    operations: &mut Operations,
     base: &ResetBase,
     current: Option<&Execution>,
     request: &ResetWorkflowExecutionRequest,
@@ -52,6 +62,7 @@ pub(super) fn reapply(
     for event in base.events.iter().filter(|e| e.event_id >= point) {
         again(draft, event, excluded);
         answer_again(draft, event);
+        end_operation_again(draft, operations, event, excluded);
     }
     let mut last_run_id = base.exec.state.info.run_id.as_str();
     let mut last_events = &base.events;
@@ -72,6 +83,7 @@ pub(super) fn reapply(
             again(draft, event, excluded);
             if is_base {
                 answer_again(draft, event);
+                end_operation_again(draft, operations, event, excluded);
             }
         }
     }
@@ -178,4 +190,20 @@ fn end_child_again(draft: &mut Draft<'_, '_>, mut attributes: A) {
     };
     *started = child.started_event_id;
     draft.arrive(attributes, EventExtra::default());
+}
+
+/// The end of a Nexus operation that was scheduled before the reset point.
+fn end_operation_again(
+    draft: &mut Draft<'_, '_>,
+    operations: &mut Operations,
+    event: &HistoryEvent,
+    excluded: Excluded,
+) {
+    let Some(scheduled_event_id) = nexus_operation::ended(event.attributes.as_ref()) else { return };
+    if !excluded.operations
+        && operations.remove(&scheduled_event_id).is_some()
+        && let Some(attributes) = event.attributes.clone()
+    {
+        draft.arrive(attributes, links_of(event));
+    }
 }

@@ -2,18 +2,23 @@ use crate::rejection::Rejection;
 use crate::workflow::chain::ResetBase;
 use crate::workflow::outbox::world::{World, attributes, command, complete, execution, story};
 use crate::workflow::{ChainRequest, Dispatch, Reply, Request};
+use bytes::Bytes;
 use evertide_proto::command::{
     Command, ContinueAsNewWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
-    ScheduleActivityTaskCommandAttributes, SignalExternalWorkflowExecutionCommandAttributes,
-    StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
+    ScheduleActivityTaskCommandAttributes, ScheduleNexusOperationCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+    StartTimerCommandAttributes,
 };
-use evertide_proto::common::{ActivityType, WorkflowType};
+use evertide_proto::common::{ActivityType, Payload, WorkflowType};
 use evertide_proto::enums::{
     ParentClosePolicy, ResetReapplyExcludeType, ResetReapplyType, WorkflowExecutionStatus as Status,
 };
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::taskqueue::TaskQueue;
-use evertide_proto::workflowservice::{ResetWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest};
+use evertide_proto::workflowservice::{
+    ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
+};
+use prost::Message as _;
 use prost_types::Duration;
 
 fn timer(id: &str) -> Command {
@@ -60,6 +65,29 @@ fn signal(id: &str) -> Command {
         execution: Some(execution(id, "")),
         signal_name: "hey".to_owned(),
         ..SignalExternalWorkflowExecutionCommandAttributes::default()
+    })
+}
+
+/// A Nexus operation of the server itself: signal, and start if need be.
+fn signal_with_start(id: &str) -> Command {
+    let request = SignalWithStartWorkflowExecutionRequest {
+        workflow_id: id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "target".to_owned() }),
+        task_queue: Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() }),
+        signal_name: "hey".to_owned(),
+        ..SignalWithStartWorkflowExecutionRequest::default()
+    };
+    let input = Payload {
+        metadata: [("encoding".to_owned(), Bytes::from_static(b"binary/protobuf"))].into(),
+        data: request.encode_to_vec().into(),
+        ..Payload::default()
+    };
+    command(ScheduleNexusOperationCommandAttributes {
+        endpoint: "__temporal_system".to_owned(),
+        service: "temporal.api.workflowservice.v1.WorkflowService".to_owned(),
+        operation: "SignalWithStartWorkflowExecution".to_owned(),
+        input: Some(input),
+        ..ScheduleNexusOperationCommandAttributes::default()
     })
 }
 
@@ -402,6 +430,24 @@ fn an_answer_after_the_point_comes_again() {
     world.settle();
     assert_eq!(world.story("x").matches("WorkflowExecutionSignaled").count(), 1);
     assert!(world.story("w").ends_with("10 ExternalWorkflowExecutionSignaled"), "{}", world.story("w"));
+}
+
+#[test]
+fn an_operation_under_way_is_handed_over() {
+    let mut world = World::new();
+    world.repeats = true;
+    world.start("w");
+    let token = world.take_task("w");
+    world.answer("w", token, vec![signal_with_start("x")]).unwrap();
+    world.deliver_unheard();
+    world.signal("w", "go");
+    let token = world.take_task("w");
+    world.answer("w", token, vec![]).unwrap();
+    reset(&mut world, "w", 9);
+    world.settle();
+    assert_eq!(world.runs["x"].len(), 1);
+    assert_eq!(world.story("x").matches("WorkflowExecutionSignaled").count(), 1);
+    assert!(world.story("w").ends_with("NexusOperationCompleted"), "{}", world.story("w"));
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(in crate::workflow) fn prepare(
 }
 
 /// Checks a signal-with-start request and takes it apart.
-pub(super) fn prepare_signal_with_start(
+pub(in crate::workflow) fn prepare_signal_with_start(
     request: SignalWithStartWorkflowExecutionRequest,
     env: &mut Env<'_>,
 ) -> Result<(StartWorkflowExecutionRequest, Signal), Rejection> {
