@@ -19,7 +19,7 @@ pub(super) fn describe(exec: &Execution, env: &Env<'_>) -> DescribeWorkflowExecu
     DescribeWorkflowExecutionResponse {
         execution_config: Some(config(state)),
         workflow_execution_info: Some(state.execution_info()),
-        pending_activities: state.activities.values().map(|a| activity::pending_info(a, env.now_ns, state)).collect(),
+        pending_activities: state.activities.values().map(|a| activity::pending_info(a, env.now_ns)).collect(),
         pending_children: state.children.iter().map(|(id, c)| child_workflow::pending_info(c, *id)).collect(),
         pending_workflow_task: exec.task().map(pending_task),
         workflow_extended_info: Some(extended(state)),

@@ -2,7 +2,7 @@
 
 use crate::env::{duration, timestamp_opt};
 use crate::workflow::activity::Stage;
-use crate::workflow::state::{Activity, State};
+use crate::workflow::state::Activity;
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::PendingActivityState;
@@ -10,7 +10,7 @@ use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflow::PendingActivityInfo;
 
 /// A pending activity as it is at a time. Those of a closed run are shown as they were.
-pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64, _state: &State) -> PendingActivityInfo {
+pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> PendingActivityInfo {
     let run = &activity.run;
     let policy = activity.retry_policy();
     let next_ns = if shown_state(activity) == PendingActivityState::Scheduled && now_ns < run.scheduled_time_ns {

@@ -252,7 +252,7 @@ impl World {
     /// What Describe shows of an activity.
     pub(super) fn pending(&self, activity_id: &str) -> PendingActivityInfo {
         let activity = self.exec.state.activity_by_id(activity_id).expect("it is pending");
-        crate::workflow::activity::pending_info(activity, self.now, &self.exec.state)
+        crate::workflow::activity::pending_info(activity, self.now)
     }
 
     pub(super) fn stage(&self, activity_id: &str) -> Option<Stage> {
