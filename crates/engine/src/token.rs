@@ -70,3 +70,50 @@ impl TaskToken {
         (token.kind() != TaskKind::Unspecified && !token.namespace_id.is_empty()).then_some(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn a_token() -> impl Strategy<Value = TaskToken> {
+        (1..5i32, ".{1,20}", ".{0,20}", ".{0,20}", any::<[i64; 3]>(), any::<i32>(), ".{0,10}").prop_map(
+            |(kind, namespace_id, workflow_id, run_id, numbers, attempt, id)| TaskToken {
+                kind,
+                namespace_id,
+                workflow_id,
+                run_id,
+                scheduled_event_id: numbers[0],
+                started_event_id: numbers[1],
+                attempt,
+                started_time_ns: numbers[2],
+                query_id: id.clone(),
+                activity_id: id,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_reads_back_as_it_was(token in a_token()) {
+            prop_assert_eq!(TaskToken::from_bytes(&token.to_bytes()), Some(token));
+        }
+
+        /// Whatever a caller sends: it is a token or it is not, and nothing else happens.
+        #[test]
+        fn bytes_of_any_kind_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(token) = TaskToken::from_bytes(&bytes) {
+                prop_assert!(!token.namespace_id.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_damaged_token_does_no_harm(token in a_token(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = token.to_bytes().to_vec();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let _ = TaskToken::from_bytes(&bytes);
+            let _ = TaskToken::from_bytes(&bytes[..place]);
+        }
+    }
+}
