@@ -24,11 +24,12 @@ update!(pub AddItem = "add_item", (u32) -> u32);
 async fn main() -> anyhow::Result<()> {
     let server = Server::builder().start().await?;
     let client = Client::connect_with(Transport::new(server.service())).await?;
-    let worker = tokio::spawn(worker::run(client.clone(), QUEUE.to_owned()));
-    let toured = everything(&client).await;
-    worker.abort();
+    tokio::select! {
+        toured = everything(&client) => toured?,
+        ended = worker::run(client.clone(), QUEUE.to_owned()) => ended?,
+    }
     server.shutdown().await;
-    toured
+    Ok(())
 }
 
 /// Goes through the whole tour.

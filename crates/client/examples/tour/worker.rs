@@ -36,13 +36,17 @@ pub async fn run(client: Client, task_queue: String) -> Result<()> {
         if task.task_token.is_empty() {
             continue;
         }
-        // A task may be gone by the time it is answered, as when its workflow is terminated.
-        if let Err(error) = answer(&client, &task).await {
-            if !error.is_not_found() {
-                return Err(error);
-            }
+        match answer(&client, &task).await {
+            Err(error) if !is_outdated(&error) => return Err(error),
+            _ => {}
         }
     }
+}
+
+/// Whether a task was gone by the time it was answered, as when its workflow was terminated, or whether something came
+/// in that it did not know of, so that there will be another.
+fn is_outdated(error: &evertide_client::Error) -> bool {
+    error.is_not_found() || error.to_string().contains("UnhandledCommand")
 }
 
 /// The next activity of a task queue, to be completed by whoever has its token.
@@ -101,6 +105,7 @@ async fn answer(client: &Client, task: &PollWorkflowTaskQueueResponse) -> Result
 #[derive(Default)]
 struct State {
     input: Vec<Payload>,
+    task_queue: Option<TaskQueue>,
     approved_by: Option<String>,
     items: Vec<u32>,
     cancelled: bool,
@@ -128,6 +133,7 @@ impl State {
         match event.attributes.as_ref() {
             Some(Happened::WorkflowExecutionStartedEventAttributes(started)) => {
                 self.input = started.input.clone().unwrap_or_default().payloads;
+                self.task_queue = started.task_queue.clone();
             }
             Some(Happened::WorkflowExecutionSignaledEventAttributes(signal)) if signal.signal_name == "approve" => {
                 self.approved_by = first(signal.input.as_ref());
@@ -290,6 +296,7 @@ impl Turn {
                 let attributes = command::ScheduleActivityTaskCommandAttributes {
                     activity_id: "charge".into(),
                     activity_type: Some(ActivityType { name: "charge".into() }),
+                    task_queue: self.order.task_queue.clone(),
                     start_to_close_timeout: Some(Duration { seconds: 60, nanos: 0 }),
                     retry_policy: Some(evertide_client::proto::common::RetryPolicy {
                         maximum_attempts: 1,
