@@ -23,6 +23,7 @@ mod validate;
 mod visibility;
 mod worker_poll;
 mod worker_respond;
+mod workers;
 
 pub(crate) use call::{Call, parse_timeout};
 pub use system::ServerFacts;
@@ -35,6 +36,7 @@ use evertide_engine::namespace::Namespace;
 use evertide_engine::token::{TaskKind, TaskToken};
 use evertide_engine::workflow::Reply;
 use std::sync::Arc;
+use workers::Workers;
 
 /// What a handler gives.
 pub(crate) type Outcome<T> = Result<T, Failure>;
@@ -44,13 +46,14 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 pub struct Frontend {
     node: Node,
     facts: Arc<ServerFacts>,
+    workers: Arc<Workers>,
 }
 
 impl Frontend {
     /// The services of `node`.
     #[must_use]
     pub fn new(node: Node, facts: ServerFacts) -> Self {
-        Self { node, facts: Arc::new(facts) }
+        Self { node, facts: Arc::new(facts), workers: Arc::default() }
     }
 
     fn limits(&self) -> &Limits {

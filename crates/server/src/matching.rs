@@ -84,6 +84,8 @@ pub struct QueueDescription {
     pub backlog_count: i64,
     /// When the oldest task in memory was added; 0 if there is none.
     pub oldest_task_ns: i64,
+    /// The tasks in memory by priority: how many, and when the oldest was added.
+    pub by_priority: BTreeMap<i32, (i64, i64)>,
     /// When it was last polled; 0 for never.
     pub last_poll_ns: i64,
 }

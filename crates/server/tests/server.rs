@@ -56,11 +56,8 @@ async fn poll(client: &mut Client, timeout: Duration) -> Result<PollWorkflowTask
 
 async fn complete(client: &mut Client, task: &PollWorkflowTaskQueueResponse) {
     let attributes = Attributes::from(CompleteWorkflowExecutionCommandAttributes::default());
-    let command = Command {
-        command_type: attributes.command_type().into(),
-        attributes: Some(attributes),
-        ..Command::default()
-    };
+    let command =
+        Command { command_type: attributes.command_type().into(), attributes: Some(attributes), ..Command::default() };
     let request = RespondWorkflowTaskCompletedRequest {
         task_token: task.task_token.clone(),
         commands: vec![command],
@@ -70,10 +67,8 @@ async fn complete(client: &mut Client, task: &PollWorkflowTaskQueueResponse) {
 }
 
 async fn status(client: &mut Client, workflow_id: &str) -> WorkflowExecutionStatus {
-    let request = DescribeWorkflowExecutionRequest {
-        namespace: "default".to_owned(),
-        execution: execution(workflow_id),
-    };
+    let request =
+        DescribeWorkflowExecutionRequest { namespace: "default".to_owned(), execution: execution(workflow_id) };
     let answer = client.describe_workflow_execution(request).await.unwrap().into_inner();
     answer.workflow_execution_info.unwrap().status()
 }

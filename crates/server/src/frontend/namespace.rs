@@ -228,7 +228,7 @@ fn capabilities(limits: &Limits) -> Capabilities {
         eager_workflow_start: true,
         sync_update: true,
         async_update: true,
-        worker_heartbeats: false,
+        worker_heartbeats: true,
         reported_problems_search_attribute: true,
         workflow_pause: limits.workflow_pause,
         // The polls of a worker are ended when it says that it shuts down.

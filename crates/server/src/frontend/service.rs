@@ -110,6 +110,11 @@ service! {
             list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse;
             shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse;
             record_worker_heartbeat(RecordWorkerHeartbeatRequest) -> RecordWorkerHeartbeatResponse;
+            describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse;
+            list_workers(ListWorkersRequest) -> ListWorkersResponse;
+            count_workers(CountWorkersRequest) -> CountWorkersResponse;
+            fetch_worker_config(FetchWorkerConfigRequest) -> FetchWorkerConfigResponse;
+            update_worker_config(UpdateWorkerConfigRequest) -> UpdateWorkerConfigResponse;
             get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse;
             get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse;
             get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse;
@@ -125,7 +130,6 @@ service! {
             describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse;
             list_batch_operations(ListBatchOperationsRequest) -> ListBatchOperationsResponse;
             stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse;
-            list_workers(ListWorkersRequest) -> ListWorkersResponse;
             update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse;
         }
     }

@@ -3,8 +3,8 @@
 //! Clients switch on the code together with the type of the first detail, so a [`Detail`] becomes the message of
 //! `temporal.api.errordetails.v1` that clients expect with it.
 
-use crate::frontend::start::first_run_unless_same;
 use crate::fault::{Failure, Fault};
+use crate::frontend::start::first_run_unless_same;
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::errordetails as details;
 use evertide_proto::google::rpc;

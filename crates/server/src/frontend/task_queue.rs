@@ -1,4 +1,4 @@
-//! Task queues as operators see them, and workers that come and go.
+//! Task queues as operators see them.
 
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::matching::{PollerInfo as Poller, QueueDescription, QueueKind};
@@ -11,10 +11,12 @@ use evertide_proto::taskqueue::{
 use evertide_proto::workflowservice::describe_task_queue_response::EffectiveRateLimit;
 use evertide_proto::workflowservice::{
     DescribeTaskQueueRequest, DescribeTaskQueueResponse, ListTaskQueuePartitionsRequest,
-    ListTaskQueuePartitionsResponse, RecordWorkerHeartbeatRequest, RecordWorkerHeartbeatResponse,
-    ShutdownWorkerRequest, ShutdownWorkerResponse,
+    ListTaskQueuePartitionsResponse,
 };
+use std::collections::BTreeMap;
 
+/// The priority of tasks that name none.
+const DEFAULT_PRIORITY: i32 = 3;
 /// The rate that the reference reports for a queue without limits, tasks a second.
 const UNLIMITED_PER_SECOND: f32 = 100_000.0;
 
@@ -38,7 +40,11 @@ impl Frontend {
         let (limit, source) = effective_limit(&found);
         Ok(DescribeTaskQueueResponse {
             stats: r.report_stats.then(|| stats(&found, self.node.now_ns())),
-            stats_by_priority_key: Default::default(),
+            stats_by_priority_key: if r.report_stats {
+                stats_by_priority(&found, self.node.now_ns())
+            } else {
+                BTreeMap::new()
+            },
             task_queue_status: r.include_task_queue_status.then(|| status(&found)),
             pollers: found.pollers.into_iter().map(poller).collect(),
             versioning_info: (!sticky).then(|| TaskQueueVersioningInfo {
@@ -66,27 +72,6 @@ impl Frontend {
             activity_task_queue_partitions: vec![only.clone()],
             workflow_task_queue_partitions: vec![only],
         })
-    }
-
-    /// ShutdownWorker: its polls end, and what waits for its sticky queue goes elsewhere.
-    pub(super) async fn shutdown_worker(
-        &self,
-        _call: &Call,
-        r: ShutdownWorkerRequest,
-    ) -> Outcome<ShutdownWorkerResponse> {
-        let namespace = self.namespace(&r.namespace)?;
-        self.node.shutdown_worker(&namespace.id, &r.worker_instance_key, &r.sticky_task_queue);
-        Ok(ShutdownWorkerResponse {})
-    }
-
-    /// RecordWorkerHeartbeat: taken, and not shown anywhere yet. The namespace's capabilities tell clients so.
-    pub(super) async fn record_worker_heartbeat(
-        &self,
-        _call: &Call,
-        r: RecordWorkerHeartbeatRequest,
-    ) -> Outcome<RecordWorkerHeartbeatResponse> {
-        self.namespace(&r.namespace)?;
-        Ok(RecordWorkerHeartbeatResponse {})
     }
 }
 
@@ -134,6 +119,21 @@ fn stats(found: &QueueDescription, now_ns: i64) -> TaskQueueStats {
         approximate_backlog_age: Some(duration(if oldest_ns == 0 { 0 } else { (now_ns - oldest_ns).max(0) })),
         ..TaskQueueStats::default()
     }
+}
+
+/// The part of the backlog that is in memory, by priority; the default one always shows.
+fn stats_by_priority(found: &QueueDescription, now_ns: i64) -> BTreeMap<i32, TaskQueueStats> {
+    let waiting = found.by_priority.iter().map(|(priority, (count, oldest_ns))| (*priority, (*count, *oldest_ns)));
+    let all: BTreeMap<i32, (i64, i64)> = [(DEFAULT_PRIORITY, (0, now_ns))].into_iter().chain(waiting).collect();
+    let shown = |(priority, (count, oldest_ns)): (i32, (i64, i64))| {
+        let stats = TaskQueueStats {
+            approximate_backlog_count: count,
+            approximate_backlog_age: Some(duration((now_ns - oldest_ns).max(0))),
+            ..TaskQueueStats::default()
+        };
+        (priority, stats)
+    };
+    all.into_iter().map(shown).collect()
 }
 
 fn status(found: &QueueDescription) -> TaskQueueStatus {

@@ -12,7 +12,6 @@ use evertide_proto::workflowservice::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest, PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
 };
-use tokio::time::sleep_until;
 
 impl Frontend {
     /// PollWorkflowTaskQueue.
@@ -60,17 +59,23 @@ impl Frontend {
         }
     }
 
-    /// PollNexusTaskQueue: there are no Nexus tasks, so it waits in vain; workers that serve Nexus have their other polls.
+    /// PollNexusTaskQueue: there are no Nexus tasks yet, so it waits in vain; it may carry heartbeats.
     pub(super) async fn poll_nexus_task_queue(
         &self,
         call: &Call,
         r: PollNexusTaskQueueRequest,
     ) -> Outcome<PollNexusTaskQueueResponse> {
-        self.namespace(&r.namespace)?;
+        let namespace = self.namespace(&r.namespace)?;
         let until = call.poll_until()?;
         validate::identity(self.limits(), &r.identity)?;
-        validate::task_queue(self.limits(), r.task_queue.as_ref())?;
-        sleep_until(until).await;
+        let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
+        self.note_heartbeats(&namespace.id, r.worker_heartbeat);
+        let poll = Poll {
+            identity: r.identity,
+            worker_instance_key: r.worker_instance_key,
+            ..self.poll(&namespace, queue)
+        };
+        self.node.poll_nexus_task(poll, until).await?;
         Ok(PollNexusTaskQueueResponse::default())
     }
 

@@ -284,12 +284,23 @@ impl Queue {
             && self.last_poll_ns < since_ns
     }
 
+    fn by_priority(&self) -> BTreeMap<i32, (i64, i64)> {
+        let mut found = BTreeMap::new();
+        for ((priority, _), task) in &self.tasks {
+            let (count, oldest_ns) = found.entry(*priority).or_insert((0, task.row.added_ns));
+            *count += 1;
+            *oldest_ns = task.row.added_ns.min(*oldest_ns);
+        }
+        found
+    }
+
     pub(super) fn describe(&self, since_ns: i64) -> QueueDescription {
         let recent = |info: &&PollerInfo| info.last_access_ns >= since_ns;
         QueueDescription {
             pollers: self.poller_infos.values().filter(recent).cloned().collect(),
             backlog_count: self.backlog_count.max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
             oldest_task_ns: self.tasks.values().map(|t| t.row.added_ns).min().unwrap_or(0),
+            by_priority: self.by_priority(),
             last_poll_ns: self.last_poll_ns,
         }
     }
