@@ -309,7 +309,7 @@ impl State {
             info.original_start_time_ns = start_ns;
         }
         info.first_run_id.clone_from(&a.first_execution_run_id);
-        info.execution_time_ns = start_ns.saturating_add(backoff_ns);
+        info.execution_time_ns = time_ns.saturating_add(backoff_ns); // Of a run that was reset, that of its original.
         info.first_task_due_ns = if backoff_ns > 0 { info.execution_time_ns } else { 0 };
         info.execution_expiration_ns = a.workflow_execution_expiration_time.as_ref().map_or(0, timestamp_ns);
         let run_ns = duration_ns(a.workflow_run_timeout.as_ref());

@@ -306,6 +306,8 @@ fn timeouts_are_measured_from_the_reset() {
     world.now_ns += 50_000_000_000;
     reset(&mut world, "w", 4);
     let info = &world.state("w").info;
+    assert_eq!(info.execution_time_ns, world.runs["w"][0].exec.state.info.execution_time_ns, "schedules go on by it");
+    assert_eq!(info.start_time_ns, world.now_ns);
     assert_eq!(info.execution_expiration_ns, world.now_ns + 100_000_000_000);
     assert_eq!(info.run_expiration_ns, info.execution_expiration_ns);
 }
