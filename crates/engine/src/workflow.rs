@@ -49,5 +49,6 @@ pub use state::{
     Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
     WorkflowTask,
 };
+pub use time_skipping::Holds;
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
 pub use workflow_task::{StartTask, StartedTask};

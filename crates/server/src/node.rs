@@ -58,7 +58,7 @@ pub struct NodeOptions {
     pub threads: usize,
     /// For tests: time jumps to the next thing that is due when nothing else is to be done, unless it is locked; and how
     /// often it is locked at first.
-    pub time_locks: Option<usize>,
+    pub time_locks: Option<i64>,
 }
 
 impl Default for NodeOptions {

@@ -94,7 +94,7 @@ pub struct ServerBuilder {
     limits: Limits,
     listen: Option<SocketAddr>,
     retention_ns: i64,
-    time_locks: Option<usize>,
+    time_locks: Option<i64>,
 }
 
 /// Whether a server that skips time begins with its clock locked.

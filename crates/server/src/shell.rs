@@ -43,7 +43,7 @@ pub(crate) struct ShellOptions {
     /// How much memory executions may take, about.
     pub(crate) cache_bytes: usize,
     /// Whether time jumps, and then how often it is locked at first.
-    pub(crate) time_locks: Option<usize>,
+    pub(crate) time_locks: Option<i64>,
 }
 
 /// Everything the server does, without threads.

@@ -1,9 +1,12 @@
 //! A server whose time jumps: for tests of workflows that wait for weeks.
 //!
 //! The clock goes at the world's pace while anybody holds it: by a lock, by an execution that has something to do
-//! ([`Execution::holds_time`](evertide_engine::workflow::Execution::holds_time)), by a query at a worker, or because
+//! ([`Execution::holds`](evertide_engine::workflow::Execution::holds)), by a query at a worker, or because
 //! something is under way inside the server. Once nobody does, it jumps to the next thing that is due. That is all there
 //! is to it: everything else in the server asks the same clock as always, and what is due fires as it always does.
+//!
+//! An activity may unlock time as well, to sleep or to wait for another workflow. Then it is itself that holds the time,
+//! so there may be no lock left to take: for each unlock beyond the last lock one activity counts for nothing.
 //!
 //! "Under way" is counted in [`Motion`]: from when a request is taken up until everything that it set off inside the
 //! server has come to an end. A jump is decided under the lock of the ledger, and whoever sets something in motion from
@@ -14,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use evertide_engine::Rejection;
+use evertide_engine::workflow::Holds;
 use evertide_store::RunKey;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -76,12 +80,16 @@ pub(crate) struct TimeSkipping {
     next_sleeper_ns: AtomicI64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ledger {
-    /// How often time was locked and not unlocked.
-    locks: usize,
+    /// How often time was locked and not unlocked. Below 0 so many activities hold nothing.
+    locks: i64,
     /// Executions that hold the time.
-    holders: FixedMap<RunKey, ()>,
+    holders: FixedMap<RunKey, Holds>,
+    /// Activities that hold the time, of all of them.
+    activities: i64,
+    /// Executions that hold the time by something else.
+    others: usize,
     /// Who sleeps, by when they wake.
     sleepers: BTreeMap<(i64, u64), Sleeper>,
     next_sleeper: u64,
@@ -94,10 +102,32 @@ struct Sleeper {
     locks: bool,
 }
 
+impl Ledger {
+    fn is_held(&self) -> bool {
+        self.locks > 0 || self.others > 0 || self.activities + self.locks > 0
+    }
+
+    fn hold(&mut self, run_key: RunKey, holds: Holds) {
+        let before =
+            if holds == Holds::default() { self.holders.remove(&run_key) } else { self.holders.insert(run_key, holds) };
+        let before = before.unwrap_or_default();
+        let count = |holds: Holds| i64::try_from(holds.activities).unwrap_or(i64::MAX);
+        self.activities += count(holds) - count(before);
+        self.others = self.others + usize::from(holds.other) - usize::from(before.other);
+    }
+
+    fn unlock(&mut self) -> Result<(), Rejection> {
+        if self.locks + self.activities <= 0 {
+            return Err(Rejection::precondition("time skipping is not locked: there is no lock to take away"));
+        }
+        self.locks -= 1;
+        Ok(())
+    }
+}
+
 impl TimeSkipping {
-    pub(crate) fn new(clock: Arc<SkippingClock>, locks: usize) -> Self {
-        let ledger =
-            Ledger { locks, holders: FixedMap::default(), sleepers: BTreeMap::new(), next_sleeper: 0 };
+    pub(crate) fn new(clock: Arc<SkippingClock>, locks: i64) -> Self {
+        let ledger = Ledger { locks, ..Ledger::default() };
         Self { clock, ledger: Mutex::new(ledger), next_sleeper_ns: AtomicI64::new(i64::MAX) }
     }
 
@@ -112,7 +142,7 @@ impl TimeSkipping {
             && first.key().0 <= now_ns
         {
             let sleeper = first.remove();
-            ledger.locks += usize::from(sleeper.locks);
+            ledger.locks += i64::from(sleeper.locks);
             // Who has gone has taken his sleeper out, unless he went this moment.
             let _ = sleeper.woken.send(());
         }
@@ -139,17 +169,15 @@ impl Shell {
 
     /// An execution was decided upon, or read from the store.
     pub(crate) fn note_holder(&self, entry: &Entry) {
-        self.set_holder(entry.run_key, self.time_skipping.is_some() && entry.exec.holds_time());
+        if let Some(skipping) = &self.time_skipping {
+            skipping.ledger.lock().hold(entry.run_key, entry.exec.holds());
+        }
     }
 
-    /// An execution holds the time from now on, or does not.
-    pub(crate) fn set_holder(&self, run_key: RunKey, holds: bool) {
-        let Some(skipping) = &self.time_skipping else { return };
-        let mut ledger = skipping.ledger.lock();
-        if holds {
-            ledger.holders.insert(run_key, ());
-        } else {
-            ledger.holders.remove(&run_key);
+    /// An execution was removed.
+    pub(crate) fn forget_holder(&self, run_key: RunKey) {
+        if let Some(skipping) = &self.time_skipping {
+            skipping.ledger.lock().hold(run_key, Holds::default());
         }
     }
 
@@ -181,8 +209,7 @@ impl Shell {
     fn jump(&self) -> bool {
         let Some(skipping) = &self.time_skipping else { return false };
         let mut ledger = skipping.ledger.lock();
-        let held = ledger.locks > 0 || !ledger.holders.is_empty();
-        if held || !self.motion.is_none() || !self.queries.is_empty() {
+        if ledger.is_held() || !self.motion.is_none() || !self.queries.is_empty() {
             return false;
         }
         let Some(run_due_ns) = self.timers.next_run_due_ns() else { return false };
@@ -218,7 +245,7 @@ impl Shell {
     /// Takes one lock away.
     pub(crate) fn unlock_time(&self) -> Result<(), Rejection> {
         let mut ledger = self.skipping()?.ledger.lock();
-        unlock(&mut ledger)?;
+        ledger.unlock()?;
         drop(ledger);
         self.skip_time();
         Ok(())
@@ -241,7 +268,7 @@ impl Shell {
             return Err(Rejection::invalid("the time to wake is after the year 2199, to which no clock goes here"));
         }
         if unlock_meanwhile {
-            unlock(&mut ledger)?;
+            ledger.unlock()?;
         }
         let (woken, wakes) = oneshot::channel();
         let key = (at_ns, ledger.next_sleeper);
@@ -253,14 +280,6 @@ impl Shell {
         self.skip_time();
         Ok(Some(Sleep { bed: Bed { shell: self.clone(), key }, wakes }))
     }
-}
-
-fn unlock(ledger: &mut Ledger) -> Result<(), Rejection> {
-    let Some(left) = ledger.locks.checked_sub(1) else {
-        return Err(Rejection::precondition("time skipping is not locked: there is no lock to take away"));
-    };
-    ledger.locks = left;
-    Ok(())
 }
 
 /// How long somebody sleeps.
@@ -301,7 +320,7 @@ impl Drop for Bed {
         let Some(skipping) = &self.shell.time_skipping else { return };
         let mut ledger = skipping.ledger.lock();
         if let Some(sleeper) = ledger.sleepers.remove(&self.key) {
-            ledger.locks += usize::from(sleeper.locks);
+            ledger.locks += i64::from(sleeper.locks);
             skipping.note_next_sleeper(&ledger);
         }
     }

@@ -124,7 +124,7 @@ impl<'s> Step<'s> {
 
     /// A run that is removed keeps no clock from jumping.
     pub(crate) fn forget_holder(&self, run_key: RunKey) {
-        self.shell.set_holder(run_key, false);
+        self.shell.forget_holder(run_key);
     }
 
     fn absorb_new(&mut self, new: NewRun, created: &mut Vec<Entry>) {
