@@ -17,11 +17,11 @@ fn answer<T>(outcome: Outcome<T>) -> Result<Response<T>, Status> {
     outcome.map(Response::new).map_err(|failure| status::status(&failure))
 }
 
-/// Implements a service: `serve` names the methods that are there, `refuse` those that are not built and yet check
-/// their namespace first, as all others do.
+/// Implements a service: `serve` names the methods that are there, `refuse` those that are not and yet check their
+/// namespace first, as all others do, with what they say.
 macro_rules! service {
     ($service:ident { serve { $($method:ident($request:ident) -> $response:ident;)* }
-                      refuse { $($absent:ident($absent_request:ident) -> $absent_response:ident;)* } }) => {
+                      refuse { $($absent:ident($absent_request:ident) -> $absent_response:ident = $says:expr;)* } }) => {
         #[tonic::async_trait]
         impl $service for Frontend {
             $(
@@ -32,7 +32,7 @@ macro_rules! service {
             )*
             $(
                 async fn $absent(&self, request: Request<$absent_request>) -> Result<Response<$absent_response>, Status> {
-                    answer(self.not_built(&request.get_ref().namespace, stringify!($absent)))
+                    answer(self.not_there(&request.get_ref().namespace, $says))
                 }
             )*
         }
@@ -40,9 +40,9 @@ macro_rules! service {
 }
 
 impl Frontend {
-    fn not_built<T>(&self, namespace: &str, method: &str) -> Outcome<T> {
+    fn not_there<T>(&self, namespace: &str, says: &'static str) -> Outcome<T> {
         self.namespace(namespace)?;
-        Err(Rejection::unimplemented(format!("method {method} is not implemented by this server")).into())
+        Err(Rejection::unimplemented(says).into())
     }
 }
 
@@ -120,17 +120,33 @@ service! {
             get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse;
         }
         refuse {
-            create_schedule(CreateScheduleRequest) -> CreateScheduleResponse;
-            describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse;
-            update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse;
-            patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse;
-            delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse;
-            list_schedules(ListSchedulesRequest) -> ListSchedulesResponse;
-            start_batch_operation(StartBatchOperationRequest) -> StartBatchOperationResponse;
-            describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse;
-            list_batch_operations(ListBatchOperationsRequest) -> ListBatchOperationsResponse;
-            stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse;
-            update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse;
+            create_schedule(CreateScheduleRequest) -> CreateScheduleResponse
+                = "method CreateSchedule is not implemented by this server";
+            describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse
+                = "method DescribeSchedule is not implemented by this server";
+            update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse
+                = "method UpdateSchedule is not implemented by this server";
+            patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse
+                = "method PatchSchedule is not implemented by this server";
+            delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse
+                = "method DeleteSchedule is not implemented by this server";
+            list_schedules(ListSchedulesRequest) -> ListSchedulesResponse
+                = "method ListSchedules is not implemented by this server";
+            start_batch_operation(StartBatchOperationRequest) -> StartBatchOperationResponse
+                = "method StartBatchOperation is not implemented by this server";
+            describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse
+                = "method DescribeBatchOperation is not implemented by this server";
+            list_batch_operations(ListBatchOperationsRequest) -> ListBatchOperationsResponse
+                = "method ListBatchOperations is not implemented by this server";
+            stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse
+                = "method StopBatchOperation is not implemented by this server";
+            update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse
+                = "method UpdateTaskQueueConfig is not implemented by this server";
+            create_workflow_rule(CreateWorkflowRuleRequest) -> CreateWorkflowRuleResponse = "method CreateWorkflowRule not supported";
+            describe_workflow_rule(DescribeWorkflowRuleRequest) -> DescribeWorkflowRuleResponse = "method DescribeWorkflowRule not supported";
+            list_workflow_rules(ListWorkflowRulesRequest) -> ListWorkflowRulesResponse = "method ListWorkflowRules not supported";
+            delete_workflow_rule(DeleteWorkflowRuleRequest) -> DeleteWorkflowRuleResponse = "method DeleteWorkflowRule not supported";
+            trigger_workflow_rule(TriggerWorkflowRuleRequest) -> TriggerWorkflowRuleResponse = "method TriggerWorkflowRule not supported";
         }
     }
 }

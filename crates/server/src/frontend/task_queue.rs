@@ -6,7 +6,8 @@ use evertide_engine::Rejection;
 use evertide_engine::env::{duration, timestamp};
 use evertide_proto::enums::{DescribeTaskQueueMode, RateLimitSource, TaskQueueKind, TaskQueueType};
 use evertide_proto::taskqueue::{
-    PollerInfo, TaskIdBlock, TaskQueuePartitionMetadata, TaskQueueStats, TaskQueueStatus, TaskQueueVersioningInfo,
+    PollerInfo, TaskIdBlock, TaskQueuePartitionMetadata, TaskQueueStats, TaskQueueStatus, TaskQueueTypeInfo,
+    TaskQueueVersionInfo, TaskQueueVersioningInfo,
 };
 use evertide_proto::workflowservice::describe_task_queue_response::EffectiveRateLimit;
 use evertide_proto::workflowservice::{
@@ -31,11 +32,10 @@ impl Frontend {
         let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
         let sticky = queue.kind() == TaskQueueKind::Sticky;
         refuse_modes(&r, sticky)?;
-        let kind = match r.task_queue_type() {
-            TaskQueueType::Activity => QueueKind::Activity,
-            TaskQueueType::Nexus => QueueKind::Nexus,
-            TaskQueueType::Workflow | TaskQueueType::Unspecified => QueueKind::Workflow,
-        };
+        if r.api_mode() == DescribeTaskQueueMode::Enhanced {
+            return Ok(self.described_by_version(&namespace.id, &queue.name, &r));
+        }
+        let kind = queue_kind(r.task_queue_type);
         let found = self.node.describe_queue(&namespace.id, &queue.name, kind);
         let (limit, source) = effective_limit(&found);
         Ok(DescribeTaskQueueResponse {
@@ -59,6 +59,29 @@ impl Frontend {
         })
     }
 
+    /// The deprecated mode: by build id and type. Tasks are not kept by build, so every build sees all of them.
+    fn described_by_version(
+        &self,
+        namespace_id: &str,
+        name: &str,
+        r: &DescribeTaskQueueRequest,
+    ) -> DescribeTaskQueueResponse {
+        let named = r.versions.as_ref().map(|v| v.build_ids.clone()).unwrap_or_default();
+        let builds = if named.is_empty() { vec![String::new()] } else { named };
+        let both = vec![TaskQueueType::Workflow.into(), TaskQueueType::Activity.into()];
+        let kinds = if r.task_queue_types.is_empty() { both } else { r.task_queue_types.clone() };
+        let of_kind = |kind: &i32| {
+            let found = self.node.describe_queue(namespace_id, name, queue_kind(*kind));
+            let stats = r.report_stats.then(|| stats(&found, self.node.now_ns()));
+            let pollers = if r.report_pollers { found.pollers } else { Vec::new() };
+            (*kind, TaskQueueTypeInfo { stats, pollers: pollers.into_iter().map(poller).collect() })
+        };
+        let info =
+            TaskQueueVersionInfo { types_info: kinds.iter().map(of_kind).collect(), ..TaskQueueVersionInfo::default() };
+        let versions_info = builds.into_iter().map(|build| (build, info.clone())).collect();
+        DescribeTaskQueueResponse { versions_info, ..DescribeTaskQueueResponse::default() }
+    }
+
     /// ListTaskQueuePartitions: each queue is one.
     pub(super) async fn list_task_queue_partitions(
         &self,
@@ -75,16 +98,19 @@ impl Frontend {
     }
 }
 
+fn queue_kind(kind: i32) -> QueueKind {
+    match TaskQueueType::try_from(kind) {
+        Ok(TaskQueueType::Activity) => QueueKind::Activity,
+        Ok(TaskQueueType::Nexus) => QueueKind::Nexus,
+        _ => QueueKind::Workflow,
+    }
+}
+
 fn refuse_modes(r: &DescribeTaskQueueRequest, sticky: bool) -> Result<(), Rejection> {
     let enhanced = r.api_mode() == DescribeTaskQueueMode::Enhanced;
     if enhanced && sticky {
         return Err(Rejection::invalid(
             "Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue.",
-        ));
-    }
-    if enhanced {
-        return Err(Rejection::unimplemented(
-            "the enhanced mode of DescribeTaskQueue is not implemented by this server; leave api_mode out",
         ));
     }
     if r.report_stats && sticky {
