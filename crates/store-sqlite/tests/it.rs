@@ -9,6 +9,8 @@ mod faults;
 mod model;
 #[path = "it/opening.rs"]
 mod opening;
+#[path = "it/readers.rs"]
+mod readers;
 
 use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, VisibilityRow, Write};
 use evertide_store_sqlite::SqliteOptions;

@@ -17,7 +17,7 @@ fn compare(seeds: std::ops::Range<u64>, options: &SqliteOptions) {
 
 #[test]
 fn with_what_is_pending_written_by_lists_only() {
-    compare(0..8, &quiet());
+    compare(0..5, &quiet());
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn with_every_commit_written_to_the_tables() {
 #[test]
 fn with_tables_written_at_a_small_size() {
     let options = SqliteOptions { pending_bytes: 100_000, wal_bytes: 1, ..quiet() };
-    compare(200..208, &options);
+    compare(200..205, &options);
 }
 
 #[test]

@@ -25,6 +25,7 @@ const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 #[derive(Debug)]
 pub(super) struct World {
     runs: BTreeMap<RunKey, LiveRun>,
+    deleted: Vec<RunIdentity>,
     next_run_key: RunKey,
     next_task_id: i64,
     /// Tasks that may still be in a backlog.
@@ -40,7 +41,7 @@ struct LiveRun {
 
 impl Default for World {
     fn default() -> Self {
-        Self { runs: BTreeMap::new(), next_run_key: 1, next_task_id: 1, tasks: Vec::new() }
+        Self { runs: BTreeMap::new(), deleted: Vec::new(), next_run_key: 1, next_task_id: 1, tasks: Vec::new() }
     }
 }
 
@@ -68,7 +69,7 @@ impl World {
     }
 
     fn clone_of_state(&self) -> Self {
-        Self { runs: self.runs.clone(), tasks: self.tasks.clone(), ..*self }
+        Self { runs: self.runs.clone(), deleted: self.deleted.clone(), tasks: self.tasks.clone(), ..*self }
     }
 
     fn write(&mut self, random: &mut Random) -> Write {
@@ -164,7 +165,7 @@ impl World {
             Some((run_key, _)) if !random.one_in(8) => run_key,
             _ => random.between(0, self.next_run_key),
         };
-        self.runs.remove(&run_key);
+        self.deleted.extend(self.runs.remove(&run_key).map(|run| run.identity));
         Write::DeleteRun { run_key }
     }
 
@@ -187,7 +188,11 @@ impl World {
             0 => Question::OpenState,
             1 => Question::CurrentRun(namespace_id, workflow_id),
             2 => Question::FindRun(identity.namespace_id, identity.workflow_id, identity.run_id),
-            3 => Question::FindRun(namespace_id, workflow_id, "no-such-run".to_owned()),
+            3 if self.deleted.is_empty() => Question::FindRun(namespace_id, workflow_id, "no-such-run".to_owned()),
+            3 => {
+                let RunIdentity { namespace_id, workflow_id, run_id } = random.pick(&self.deleted).clone();
+                Question::FindRun(namespace_id, workflow_id, run_id)
+            }
             4 => Question::Run(run_key),
             5 => Question::History(run_key, random.between(-1, 12), history_limit(random)),
             6 => Question::HistoryBefore(run_key, random.between(-1, 12), history_limit(random)),
