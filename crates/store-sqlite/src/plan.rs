@@ -78,6 +78,12 @@ impl Plan {
         plan
     }
 
+    /// The status, if there is no choice.
+    pub(crate) fn only_status(&self) -> Option<i64> {
+        let statuses = self.statuses.as_ref().filter(|statuses| statuses.len() == 1)?;
+        statuses.first().copied()
+    }
+
     /// Adds a condition that must hold.
     fn require(&mut self, filter: &Filter) {
         match filter {

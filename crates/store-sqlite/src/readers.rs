@@ -35,6 +35,7 @@ impl Readers {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }

@@ -38,7 +38,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             idle: Some(Duration::from_millis(200)),
-            pending_bytes: 4 * 1024 * 1024,
+            pending_bytes: 8 * 1024 * 1024,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
             few_rows: 1000,
