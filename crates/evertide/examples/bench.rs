@@ -12,9 +12,9 @@
 //! server's CPU time for each unit of work are printed, and the ratio where two servers run. Nothing here is a test.
 
 mod bench {
-    pub mod client;
-    pub mod process;
-    pub mod report;
+    pub(crate) mod client;
+    pub(crate) mod process;
+    pub(crate) mod report;
 }
 
 use anyhow::Context;

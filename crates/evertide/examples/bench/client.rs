@@ -22,7 +22,7 @@ const POLLERS: usize = 8;
 
 /// A load: clients to call with, workers that answer.
 #[derive(Debug)]
-pub struct Load {
+pub(crate) struct Load {
     clients: Vec<Client>,
     workers: Vec<JoinHandle<()>>,
     kind: Kind,
@@ -52,12 +52,12 @@ fn queue(name: &str) -> Option<TaskQueue> {
 
 impl Load {
     /// Workflows that complete in their first task.
-    pub async fn noop(address: &str, callers: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn noop(address: &str, callers: usize) -> anyhow::Result<Self> {
         Self::with_workers(address, callers, Kind::Noop).await
     }
 
     /// One idle workflow for each caller, which takes updates.
-    pub async fn update(address: &str, callers: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn update(address: &str, callers: usize) -> anyhow::Result<Self> {
         let load = Self::with_workers(address, callers, Kind::Update).await?;
         for caller in 0..callers {
             load.start(caller, &update_workflow_id(caller)).await?;
@@ -69,7 +69,7 @@ impl Load {
     }
 
     /// Pollers that wait for nothing.
-    pub async fn pollers(address: &str, count: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn pollers(address: &str, count: usize) -> anyhow::Result<Self> {
         let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind: Kind::Nothing };
         for _ in 0..count {
             let client = connect(address).await?;
@@ -110,7 +110,7 @@ impl Load {
     }
 
     /// One unit of work, from the caller's side.
-    pub async fn once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
+    pub(crate) async fn once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
         match self.kind {
             Kind::Noop => self.noop_once(caller, serial).await,
             Kind::Update => self.update_once(caller, serial).await,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A running server.
 #[derive(Debug)]
-pub struct ServerProcess {
+pub(crate) struct ServerProcess {
     child: Child,
     port: u16,
     _folder: tempfile::TempDir,
@@ -16,7 +16,7 @@ pub struct ServerProcess {
 
 impl ServerProcess {
     /// Starts the command with a free port added; `{file}` in it becomes a fresh path.
-    pub fn start(command: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &str) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("bench.db").display().to_string();
@@ -33,12 +33,12 @@ impl ServerProcess {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Waits until it answers.
-    pub async fn ready(&self) -> anyhow::Result<()> {
+    pub(crate) async fn ready(&self) -> anyhow::Result<()> {
         for _ in 0..5000 {
             if let Ok(mut client) = WorkflowServiceClient::connect(self.address()).await
                 && client.get_system_info(GetSystemInfoRequest::default()).await.is_ok()
@@ -51,7 +51,7 @@ impl ServerProcess {
     }
 
     /// CPU time that it has used, user and system.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         /// Clock ticks a second, as Linux reports them to every process.
         const TICKS_PER_SECOND: f64 = 100.0;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
@@ -62,7 +62,7 @@ impl ServerProcess {
     }
 
     /// Memory that it holds, MB.
-    pub fn rss_mb(&self) -> anyhow::Result<f64> {
+    pub(crate) fn rss_mb(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("no VmRSS")?;
         let kilobytes: f64 = line.split_whitespace().nth(1).context("no value")?.parse()?;

@@ -4,24 +4,24 @@ use std::fmt;
 
 /// What was measured of one server.
 #[derive(Debug)]
-pub struct Figures {
+pub(crate) struct Figures {
     command: String,
     values: Vec<(String, f64)>,
 }
 
 impl Figures {
     /// No figures yet of the server that this command starts.
-    pub fn of(command: &str) -> Self {
+    pub(crate) fn of(command: &str) -> Self {
         Self { command: command.to_owned(), values: Vec::new() }
     }
 
     /// Adds a figure; the unit is at the end of its name.
-    pub fn add(&mut self, name: impl Into<String>, value: f64) {
+    pub(crate) fn add(&mut self, name: impl Into<String>, value: f64) {
         self.values.push((name.into(), value));
     }
 
     /// The ratios of these figures to those of another server.
-    pub fn ratios(&self, other: &Self) -> String {
+    pub(crate) fn ratios(&self, other: &Self) -> String {
         let mut text = String::from("ratio, first to second\n");
         for (name, value) in &self.values {
             if let Some((_, theirs)) = other.values.iter().find(|(n, _)| n == name).filter(|(_, v)| *v != 0.0) {
