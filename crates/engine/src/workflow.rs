@@ -49,6 +49,8 @@ pub use state::{
     Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
     WorkflowTask,
 };
-pub use time_skipping::Holds;
+pub use time_skipping::{
+    FastForward, FastForwardEnd, Holds, TimeSkipping, check_enabled as check_time_skipping, check_fast_forward_id,
+};
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
 pub use workflow_task::{StartTask, StartedTask};

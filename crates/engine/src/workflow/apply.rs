@@ -15,12 +15,14 @@ use evertide_proto::history::{
 use prost::Message;
 
 impl State {
-    /// Applies everything of one decision.
+    /// Applies everything of one decision, or of several that were joined.
     pub fn apply_record(&mut self, record: &Record) {
         for change in record.iter() {
             self.apply(change);
         }
-        self.count_transition();
+        for _ in 0..record.decisions.max(1) {
+            self.count_transition();
+        }
     }
 
     /// Counts a durable step: everything of one decision is one.
@@ -153,6 +155,11 @@ impl State {
         if facts.unpaused {
             self.info.pause = None;
         }
+        if facts.fast_forward_target_ns != 0
+            && let Some(skipping) = &mut self.info.time_skipping
+        {
+            skipping.fast_forward_target_ns = facts.fast_forward_target_ns;
+        }
     }
 
     /// What an event means for the state.
@@ -204,7 +211,7 @@ impl State {
                 }
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => self.info.cancel_requested = true,
-            A::WorkflowExecutionOptionsUpdatedEventAttributes(a) => self.update_options(id, a),
+            A::WorkflowExecutionOptionsUpdatedEventAttributes(a) => self.update_options(id, a, time_ns),
             A::UpsertWorkflowSearchAttributesEventAttributes(a) => {
                 if let Some(attributes) = &a.search_attributes {
                     search_attributes::merge(&mut self.info.search_attributes, attributes);
@@ -277,6 +284,7 @@ impl State {
                 info.completed_event_id = id;
                 info.outcome.clone_from(&a.outcome);
             }
+            A::WorkflowExecutionTimeSkippingTransitionedEventAttributes(a) => self.skip_time(a, time_ns),
             A::WorkflowExecutionPausedEventAttributes(_) => self.info.set_status(Status::Paused),
             A::WorkflowExecutionUnpausedEventAttributes(_) => self.info.set_status(Status::Running),
             A::WorkflowExecutionCompletedEventAttributes(a) => {
@@ -299,6 +307,7 @@ impl State {
 
     fn start(&mut self, event: &HistoryEvent, a: &WorkflowExecutionStartedEventAttributes, time_ns: i64) {
         self.started = a.clone();
+        self.begin_time_skipping(a, time_ns);
         let info = &mut self.info;
         if info.start_time_ns == 0 {
             info.start_time_ns = time_ns;
@@ -336,7 +345,10 @@ impl State {
         self.children.remove(&initiated_event_id);
     }
 
-    fn update_options(&mut self, event_id: i64, a: &WorkflowExecutionOptionsUpdatedEventAttributes) {
+    fn update_options(&mut self, event_id: i64, a: &WorkflowExecutionOptionsUpdatedEventAttributes, time_ns: i64) {
+        if a.time_skipping_config_updated {
+            self.configure_time_skipping(a.time_skipping_config.as_ref(), time_ns);
+        }
         if a.versioning_override.is_some() {
             self.info.versioning_override.clone_from(&a.versioning_override);
         }

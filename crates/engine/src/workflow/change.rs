@@ -11,6 +11,10 @@ pub struct Record {
     /// The changes, in order.
     #[prost(message, repeated, tag = "1")]
     pub changes: Vec<ChangeEntry>,
+    /// How many decisions they come from, where it is more than one: the shell may join decisions that follow from each
+    /// other at once.
+    #[prost(int64, tag = "2")]
+    pub decisions: i64,
 }
 
 /// Wrapper that the encoding needs around a [`Change`].
@@ -211,13 +215,22 @@ pub struct Facts {
     /// Whether `execution_expiration_ns`, `run_expiration_ns` and `first_task_due_ns` are to be taken, zero or not.
     #[prost(bool, tag = "10")]
     pub sets_expirations: bool,
+    /// The fast-forward ends then.
+    #[prost(int64, tag = "11")]
+    pub fast_forward_target_ns: i64,
 }
 
 impl Record {
     /// A record of these changes.
     #[must_use]
     pub fn new(changes: Vec<Change>) -> Self {
-        Self { changes: changes.into_iter().map(|c| ChangeEntry { change: Some(c) }).collect() }
+        Self { changes: changes.into_iter().map(|c| ChangeEntry { change: Some(c) }).collect(), decisions: 0 }
+    }
+
+    /// A record of the changes of several decisions.
+    #[must_use]
+    pub fn of_decisions(changes: Vec<Change>, decisions: i64) -> Self {
+        Self { decisions: if decisions > 1 { decisions } else { 0 }, ..Self::new(changes) }
     }
 
     /// Its changes.

@@ -12,6 +12,7 @@ use crate::workflow::close::{self, check_size};
 use crate::workflow::command::BadCommand;
 use crate::workflow::draft::{Draft, EventExtra};
 use crate::workflow::search_attributes;
+use crate::workflow::time_skipping;
 use crate::workflow::start::{RunSeed, new_run};
 use crate::workflow::timer::extra_of;
 use crate::workflow::workflow_task;
@@ -103,6 +104,7 @@ fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -
     let run_id = draft.env.ids.run_id(now_ns);
     let creation = creation(draft, &run_id);
     limit_reset_points(draft);
+    let (time_skipping_config, time_skipping_state_propagation) = time_skipping::for_next_run(draft.state());
     let info = &draft.state().info;
     let started = WorkflowExecutionStartedEventAttributes {
         continued_execution_run_id: info.run_id.clone(),
@@ -115,6 +117,8 @@ fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -
         prev_auto_reset_points: info.auto_reset_points.clone(),
         priority: info.priority.clone(),
         eager_execution_accepted: false,
+        time_skipping_config,
+        time_skipping_state_propagation,
         ..draft.state().started.clone()
     };
     let extra = EventExtra { user_metadata: info.user_metadata.clone(), ..EventExtra::default() };

@@ -2,7 +2,7 @@
 
 use crate::env::{Env, duration, timestamp, timestamp_opt};
 use crate::workflow::state::{Execution, State, WorkflowTask};
-use crate::workflow::{activity, child_workflow};
+use crate::workflow::{activity, child_workflow, time_skipping};
 use evertide_proto::common::{Memo, SearchAttributes, WorkflowExecution, WorkflowType};
 use evertide_proto::enums::{EventType, PendingWorkflowTaskState, VersioningBehavior};
 use evertide_proto::taskqueue::TaskQueue;
@@ -16,13 +16,14 @@ use evertide_proto::workflowservice::DescribeWorkflowExecutionResponse;
 /// The description of a run.
 pub(super) fn describe(exec: &Execution, env: &Env<'_>) -> DescribeWorkflowExecutionResponse {
     let state = &exec.state;
+    let now_ns = env.now_ns.saturating_add(state.skipped_ns());
     DescribeWorkflowExecutionResponse {
         execution_config: Some(config(state)),
         workflow_execution_info: Some(state.execution_info()),
-        pending_activities: state.activities.values().map(|a| activity::pending_info(a, env.now_ns)).collect(),
+        pending_activities: state.activities.values().map(|a| activity::pending_info(a, now_ns)).collect(),
         pending_children: state.children.iter().map(|(id, c)| child_workflow::pending_info(c, *id)).collect(),
         pending_workflow_task: exec.task().map(pending_task),
-        workflow_extended_info: Some(extended(state)),
+        workflow_extended_info: Some(extended(state, env)),
         ..DescribeWorkflowExecutionResponse::default()
     }
 }
@@ -49,7 +50,7 @@ fn pending_task(task: &WorkflowTask) -> PendingWorkflowTaskInfo {
     }
 }
 
-fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
+fn extended(state: &State, env: &Env<'_>) -> WorkflowExecutionExtendedInfo {
     let info = &state.info;
     let reset = !info.reset_from_run_id.is_empty();
     WorkflowExecutionExtendedInfo {
@@ -61,6 +62,7 @@ fn extended(state: &State) -> WorkflowExecutionExtendedInfo {
         reset_run_id: info.reset_run_id.clone(),
         request_id_infos: request_ids(state),
         pause_info: info.pause.clone(),
+        time_skipping_info: time_skipping::info(state, env.now_ns),
         ..WorkflowExecutionExtendedInfo::default()
     }
 }

@@ -8,7 +8,7 @@ use crate::workflow::change::{Change, Nothing, Record};
 use crate::workflow::outbox::Outgoing;
 use crate::workflow::state::{Execution, QueueRef, State};
 use crate::workflow::volatile::QueryAnswer;
-use crate::workflow::{change, workflow_task};
+use crate::workflow::{change, time_skipping, workflow_task};
 use evertide_proto::common::{Link, Priority};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
@@ -133,10 +133,10 @@ impl<'a, 'e> Draft<'a, 'e> {
         &self.exec.state
     }
 
-    /// The time of the decision, nanoseconds since the epoch.
+    /// The time of the decision by the run's clock, nanoseconds since the epoch.
     #[must_use]
     pub fn now_ns(&self) -> i64 {
-        self.env.now_ns
+        self.env.now_ns.saturating_add(self.exec.state.skipped_ns())
     }
 
     /// Limits in force.
@@ -191,7 +191,7 @@ impl<'a, 'e> Draft<'a, 'e> {
     }
 
     fn build(&self, attributes: Attributes, extra: EventExtra) -> HistoryEvent {
-        let time_ns = if extra.time_ns == 0 { self.env.now_ns } else { extra.time_ns };
+        let time_ns = if extra.time_ns == 0 { self.now_ns() } else { extra.time_ns };
         HistoryEvent {
             event_id: 0,
             event_time: Some(timestamp(time_ns)),
@@ -246,8 +246,9 @@ impl<'a, 'e> Draft<'a, 'e> {
 
     /// Ends the decision.
     #[must_use]
-    pub fn finish(self) -> Written {
+    pub fn finish(mut self) -> Written {
         if !self.changes.is_empty() {
+            time_skipping::skip(&mut self);
             self.exec.state.count_transition();
         }
         Written { changes: self.changes, effects: self.effects }

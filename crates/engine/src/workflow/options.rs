@@ -6,7 +6,7 @@ use crate::visibility::SearchValue;
 use crate::workflow::change::{Change, Facts};
 use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
 use crate::workflow::start::check_priority;
-use crate::workflow::{activity, search_attributes, workflow_task};
+use crate::workflow::{activity, search_attributes, time_skipping, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,
@@ -18,6 +18,9 @@ use evertide_proto::workflowservice::{
     PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest, UpdateWorkflowExecutionOptionsRequest,
 };
 
+/// The path of the configuration of time skipping in a mask.
+const CLOCK: &str = "timeSkippingConfig";
+
 /// UpdateWorkflowExecutionOptions.
 pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowExecutionOptionsRequest) -> Decided {
     if !draft.state().is_running() {
@@ -26,14 +29,18 @@ pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowE
     let Some(mask) = request.update_mask else {
         return Err(Rejection::invalid("UpdateMask is required"));
     };
-    let asked = request.workflow_execution_options.unwrap_or_default();
+    let mut asked = request.workflow_execution_options.unwrap_or_default();
     check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
+    time_skipping::check(asked.time_skipping_config.as_mut(), draft.limits())?;
     let before = current(draft);
     let mut after = before.clone();
     merge(&mut after, &asked, &mask.paths)
         .map_err(|text| Rejection::invalid(format!("error applying update_options: {text}")))?;
-    if after != before {
-        write(draft, &before, &after, request.identity);
+    // A fast-forward that is asked for again begins anew.
+    let fast_forwards = after.time_skipping_config.as_ref().is_some_and(|c| c.fast_forward_config.is_some());
+    let begins_anew = fast_forwards && mask.paths.iter().any(|p| camel_path(p) == CLOCK);
+    if after != before || begins_anew {
+        write(draft, &before, &after, begins_anew, request.identity);
     }
     Ok(Reply::WorkflowOptions(Box::new(after)))
 }
@@ -43,7 +50,7 @@ fn current(draft: &Draft<'_, '_>) -> WorkflowExecutionOptions {
     WorkflowExecutionOptions {
         versioning_override: info.versioning_override.clone(),
         priority: info.priority.clone(),
-        ..WorkflowExecutionOptions::default()
+        time_skipping_config: info.time_skipping.as_ref().and_then(|t| t.config.clone()),
     }
 }
 
@@ -62,6 +69,10 @@ fn merge(into: &mut WorkflowExecutionOptions, from: &WorkflowExecutionOptions, p
             | "versioningOverride.deployment"
             | "versioningOverride.pinnedVersion" => {
                 into.versioning_override.clone_from(&from.versioning_override);
+            }
+            CLOCK => into.time_skipping_config.clone_from(&from.time_skipping_config),
+            other if other.starts_with("timeSkippingConfig.") => {
+                return Err("time_skipping_config doesn't support partial update".to_owned());
             }
             "priority" => into.priority.clone_from(&from.priority),
             other if other.starts_with("versioningOverride.") => {
@@ -108,13 +119,17 @@ fn write(
     draft: &mut Draft<'_, '_>,
     before: &WorkflowExecutionOptions,
     after: &WorkflowExecutionOptions,
+    begins_anew: bool,
     identity: String,
 ) {
+    let sets_clock = begins_anew || before.time_skipping_config != after.time_skipping_config;
     let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
         versioning_override: after.versioning_override.clone(),
         unset_versioning_override: after.versioning_override.is_none(),
         priority: if before.priority == after.priority { None } else { after.priority.clone() },
         identity,
+        time_skipping_config: after.time_skipping_config.clone().filter(|_| sets_clock),
+        time_skipping_config_updated: sets_clock,
         ..WorkflowExecutionOptionsUpdatedEventAttributes::default()
     };
     draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });

@@ -19,7 +19,7 @@ use crate::workflow::child_workflow::{self, RESETTER_IDENTITY};
 use crate::workflow::draft::{Draft, Reply, Written};
 use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
 use crate::workflow::state::{Execution, RequestId, State};
-use crate::workflow::{activity, close, options, workflow_task};
+use crate::workflow::{activity, close, options, time_skipping, workflow_task};
 use evertide_proto::enums::EventType;
 use evertide_proto::history::WorkflowExecutionTerminatedEventAttributes;
 use evertide_proto::workflow::PostResetOperation;
@@ -84,8 +84,11 @@ fn make(
 ) -> Result<NewRun, Rejection> {
     let mut exec = Execution::default();
     let mut draft = Draft::new(&mut exec, env);
-    draft.record(Change::Created(creation(&base.exec.state, run_id, draft.now_ns())));
+    let shared = base.events.iter().take_while(|e| e.event_id < request.workflow_task_finish_event_id);
+    let start_ns = draft.now_ns().saturating_add(time_skipping::skipped_by(shared));
+    draft.record(Change::Created(creation(&base.exec.state, run_id, start_ns)));
     let mut copied = copy::copy(&mut draft, base, request)?;
+    time_skipping::fast_forward_anew(&mut draft);
     set_expirations(&mut draft);
     remember_request(&mut draft, &request.request_id, copied.failed_event_id);
     reapply::reapply(&mut draft, &mut copied.operations, base, current, request);

@@ -6,6 +6,7 @@
 //! and 0 means "without limit".
 
 use crate::workflow::outbox::Outgoing;
+use crate::workflow::time_skipping::TimeSkipping;
 use crate::workflow::volatile::Volatile;
 use evertide_proto::common::{Memo, Payload, Payloads, SearchAttributes, WorkflowExecution};
 use evertide_proto::enums::{TaskQueueKind, WorkflowExecutionStatus};
@@ -214,6 +215,9 @@ pub struct Info {
     /// This run was reset to that run.
     #[prost(string, tag = "41")]
     pub reset_run_id: String,
+    /// The run's own clock, if it ever skipped time or was configured to.
+    #[prost(message, optional, tag = "42")]
+    pub time_skipping: Option<TimeSkipping>,
 }
 
 /// A worker's own queue, for as long as it keeps the run in its cache.

@@ -34,6 +34,8 @@ pub(crate) struct World {
     /// Tasks that were dispatched and not taken yet.
     pub queue: Vec<Dispatch>,
     pub last_effects: usize,
+    /// The run that the last decision made.
+    pub next_run: Option<Execution>,
     pub now_ns: i64,
     seed: u64,
     limits: Limits,
@@ -70,6 +72,14 @@ pub(crate) fn command(attributes: impl Into<Attributes>) -> Command {
 impl World {
     /// A started run.
     pub(crate) fn start(request: ws::StartWorkflowExecutionRequest) -> Self {
+        Self::start_within(request, Limits::default()).expect("the start is accepted")
+    }
+
+    /// A run that is started with other limits than usual, or why it is not.
+    pub(crate) fn start_within(
+        request: ws::StartWorkflowExecutionRequest,
+        limits: Limits,
+    ) -> Result<Self, crate::Rejection> {
         let mut namespaces = Namespaces::default();
         namespaces.put(Namespace {
             id: "11111111-1111-4111-8111-111111111111".to_owned(),
@@ -82,20 +92,21 @@ impl World {
             events: Vec::new(),
             queue: Vec::new(),
             last_effects: 0,
+            next_run: None,
             now_ns: START_NS,
             seed: 1,
-            limits: Limits::default(),
+            limits,
             namespaces,
         };
         let (now_ns, seed) = (world.now_ns, world.seed);
         let mut env = Env { now_ns, ids: Ids::new(seed), limits: &world.limits, namespaces: &world.namespaces };
         let request = ChainRequest::Start(Box::new(request));
-        let outcome = decide_chain(request, None, &mut env).expect("the start is accepted");
+        let outcome = decide_chain(request, None, &mut env)?;
         let new = *outcome.new.expect("a start makes a run");
         world.exec = new.exec;
         world.keep(new.written);
         world.check();
-        world
+        Ok(world)
     }
 
     /// A run that started as most tests want it.
@@ -130,7 +141,8 @@ impl World {
     fn keep(&mut self, written: Written) {
         let clean = written.changes.is_empty();
         let (record, effects) = written.into_record();
-        let Effects { dispatches, messages, .. } = effects;
+        let Effects { dispatches, messages, successor, .. } = effects;
+        self.next_run = successor.map(|new| new.exec);
         self.last_effects = messages.len();
         self.queue.extend(dispatches);
         if !clean {

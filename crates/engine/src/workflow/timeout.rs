@@ -2,13 +2,14 @@
 
 use crate::workflow::draft::{Decided, Draft, Reply};
 use crate::workflow::state::{Execution, State};
-use crate::workflow::{activity, close, timer, workflow_task};
+use crate::workflow::{activity, close, time_skipping, timer, workflow_task};
 
 impl Execution {
     /// When the run next has something to do by itself, nanoseconds since the epoch; 0 if never.
     #[must_use]
     pub fn deadline_ns(&self) -> i64 {
-        earliest([self.state.deadline_ns(), if self.state.is_running() { workflow_task::deadline_ns(self) } else { 0 }])
+        let task_ns = if self.state.is_running() { workflow_task::deadline_ns(self) } else { 0 };
+        earliest([self.state.deadline_ns(), self.state.in_world_ns(task_ns)])
     }
 }
 
@@ -19,12 +20,14 @@ impl State {
         if !self.is_running() {
             return 0;
         }
-        earliest([
+        let due_ns = earliest([
             timer::deadline_ns(self),
             activity::deadline_ns(self),
+            time_skipping::deadline_ns(self),
             self.info.run_expiration_ns,
             self.info.first_task_due_ns,
-        ])
+        ]);
+        self.in_world_ns(due_ns)
     }
 }
 
@@ -44,6 +47,7 @@ pub(super) fn wake(draft: &mut Draft<'_, '_>) -> Decided {
         return Ok(Reply::Done);
     }
     let first_task_due = info.first_task_due_ns != 0 && info.first_task_due_ns <= now_ns;
+    time_skipping::wake(draft);
     workflow_task::wake(draft);
     timer::wake(draft);
     activity::wake(draft);

@@ -12,7 +12,7 @@ use crate::workflow::draft::Draft;
 use crate::workflow::external_workflow::{check_count, check_cross_namespace, target_namespace};
 use crate::workflow::state::QueueRef;
 use crate::workflow::timer::extra_of;
-use crate::workflow::{search_attributes, start, workflow_task};
+use crate::workflow::{search_attributes, start, time_skipping, workflow_task};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, StartChildWorkflowExecutionCommandAttributes};
 use evertide_proto::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause as Cause};
@@ -44,7 +44,9 @@ pub(in crate::workflow) fn start_command(
     let (pending, limit) = (draft.state().children.len(), draft.limits().pending_children);
     check_count("pending child workflow executions", pending, limit, Cause::PendingChildWorkflowsLimitExceeded)?;
     let user_metadata = extra.user_metadata.clone();
-    let initiated = initiated(*a, namespace_id.clone(), completed_id);
+    let mut initiated = initiated(*a, namespace_id.clone(), completed_id);
+    (initiated.time_skipping_config, initiated.time_skipping_state_propagation) =
+        time_skipping::for_child(draft.state());
     let initiated_event_id = draft.event_with(initiated, extra);
     let request_id = request_id(&draft.state().info.run_id, initiated_event_id);
     draft.record(Change::ChildRequest(ChildRequest { initiated_event_id, request_id, namespace_id }));

@@ -1,6 +1,6 @@
 //! The start of a child: at its workflow id, back at the parent, and its permission to begin.
 
-use crate::env::Env;
+use crate::env::{Env, duration_ns};
 use crate::rejection::Rejection;
 use crate::workflow::chain::ChainOutcome;
 use crate::workflow::child_workflow::{close_policy, closing, is_started, send_begin};
@@ -112,10 +112,16 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
         header: a.header,
         user_metadata,
         versioning_override: a.versioning_override,
+        time_skipping_config: a.time_skipping_config,
         priority: activity::merged_priority(child.parent_priority.as_ref(), a.priority.as_ref()),
         ..StartWorkflowExecutionRequest::default()
     };
-    let mut seed = start::seed_of(request, env);
+    let world_ns = env.now_ns;
+    let ahead = a.time_skipping_state_propagation;
+    env.now_ns += ahead.as_ref().map_or(0, |p| duration_ns(p.initial_skipped_duration.as_ref()));
+    let mut seed = start::seed_of(request, env); // The child begins by its parent's clock.
+    env.now_ns = world_ns;
+    seed.started.time_skipping_state_propagation = ahead;
     seed.started.parent_workflow_namespace.clone_from(&delivery.source.namespace);
     seed.started.parent_workflow_namespace_id.clone_from(&delivery.source.namespace_id);
     seed.started.parent_workflow_execution = Some(delivery.source.execution.clone());

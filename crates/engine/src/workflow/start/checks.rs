@@ -7,6 +7,7 @@ use crate::rejection::Rejection;
 use crate::retry_policy;
 use crate::workflow::search_attributes;
 use crate::workflow::signal::Signal;
+use crate::workflow::time_skipping;
 use evertide_proto::common::callback::Variant as CallbackVariant;
 use evertide_proto::common::link::{Variant as LinkVariant, workflow_event};
 use evertide_proto::common::{Callback, Link, Memo, Payloads, Priority};
@@ -187,7 +188,8 @@ fn prepare_common(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) ->
     cap(&mut request.workflow_task_timeout, "WorkflowTaskTimeout")?;
     check_priority(request.priority.as_ref()).map_err(Rejection::invalid)?;
     check_links(&request.links, env)?;
-    check_callbacks(&request.completion_callbacks)
+    check_callbacks(&request.completion_callbacks)?;
+    time_skipping::check(request.time_skipping_config.as_mut(), env.limits)
 }
 
 fn cap(value: &mut Option<Duration>, field: &str) -> Result<(), Rejection> {
