@@ -1,0 +1,120 @@
+//! A store in memory that fails when the simulation wants it to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evertide_store::{
+    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey, Store, StoreError,
+    StoredRun,
+};
+use parking_lot::Mutex;
+
+/// What becomes of the next commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum NextCommit {
+    /// It is made durable.
+    #[default]
+    Works,
+    /// It fails, and leaves nothing.
+    Fails,
+    /// It is made durable, but nobody hears of that: the process must not go on.
+    IsUnknown,
+}
+
+/// A store over another one.
+pub(crate) struct FaultyStore {
+    inner: Arc<dyn Store>,
+    next: Mutex<NextCommit>,
+}
+
+impl FaultyStore {
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
+        Self { inner, next: Mutex::default() }
+    }
+
+    pub(crate) fn set_next_commit(&self, next: NextCommit) {
+        *self.next.lock() = next;
+    }
+
+    /// Whether the order for the next commit still stands.
+    pub(crate) fn next_commit(&self) -> NextCommit {
+        *self.next.lock()
+    }
+}
+
+type Stored<T> = Result<T, StoreError>;
+
+impl Store for FaultyStore {
+    fn commit(&self, batch: &Batch) -> Stored<()> {
+        let order = std::mem::take(&mut *self.next.lock());
+        if order != NextCommit::Fails {
+            self.inner.commit(batch)?;
+        }
+        match order {
+            NextCommit::Works => Ok(()),
+            NextCommit::Fails | NextCommit::IsUnknown => {
+                Err(StoreError::Unavailable { action: "commit", reason: "the simulation says so".to_owned() })
+            }
+        }
+    }
+
+    fn open_state(&self) -> Stored<OpenState> {
+        self.inner.open_state()
+    }
+
+    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Stored<Option<RunKey>> {
+        self.inner.current_run(namespace_id, workflow_id)
+    }
+
+    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Stored<Option<RunKey>> {
+        self.inner.find_run(namespace_id, workflow_id, run_id)
+    }
+
+    fn run(&self, run_key: RunKey) -> Stored<Option<StoredRun>> {
+        self.inner.run(run_key)
+    }
+
+    fn history(&self, run_key: RunKey, from_event_id: i64, limit: HistoryLimit) -> Stored<Vec<HistoryRecord>> {
+        self.inner.history(run_key, from_event_id, limit)
+    }
+
+    fn history_before(&self, run_key: RunKey, before: i64, limit: HistoryLimit) -> Stored<Vec<HistoryRecord>> {
+        self.inner.history_before(run_key, before, limit)
+    }
+
+    fn wakes(&self, until_ms: i64, after: Option<(i64, RunKey)>, limit: usize) -> Stored<Vec<(i64, RunKey)>> {
+        self.inner.wakes(until_ms, after, limit)
+    }
+
+    fn next_wake(&self) -> Stored<Option<i64>> {
+        self.inner.next_wake()
+    }
+
+    fn backlog(&self, queue: &QueueKey, after: Option<i64>, limit: usize) -> Stored<Vec<(i64, Bytes)>> {
+        self.inner.backlog(queue, after, limit)
+    }
+
+    fn backlog_queues(&self) -> Stored<Vec<(QueueKey, u64)>> {
+        self.inner.backlog_queues()
+    }
+
+    fn registry(&self, kind: &str) -> Stored<Vec<(String, Bytes)>> {
+        self.inner.registry(kind)
+    }
+
+    fn list(&self, query: &ListQuery) -> Stored<ListPage> {
+        self.inner.list(query)
+    }
+
+    fn count(&self, namespace_id: &str, filter: &Filter) -> Stored<u64> {
+        self.inner.count(namespace_id, filter)
+    }
+
+    fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Stored<Vec<(i32, u64)>> {
+        self.inner.count_by_status(namespace_id, filter)
+    }
+
+    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Stored<Vec<RunKey>> {
+        self.inner.expired(namespace_id, closed_before_ns, limit)
+    }
+}
