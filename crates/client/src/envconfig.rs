@@ -228,8 +228,8 @@ impl LoadOptions {
     /// [`ErrorKind::Configuration`] if the file is not as it should be.
     pub fn load_all(&self) -> Result<BTreeMap<String, ClientConfigProfile>> {
         let text = match &self.source {
-            Some(Source::Text(text)) => Some(text.clone()),
             _ if self.disable_file => None,
+            Some(Source::Text(text)) => Some(text.clone()),
             Some(Source::Path(path)) => read_file(path)?,
             None => match self.default_file() {
                 Some(path) => read_file(&path)?,
@@ -303,7 +303,11 @@ impl LoadOptions {
 
     /// A certificate of the environment replaces one of the same kind. The other kind would leave it open which counts.
     fn apply_source(&self, which: &str, source: &mut Option<DataSource>) -> Result<()> {
-        let what = if which.ends_with("KEY") { "key" } else { "cert" };
+        let what = match which {
+            "CLIENT_KEY" => "key",
+            "CLIENT_CERT" => "cert",
+            _ => "server CA cert",
+        };
         let path_name = format!("TEMPORAL_TLS_{which}_PATH");
         let data_name = format!("TEMPORAL_TLS_{which}_DATA");
         if let Some(path) = self.variable(&path_name) {

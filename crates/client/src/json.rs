@@ -26,14 +26,21 @@ fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage> {
 }
 
 /// Writes a message on one line.
-pub(crate) fn to_string<M: Message + Name>(message: &M) -> Result<String> {
+///
+/// # Errors
+/// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not of the Temporal API, or has a value that JSON
+/// cannot say.
+pub fn to_string<M: Message + Name>(message: &M) -> Result<String> {
     let message = dynamic(message)?;
     let mut json = serde_json::Serializer::new(Vec::new());
     finish(message.serialize_with_options(&mut json, &SerializeOptions::new()), json.into_inner())
 }
 
 /// Writes a message with line breaks and two spaces of indentation.
-pub(crate) fn to_string_pretty<M: Message + Name>(message: &M) -> Result<String> {
+///
+/// # Errors
+/// As [`to_string`].
+pub fn to_string_pretty<M: Message + Name>(message: &M) -> Result<String> {
     let message = dynamic(message)?;
     let mut json = serde_json::Serializer::pretty(Vec::new());
     finish(message.serialize_with_options(&mut json, &SerializeOptions::new()), json.into_inner())
@@ -45,7 +52,10 @@ fn finish(written: serde_json::Result<()>, bytes: Vec<u8>) -> Result<String> {
 }
 
 /// Reads a message; fields that are not known are passed over.
-pub(crate) fn from_str<M: Message + Name + Default>(text: &str) -> Result<M> {
+///
+/// # Errors
+/// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not JSON or not this message.
+pub fn from_str<M: Message + Name + Default>(text: &str) -> Result<M> {
     let mut json = serde_json::Deserializer::from_str(text);
     let message = read::<M, _>(&mut json)?;
     json.end().map_err(|error| Error::conversion(error.to_string()))?;

@@ -4,13 +4,12 @@
 //! as soon as nothing else is left to do.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use evertide_proto::testservice::{LockTimeSkippingRequest, SleepRequest, UnlockTimeSkippingRequest};
 
-use crate::client::Client;
+use crate::client::{Client, Shared};
 use crate::error::{Error, Result};
 use crate::failure::prost_duration;
 
@@ -23,12 +22,12 @@ pub(crate) struct AutoSkip {
 /// Keeps time locked while it lives: see [`Client::disable_auto_time_skipping`].
 #[derive(Debug)]
 #[must_use = "time stays locked only while the guard lives"]
-pub struct AutoTimeSkippingDisabled(Option<Arc<AutoSkip>>);
+pub struct AutoTimeSkippingDisabled(Option<Shared<AutoSkip>>);
 
 impl Drop for AutoTimeSkippingDisabled {
     fn drop(&mut self) {
         if let Some(skip) = &self.0 {
-            skip.disabled.fetch_sub(1, Ordering::Relaxed);
+            skip.reveal().disabled.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -38,7 +37,7 @@ impl Client {
     pub fn disable_auto_time_skipping(&self) -> AutoTimeSkippingDisabled {
         let skip = self.settings().time_skipping.clone();
         if let Some(skip) = &skip {
-            skip.disabled.fetch_add(1, Ordering::Relaxed);
+            skip.reveal().disabled.fetch_add(1, Ordering::Relaxed);
         }
         AutoTimeSkippingDisabled(skip)
     }
@@ -63,7 +62,7 @@ impl Client {
     /// Runs something with time unlocked, and locks it again also when that fails or is dropped.
     pub(crate) async fn with_time_unlocked<T>(&self, wait: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let skips = self.settings().time_skipping.as_ref();
-        if skips.is_none_or(|skip| skip.disabled.load(Ordering::Relaxed) > 0) {
+        if skips.is_none_or(|skip| skip.reveal().disabled.load(Ordering::Relaxed) > 0) {
             return wait.await;
         }
         self.call(UnlockTimeSkippingRequest {}).await?;

@@ -1,5 +1,7 @@
 //! The client against a server of recorded answers, rule by rule of the handle's contract.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may say so by a panic")]
+
 /// The tour is an example and a test at once; only its `main` is for the one alone.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../examples/tour.rs"]

@@ -173,7 +173,7 @@ impl HistoryEvents {
         self
     }
 
-    /// Starts at the page of a token, as it stood in [`HistoryPage::next_page_token`].
+    /// Starts at the page of a token, as it stood in [`HistoryPage`](field@HistoryPage::next_page_token).
     pub fn next_page_token(mut self, token: impl Into<Bytes>) -> Self {
         self.position = ResumeToken::at_page(token.into());
         self.pages.paging = Paging::Before(self.position.page_token());

@@ -34,6 +34,9 @@ impl WorkflowHistory {
     pub fn from_json(workflow_id: impl Into<String>, text: &str) -> Result<Self> {
         let mut value: Value = serde_json::from_str(text)
             .map_err(|error| Error::conversion(format!("the history is not JSON: {error}")))?;
+        if !value.get("events").is_some_and(Value::is_array) {
+            return Err(Error::conversion("the JSON is not a history, which has a list of `events`"));
+        }
         json::spell_enums_out::<History>(&mut value)?;
         let history: History = json::from_value(value)?;
         Ok(Self::new(workflow_id, history.events))
