@@ -18,6 +18,7 @@ mod status;
 mod system;
 mod task_queue;
 mod test_service;
+mod time_skipping;
 mod update;
 mod validate;
 mod visibility;
@@ -36,6 +37,7 @@ use evertide_engine::namespace::Namespace;
 use evertide_engine::token::{TaskKind, TaskToken};
 use evertide_engine::workflow::Reply;
 use std::sync::Arc;
+use time_skipping::FastForwardWaiters;
 use workers::Workers;
 
 /// What a handler gives.
@@ -47,13 +49,14 @@ pub struct Frontend {
     node: Node,
     facts: Arc<ServerFacts>,
     workers: Arc<Workers>,
+    fast_forwards: FastForwardWaiters,
 }
 
 impl Frontend {
     /// The services of `node`.
     #[must_use]
     pub fn new(node: Node, facts: ServerFacts) -> Self {
-        Self { node, facts: Arc::new(facts), workers: Arc::default() }
+        Self { node, facts: Arc::new(facts), workers: Arc::default(), fast_forwards: FastForwardWaiters::default() }
     }
 
     fn limits(&self) -> &Limits {

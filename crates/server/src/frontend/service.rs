@@ -66,6 +66,8 @@ service! {
             delete_workflow_execution(DeleteWorkflowExecutionRequest) -> DeleteWorkflowExecutionResponse;
             update_workflow_execution_options(UpdateWorkflowExecutionOptionsRequest)
                 -> UpdateWorkflowExecutionOptionsResponse;
+            poll_workflow_execution_time_skipping(PollWorkflowExecutionTimeSkippingRequest)
+                -> PollWorkflowExecutionTimeSkippingResponse;
             pause_workflow_execution(PauseWorkflowExecutionRequest) -> PauseWorkflowExecutionResponse;
             unpause_workflow_execution(UnpauseWorkflowExecutionRequest) -> UnpauseWorkflowExecutionResponse;
             update_workflow_execution(UpdateWorkflowExecutionRequest) -> UpdateWorkflowExecutionResponse;

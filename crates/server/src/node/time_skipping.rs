@@ -44,6 +44,12 @@ impl Node {
         self.asleep(self.shell.sleep(Until::Time(at_ns), false)?).await
     }
 
+    /// Whether the server is about to stop.
+    #[must_use]
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     async fn asleep(&self, sleep: Option<Sleep>) -> Result<(), Failure> {
         let Some(sleep) = sleep else { return Ok(()) };
         let mut stopping = self.stopping.clone();
