@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROTO, ENGINE, STORE = "evertide-proto", "evertide-engine", "evertide-store"
 STORES = {"evertide-store-sqlite", "evertide-store-postgres"}
 SERVER, CLIENT, BINARY, SIM = "evertide-server", "evertide-client", "evertide", "evertide-sim"
+EXAMPLES = "evertide-examples"
 BELOW_STORES = {PROTO, ENGINE, STORE}
 BELOW_SERVER = BELOW_STORES | STORES
 MAY_SEE = {
@@ -28,9 +29,10 @@ MAY_SEE = {
     CLIENT: {PROTO},
     BINARY: BELOW_SERVER | {SERVER, CLIENT},
     SIM: BELOW_SERVER | {SERVER, CLIENT, BINARY},
+    EXAMPLES: BELOW_SERVER | {SERVER, CLIENT},
     "xtask": set(),
 }
-MAY_USE_ANYHOW = {BINARY, SIM, "xtask"}
+MAY_USE_ANYHOW = {BINARY, SIM, EXAMPLES, "xtask"}
 
 # Everything the engine links, with the features that would bring a clock or randomness in.
 ENGINE_DEPENDENCIES = {
@@ -101,7 +103,7 @@ def each_line(file, text):
 
 # -- the rules ---------------------------------------------------------------------------------------------------------
 def crates_see_only_what_is_below_them():
-    """proto < engine < store < store-* < server < evertide, and proto < client < evertide; nothing sees sim."""
+    """proto < engine < store < store-* < server < evertide, and proto < client < evertide; nothing sees sim or the examples."""
     for name, package in packages().items():
         if name not in MAY_SEE:
             yield f"{name}: a new crate; give it a place in MAY_SEE"
