@@ -145,23 +145,25 @@ impl Core {
     /// that a failure is no concern of whoever committed it: it is tried again when as much has been added once more.
     fn after_growth(&self, writer: &mut Writer) {
         let pending_bytes = self.pending.read().size_bytes;
-        let times_too_large = (pending_bytes / self.pending_limit_bytes.max(1)).min(2);
-        match (&self.upkeep, times_too_large) {
-            (_, 0) => {}
-            (Some(upkeep), 1) => upkeep.begin(),
+        match &self.upkeep {
+            _ if pending_bytes < self.pending_limit_bytes => {}
+            Some(upkeep) if pending_bytes / 2 < self.pending_limit_bytes => upkeep.begin(),
             // There is no thread, or it does not keep up.
-            _ => {
-                if self.materialise(writer).is_err() {
-                    self.pending.write().size_bytes = 0;
-                }
-            }
+            _ => self.materialise_or_wait(writer),
         }
         match &self.upkeep {
             _ if writer.wal_bytes() < self.wal_limit_bytes => {}
-            Some(upkeep) if writer.wal_bytes() < self.wal_limit_bytes.saturating_mul(2) => upkeep.begin(),
+            Some(upkeep) if writer.wal_bytes() / 2 < self.wal_limit_bytes => upkeep.begin(),
             _ => {
                 let _ = writer.checkpoint();
             }
+        }
+    }
+
+    /// Writes to the tables what is pending. If that fails it is tried again when it has grown as much once more.
+    fn materialise_or_wait(&self, writer: &mut Writer) {
+        if self.materialise(writer).is_err() {
+            self.pending.write().size_bytes = 0;
         }
     }
 
@@ -184,25 +186,24 @@ impl Core {
         self.materialise(&mut self.writer.lock())
     }
 
-    /// Writes to the tables and to the file what has grown beyond its limit.
+    /// Writes to the tables what is pending if it has grown beyond its limit, and takes a log that has into the file.
     pub(crate) fn keep_up(&self) {
-        let wal_bytes = {
-            let mut writer = self.writer.lock();
-            if self.pending.read().size_bytes >= self.pending_limit_bytes && self.materialise(&mut writer).is_err() {
-                self.pending.write().size_bytes = 0;
-            }
-            writer.wal_bytes()
-        };
-        if wal_bytes >= self.wal_limit_bytes {
+        if self.pending.read().size_bytes >= self.pending_limit_bytes {
+            self.write_tables();
+        }
+        if self.writer.lock().wal_bytes() >= self.wal_limit_bytes {
             self.checkpoint();
         }
     }
 
+    /// Writes to the tables what is pending, however little it is.
+    pub(crate) fn write_tables(&self) {
+        self.materialise_or_wait(&mut self.writer.lock());
+    }
+
     /// Writes everything to the tables and to the file, while nobody commits.
     pub(crate) fn rest(&self) {
-        if !self.pending.read().is_empty() {
-            let _ = self.materialise_all();
-        }
+        self.write_tables();
         if self.writer.lock().wal_bytes() > 0 {
             self.checkpoint();
         }

@@ -8,7 +8,7 @@ use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::{quiet, start, step};
 
-const STEPS: i64 = 400;
+const STEPS: i64 = 150;
 
 /// Everything acknowledged before a read is in its answer, without a gap, while the tables are being written.
 fn read_while_committing(options: &SqliteOptions) {
