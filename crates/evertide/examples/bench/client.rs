@@ -26,6 +26,7 @@ pub(crate) struct Load {
     clients: Vec<Client>,
     workers: Vec<JoinHandle<()>>,
     kind: Kind,
+    callers: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +61,7 @@ impl Load {
     pub(crate) async fn update(address: &str, callers: usize) -> anyhow::Result<Self> {
         let load = Self::with_workers(address, callers, Kind::Update).await?;
         for caller in 0..callers {
-            load.start(caller, &update_workflow_id(caller)).await?;
+            load.start(caller, &update_workflow_id(callers, caller)).await?;
         }
         for caller in 0..callers {
             load.once(caller, usize::MAX - caller).await?; // Warm: the worker has each workflow now.
@@ -70,7 +71,7 @@ impl Load {
 
     /// Pollers that wait for nothing.
     pub(crate) async fn pollers(address: &str, count: usize) -> anyhow::Result<Self> {
-        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind: Kind::Nothing };
+        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind: Kind::Nothing, callers: 0 };
         for _ in 0..count {
             let client = connect(address).await?;
             load.workers.push(tokio::spawn(work(client, "bench-idle".to_owned(), Kind::Nothing)));
@@ -79,7 +80,7 @@ impl Load {
     }
 
     async fn with_workers(address: &str, callers: usize, kind: Kind) -> anyhow::Result<Self> {
-        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind };
+        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind, callers };
         for _ in 0..callers.min(4) {
             load.clients.push(connect(address).await?);
         }
@@ -141,7 +142,7 @@ impl Load {
     }
 
     async fn update_once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
-        let workflow_id = update_workflow_id(caller);
+        let workflow_id = update_workflow_id(self.callers, caller);
         let request = ws::UpdateWorkflowExecutionRequest {
             namespace: "default".to_owned(),
             workflow_execution: Some(WorkflowExecution { workflow_id, ..WorkflowExecution::default() }),
@@ -165,7 +166,7 @@ impl Load {
     }
 
     async fn renew(&self, caller: usize) -> anyhow::Result<()> {
-        let workflow_id = update_workflow_id(caller);
+        let workflow_id = update_workflow_id(self.callers, caller);
         let request = ws::TerminateWorkflowExecutionRequest {
             namespace: "default".to_owned(),
             workflow_execution: Some(WorkflowExecution { workflow_id: workflow_id.clone(), ..Default::default() }),
@@ -192,8 +193,8 @@ impl Drop for Load {
     }
 }
 
-fn update_workflow_id(caller: usize) -> String {
-    format!("update-{caller}-{}", std::process::id())
+fn update_workflow_id(callers: usize, caller: usize) -> String {
+    format!("update-{caller}-of-{callers}-{}", std::process::id())
 }
 
 /// A poller: takes workflow tasks and answers them.
