@@ -2,6 +2,7 @@
 
 mod shell {
     pub(crate) mod rig;
+    mod time_skipping;
 }
 
 use evertide_engine::workflow::{Reply, Request};

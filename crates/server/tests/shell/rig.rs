@@ -39,39 +39,51 @@ pub(crate) struct Rig {
     clock: Arc<ManualClock>,
     seed: u64,
     cache_bytes: usize,
+    time_locks: Option<i64>,
     polls: u64,
 }
 
-fn open(store: &Arc<FailingStore>, clock: &Arc<ManualClock>, seed: u64, cache_bytes: usize) -> Node {
-    let options = NodeOptions { seed: Some(seed), cache_bytes, threads: 0, ..NodeOptions::default() };
+fn open(
+    store: &Arc<FailingStore>,
+    clock: &Arc<ManualClock>,
+    seed: u64,
+    cache_bytes: usize,
+    time_locks: Option<i64>,
+) -> Node {
+    let options = NodeOptions { seed: Some(seed), cache_bytes, threads: 0, time_locks, ..NodeOptions::default() };
     Node::open(store.clone(), clock.clone(), options).unwrap()
 }
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self::with(1, 1 << 30)
+        Self::with(1, 1 << 30, None)
+    }
+
+    /// A node whose time jumps unless it is locked, as often as this at first.
+    pub(crate) fn skipping(time_locks: i64) -> Self {
+        Self::with(1, 1 << 30, Some(time_locks))
     }
 
     pub(crate) fn with_cache(cache_bytes: usize) -> Self {
-        Self::with(1, cache_bytes)
+        Self::with(1, cache_bytes, None)
     }
 
     pub(crate) fn with_seed(seed: u64) -> Self {
-        Self::with(seed, 1 << 30)
+        Self::with(seed, 1 << 30, None)
     }
 
-    fn with(seed: u64, cache_bytes: usize) -> Self {
+    fn with(seed: u64, cache_bytes: usize, time_locks: Option<i64>) -> Self {
         let store = Arc::new(FailingStore::default());
         let clock = Arc::new(ManualClock::at(START_NS));
-        let node = open(&store, &clock, seed, cache_bytes);
+        let node = open(&store, &clock, seed, cache_bytes, time_locks);
         let namespace_id = node.namespaces().named("default").unwrap().id.clone();
-        Self { node, store, namespace_id, clock, seed, cache_bytes, polls: 0 }
+        Self { node, store, namespace_id, clock, seed, cache_bytes, time_locks, polls: 0 }
     }
 
     /// The process dies; another one takes up what is stored.
     pub(crate) fn crash(&mut self) {
         self.seed += 1000;
-        self.node = open(&self.store, &self.clock, self.seed, self.cache_bytes);
+        self.node = open(&self.store, &self.clock, self.seed, self.cache_bytes, self.time_locks);
     }
 
     pub(crate) fn advance(&mut self, by_ns: i64) -> &mut Self {
