@@ -148,14 +148,15 @@ impl<'s> Step<'s> {
         kind: Kind,
         created: &mut Vec<Entry>,
     ) {
-        let mut written = written;
+        let decisions = if written.changes.is_empty() { 0 } else { 1 };
+        let mut joined = Joined { written, decisions };
         let first_poll = self.release.polls.len();
-        let queued = self.place_tasks(entry, &mut written);
-        let Written { changes, effects } = written;
+        let queued = self.place_tasks(entry, &mut joined);
+        let Joined { written: Written { changes, effects }, decisions } = joined;
         let closes = entry.open && !entry.exec.state.is_running();
         entry.open &= !closes;
         let show = kind == Kind::Created || effects.visibility || closes;
-        let record = (!changes.is_empty()).then(|| Record::new(changes));
+        let record = (!changes.is_empty()).then(|| Record::of_decisions(changes, decisions));
         let bytes = record.as_ref().map(|r| bytes::Bytes::from(r.encode_to_vec()));
         let mut write = RunWrite {
             run_key: entry.run_key,
@@ -242,13 +243,13 @@ impl<'s> Step<'s> {
     }
 
     /// Gives each task to a poll that waits for it, in the same commit. Returns those that nobody waits for.
-    fn place_tasks(&mut self, entry: &mut Entry, written: &mut Written) -> Vec<(QueueKey, Task)> {
+    fn place_tasks(&mut self, entry: &mut Entry, joined: &mut Joined) -> Vec<(QueueKey, Task)> {
         let mut queued = Vec::new();
-        let mut dispatches: VecDeque<_> = written.effects.dispatches.drain(..).collect();
+        let mut dispatches: VecDeque<_> = joined.written.effects.dispatches.drain(..).collect();
         let mut follow_ups = 0;
         while let Some(dispatch) = dispatches.pop_front() {
             follow_ups += 1;
-            let more = self.place_task(entry, &dispatch, written, follow_ups < FOLLOW_UPS, &mut queued);
+            let more = self.place_task(entry, &dispatch, joined, follow_ups < FOLLOW_UPS, &mut queued);
             dispatches.extend(more);
         }
         queued
@@ -258,7 +259,7 @@ impl<'s> Step<'s> {
         &mut self,
         entry: &mut Entry,
         dispatch: &Dispatch,
-        written: &mut Written,
+        joined: &mut Joined,
         may_start: bool,
         queued: &mut Vec<(QueueKey, Task)>,
     ) -> Vec<Dispatch> {
@@ -268,7 +269,7 @@ impl<'s> Step<'s> {
         {
             let give_up = Request::GiveUpSticky { queue: key.name.clone() };
             let (more, _) = decide(give_up, &mut entry.exec, &mut self.around.env());
-            return merge(written, more);
+            return joined.join(more);
         }
         let waiting = if may_start { self.shell.matching.take_poller(&key) } else { None };
         let Some(waiting) = waiting else {
@@ -277,7 +278,7 @@ impl<'s> Step<'s> {
         };
         let request = start_request(&key, &row, &waiting);
         let (more, decided) = decide(request, &mut entry.exec, &mut self.around.env());
-        let follow = merge(written, more);
+        let follow = joined.join(more);
         let end = match decided {
             Ok(Reply::WorkflowTask(started)) => PollEnd::Workflow(TaskHistory::new(entry, started)),
             Ok(Reply::ActivityTask(task)) => PollEnd::Activity(task),
@@ -291,18 +292,30 @@ impl<'s> Step<'s> {
     }
 }
 
-/// Puts the effects of a decision that followed from another beside those of the first. Returns its dispatches.
-fn merge(written: &mut Written, more: Written) -> Vec<Dispatch> {
-    written.changes.extend(more.changes);
-    let (into, from) = (&mut written.effects, more.effects);
-    into.messages.extend(from.messages);
-    into.updates.extend(from.updates);
-    into.queries.extend(from.queries);
-    into.visibility |= from.visibility;
-    if from.successor.is_some() {
-        into.successor = from.successor;
+/// A decision together with those that followed from it at once.
+struct Joined {
+    written: Written,
+    /// How many of them wrote something.
+    decisions: i64,
+}
+
+impl Joined {
+    /// Puts a decision that followed behind the others. Returns its dispatches.
+    fn join(&mut self, more: Written) -> Vec<Dispatch> {
+        if !more.changes.is_empty() {
+            self.decisions += 1;
+        }
+        self.written.changes.extend(more.changes);
+        let (into, from) = (&mut self.written.effects, more.effects);
+        into.messages.extend(from.messages);
+        into.updates.extend(from.updates);
+        into.queries.extend(from.queries);
+        into.visibility |= from.visibility;
+        if from.successor.is_some() {
+            into.successor = from.successor;
+        }
+        from.dispatches
     }
-    from.dispatches
 }
 
 /// Where a dispatch goes, as a task, and whether it deserves a row in the store.
