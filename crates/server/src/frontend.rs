@@ -12,6 +12,7 @@ mod history;
 mod namespace;
 mod operator;
 mod query;
+mod queue_config;
 mod service;
 mod start;
 mod status;

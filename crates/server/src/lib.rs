@@ -17,6 +17,7 @@ pub mod matching;
 mod metrics;
 pub mod node;
 mod queries;
+mod queue_config;
 pub mod registry;
 mod seed;
 pub mod server;

@@ -6,6 +6,7 @@
 //!
 //! Lock order: a shard may call in here while it is locked; nothing in here calls a shard.
 
+mod pace;
 mod queue;
 
 pub use queue::PollerInfo;
@@ -113,6 +114,8 @@ pub(crate) struct Match {
 pub(crate) struct Matching {
     queues: Vec<Mutex<FixedMap<QueueKey, Queue>>>,
     ended: Mutex<EndedWorkers>,
+    /// Queues whose limit holds tasks back while polls wait, and for how long; the shell takes them and sees to them.
+    held_back: Mutex<Vec<(QueueKey, i64)>>,
 }
 
 #[derive(Debug, Default)]
@@ -125,7 +128,11 @@ struct EndedWorkers {
 
 impl Matching {
     pub(crate) fn new() -> Self {
-        Self { queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(), ended: Mutex::default() }
+        Self {
+            queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(),
+            ended: Mutex::default(),
+            held_back: Mutex::default(),
+        }
     }
 
     fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> T {
@@ -155,30 +162,61 @@ impl Matching {
         self.with(key, |queue| {
             queue.note_poll(&waiting.poll, now_ns);
             queue.pollers.push_back(waiting);
-            let matched = queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
-            (matched, queue.wants_refill())
+            (self.pair(key, queue, now_ns), queue.wants_refill())
         })
     }
 
     /// A poll whose task was void looks again, without losing its place.
-    pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting) -> (Option<Match>, bool) {
+    pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting, now_ns: i64) -> (Option<Match>, bool) {
         self.with(key, |queue| {
             queue.pollers.push_front(waiting);
-            let matched = queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
-            (matched, queue.wants_refill())
+            (self.pair(key, queue, now_ns), queue.wants_refill())
         })
     }
 
+    /// Brings a poll and a task of a queue together, or notes that its limit holds them apart.
+    fn pair(&self, key: &QueueKey, queue: &mut Queue, now_ns: i64) -> Option<Match> {
+        let found = queue.pair(now_ns).map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
+        if found.is_none()
+            && let Some(delay_ns) = queue.await_pace(now_ns)
+        {
+            self.held_back.lock().push((key.clone(), delay_ns));
+        }
+        found
+    }
+
+    fn pair_all(&self, key: &QueueKey, queue: &mut Queue, now_ns: i64) -> Vec<Match> {
+        std::iter::from_fn(|| self.pair(key, queue, now_ns)).collect()
+    }
+
+    /// Queues that are to be looked at again by [`Self::go_on`], with how long from now.
+    pub(crate) fn take_held_back(&self) -> Vec<(QueueKey, i64)> {
+        std::mem::take(&mut *self.held_back.lock())
+    }
+
+    /// The limit of a queue lets tasks go again, or has changed.
+    pub(crate) fn go_on(&self, key: &QueueKey, now_ns: i64) -> Vec<Match> {
+        self.with(key, |queue| {
+            queue.pace.is_awaited = false;
+            self.pair_all(key, queue, now_ns)
+        })
+    }
+
+    /// An operator limits how many tasks a second leave a queue, or no longer does.
+    pub(crate) fn set_rate(&self, key: &QueueKey, per_second: Option<f64>) {
+        self.with(key, |queue| queue.pace.of_operator = per_second);
+    }
+
     /// The poll that a new task may be given to at once: the longest waiting, if no older task waits.
-    pub(crate) fn take_poller(&self, key: &QueueKey) -> Option<Waiting> {
-        self.peek(key, Queue::take_idle_poller).flatten()
+    pub(crate) fn take_poller(&self, key: &QueueKey, now_ns: i64) -> Option<Waiting> {
+        self.peek(key, |queue| queue.take_idle_poller(now_ns)).flatten()
     }
 
     /// A task joins its queue.
-    pub(crate) fn add(&self, key: &QueueKey, task: Task) -> Option<Match> {
+    pub(crate) fn add(&self, key: &QueueKey, task: Task, now_ns: i64) -> Option<Match> {
         self.with(key, |queue| {
             queue.add(task);
-            queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken })
+            self.pair(key, queue, now_ns)
         })
     }
 
@@ -193,10 +231,10 @@ impl Matching {
     }
 
     /// A query for whoever polls; without effect on the backlog.
-    pub(crate) fn ask(&self, key: &QueueKey, offer: QueryOffer) -> Option<Match> {
+    pub(crate) fn ask(&self, key: &QueueKey, offer: QueryOffer, now_ns: i64) -> Option<Match> {
         self.with(key, |queue| {
             queue.queries.push_back(offer);
-            queue.pair().map(|(waiting, taken)| Match { key: key.clone(), waiting, taken })
+            self.pair(key, queue, now_ns)
         })
     }
 
@@ -225,14 +263,10 @@ impl Matching {
     }
 
     /// What was read. Gives what can be matched at once.
-    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Option<Vec<(i64, Bytes)>>) -> Vec<Match> {
+    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Option<Vec<(i64, Bytes)>>, now_ns: i64) -> Vec<Match> {
         self.with(key, |queue| {
             queue.end_refill(rows);
-            let mut matches = Vec::new();
-            while let Some((waiting, taken)) = queue.pair() {
-                matches.push(Match { key: key.clone(), waiting, taken });
-            }
-            matches
+            self.pair_all(key, queue, now_ns)
         })
     }
 

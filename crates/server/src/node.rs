@@ -5,6 +5,7 @@
 //! happens until somebody steps the node, which is how simulations drive it.
 
 mod polling;
+mod queue_config;
 mod reading;
 mod reset;
 mod threads;

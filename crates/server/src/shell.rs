@@ -16,9 +16,10 @@ use crate::clock::{Clock, SkippingClock};
 use crate::commit::{CommitQueue, Group};
 use crate::fault::{Failure, Fault};
 use crate::hash::slot_of;
-use crate::matching::{Match, Matching, PollEnd, REFILL_TASKS, Taken};
+use crate::matching::{Match, Matching, PollEnd, REFILL_TASKS, Taken, Waiting};
 use crate::metrics::Metrics;
 use crate::queries::Queries;
+use crate::queue_config::{QueueConfigs, rate};
 use crate::registry::{NamespaceRecord, NamespaceRegistry};
 use crate::seed::Seeds;
 use crate::shard::{Answer, Ask, Chain, ChainKey, Job, Release, Respond, RunRef, Shard, start_request, store_fault};
@@ -52,6 +53,7 @@ pub(crate) struct Shell {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) namespaces: NamespaceRegistry,
+    pub(crate) queue_configs: QueueConfigs,
     pub(crate) seeds: Seeds,
     pub(crate) commits: CommitQueue,
     pub(crate) matching: Matching,
@@ -85,6 +87,7 @@ impl Shell {
         let motion = if skipping.is_some() { Motion::counted() } else { Motion::default() };
         let shell = Self {
             namespaces: NamespaceRegistry::open(&*store)?,
+            queue_configs: QueueConfigs::open(&*store)?,
             limits: options.limits,
             seeds: Seeds::new(options.seed),
             commits: CommitQueue::new(open_state.next_task_id, motion.clone()),
@@ -108,6 +111,9 @@ impl Shell {
     fn take_up_backlog(&self) -> Result<(), StoreError> {
         for (key, count) in self.store.backlog_queues()? {
             self.matching.found_backlog(&key, count);
+        }
+        for (key, config) in self.queue_configs.all() {
+            self.matching.set_rate(&key, rate(&config));
         }
         Ok(())
     }
@@ -210,8 +216,14 @@ impl Shell {
             Work::Refill(key) => self.refill(&key),
             Work::RefillTimers => self.refill_timers(),
             Work::PollAgain(key, waiting) => {
-                let found = self.matching.poll_again(&key, *waiting);
+                let found = self.matching.poll_again(&key, *waiting, self.clock.world_ns());
                 self.follow_poll(&key, found);
+                self.see_to_held_back();
+            }
+            Work::GoOn(key) => {
+                let found = self.matching.go_on(&key, self.clock.world_ns());
+                self.see_to_held_back();
+                found.into_iter().for_each(|found| self.hand_out(found));
             }
             Work::Sweep => self.sweep(),
             Work::Read(read) => read(self),
@@ -257,9 +269,10 @@ impl Shell {
             let _ = waiter.send(answer);
         }
         for (key, task) in release.tasks {
-            if let Some(found) = self.matching.add(&key, task) {
+            if let Some(found) = self.matching.add(&key, task, self.clock.world_ns()) {
                 self.hand_out(found);
             }
+            self.see_to_held_back();
         }
         for (source, id, delivery) in release.messages {
             self.work.push(Work::Deliver { source, id, delivery });
@@ -372,8 +385,21 @@ impl Shell {
             tracing::warn!(%error, queue = key.name, "the backlog of a task queue cannot be read");
             self.timers.retry(self.clock.now_ns(), Work::Refill(key.clone()));
         }
-        for found in self.matching.end_refill(key, rows.ok()) {
+        for found in self.matching.end_refill(key, rows.ok(), self.clock.world_ns()) {
             self.hand_out(found);
+        }
+        self.see_to_held_back();
+    }
+
+    /// The poll that a task that has just come up may be given to at once.
+    pub(crate) fn take_poller(&self, key: &QueueKey) -> Option<Waiting> {
+        self.matching.take_poller(key, self.clock.world_ns())
+    }
+
+    /// Queues whose limit holds tasks back are looked at again when it lets them go.
+    pub(crate) fn see_to_held_back(&self) {
+        for (key, delay_ns) in self.matching.take_held_back() {
+            self.timers.at(self.clock.now_ns().saturating_add(delay_ns), Work::GoOn(key));
         }
     }
 

@@ -41,7 +41,7 @@ struct Window {
     refilling: bool,
     /// Counts how often everything was forgotten: what was read before that is out of date.
     generation: u64,
-    /// What failed and is tried again.
+    /// What is done later: what failed and is tried again, and the like.
     retries: BTreeMap<(i64, u64), Work>,
     next_retry: u64,
     next_sweep_ns: i64,
@@ -93,10 +93,15 @@ impl Timers {
 
     /// Does this work after a while.
     pub(crate) fn retry(&self, now_ns: i64, work: Work) {
+        self.at(now_ns.saturating_add(RETRY_NS), work);
+    }
+
+    /// Does this work then.
+    pub(crate) fn at(&self, at_ns: i64, work: Work) {
         let mut window = self.inner.lock();
         let number = window.next_retry;
         window.next_retry += 1;
-        window.retries.insert((now_ns.saturating_add(RETRY_NS), number), work);
+        window.retries.insert((at_ns, number), work);
         drop(window);
         self.changed.notify_one();
     }

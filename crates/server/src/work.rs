@@ -34,6 +34,8 @@ pub(crate) enum Work {
     RefillTimers,
     /// A poll whose task was void looks for the next one.
     PollAgain(QueueKey, Box<Waiting>),
+    /// The limit of a task queue lets tasks go again, or has changed.
+    GoOn(QueueKey),
     /// Remove what is past its retention.
     Sweep,
     /// Read something for a caller.
@@ -51,6 +53,7 @@ impl fmt::Debug for Work {
             Self::Refill(_) => "Refill",
             Self::RefillTimers => "RefillTimers",
             Self::PollAgain(..) => "PollAgain",
+            Self::GoOn(_) => "GoOn",
             Self::Sweep => "Sweep",
             Self::Read(_) => "Read",
         };

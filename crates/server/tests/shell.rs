@@ -11,7 +11,7 @@ use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
 use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::{HistoryRead, HistoryWait};
 use evertide_server::matching::QueueKind;
-use evertide_server::node::Polled;
+use evertide_server::node::{OpenPoll, Polled};
 use shell::rig::{Rig, SECOND_NS, complete_workflow, schedule_activity, start_child, start_timer};
 
 #[test]
@@ -306,6 +306,25 @@ fn a_worker_that_shuts_down_gets_its_polls_back() {
     assert!(other.take().is_none());
     let mut late = rig.poll_of("queue", "process-1");
     assert!(matches!(late.take(), Some(Ok(Polled::Empty))));
+}
+
+#[test]
+fn activities_leave_at_the_rate_that_their_worker_wants() {
+    let mut rig = Rig::new();
+    let poll = rig.poll("queue", "");
+    rig.start("w").settle();
+    let task = rig.task(poll);
+    rig.complete(&task, vec![schedule_activity("a"), schedule_activity("b"), schedule_activity("c")]);
+    let polls: Vec<_> = (0..3).map(|_| rig.poll_activity_at_rate("queue", 1.0)).collect();
+    let taken = |polls: &[OpenPoll]| polls.iter().filter(|poll| poll.has_ended()).count();
+    rig.settle();
+    assert_eq!(taken(&polls), 1);
+    rig.advance(SECOND_NS - 1).settle();
+    assert_eq!(taken(&polls), 1);
+    rig.advance(1).settle();
+    assert_eq!(taken(&polls), 2);
+    rig.advance(SECOND_NS).settle();
+    assert_eq!(taken(&polls), 3);
 }
 
 #[test]

@@ -109,6 +109,7 @@ service! {
             update_activity_options(UpdateActivityOptionsRequest) -> UpdateActivityOptionsResponse;
             poll_nexus_task_queue(PollNexusTaskQueueRequest) -> PollNexusTaskQueueResponse;
             describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse;
+            update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse;
             list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse;
             shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse;
             record_worker_heartbeat(RecordWorkerHeartbeatRequest) -> RecordWorkerHeartbeatResponse;
@@ -142,8 +143,6 @@ service! {
                 = "method ListBatchOperations is not implemented by this server";
             stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse
                 = "method StopBatchOperation is not implemented by this server";
-            update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse
-                = "method UpdateTaskQueueConfig is not implemented by this server";
             create_workflow_rule(CreateWorkflowRuleRequest) -> CreateWorkflowRuleResponse = "method CreateWorkflowRule not supported";
             describe_workflow_rule(DescribeWorkflowRuleRequest) -> DescribeWorkflowRuleResponse = "method DescribeWorkflowRule not supported";
             list_workflow_rules(ListWorkflowRulesRequest) -> ListWorkflowRulesResponse = "method ListWorkflowRules not supported";

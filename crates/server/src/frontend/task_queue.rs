@@ -1,13 +1,14 @@
 //! Task queues as operators see them.
 
+use crate::frontend::queue_config::queue_kind;
 use crate::frontend::{Call, Frontend, Outcome, validate};
-use crate::matching::{PollerInfo as Poller, QueueDescription, QueueKind};
+use crate::matching::{PollerInfo as Poller, QueueDescription};
 use evertide_engine::Rejection;
 use evertide_engine::env::{duration, timestamp};
 use evertide_proto::enums::{DescribeTaskQueueMode, RateLimitSource, TaskQueueKind, TaskQueueType};
 use evertide_proto::taskqueue::{
-    PollerInfo, TaskIdBlock, TaskQueuePartitionMetadata, TaskQueueStats, TaskQueueStatus, TaskQueueTypeInfo,
-    TaskQueueVersionInfo, TaskQueueVersioningInfo,
+    PollerInfo, TaskIdBlock, TaskQueueConfig, TaskQueuePartitionMetadata, TaskQueueStats, TaskQueueStatus,
+    TaskQueueTypeInfo, TaskQueueVersionInfo, TaskQueueVersioningInfo,
 };
 use evertide_proto::workflowservice::describe_task_queue_response::EffectiveRateLimit;
 use evertide_proto::workflowservice::{
@@ -37,7 +38,8 @@ impl Frontend {
         }
         let kind = queue_kind(r.task_queue_type);
         let found = self.node.describe_queue(&namespace.id, &queue.name, kind);
-        let (limit, source) = effective_limit(&found);
+        let config = self.node.queue_config(&namespace.id, &queue.name, kind);
+        let (limit, source) = effective_limit(&found, config.as_ref());
         Ok(DescribeTaskQueueResponse {
             stats: r.report_stats.then(|| stats(&found, self.node.now_ns())),
             stats_by_priority_key: if r.report_stats {
@@ -55,6 +57,7 @@ impl Frontend {
                 requests_per_second: limit,
                 rate_limit_source: source.into(),
             }),
+            config: config.filter(|_| r.report_config),
             ..DescribeTaskQueueResponse::default()
         })
     }
@@ -98,14 +101,6 @@ impl Frontend {
     }
 }
 
-fn queue_kind(kind: i32) -> QueueKind {
-    match TaskQueueType::try_from(kind) {
-        Ok(TaskQueueType::Activity) => QueueKind::Activity,
-        Ok(TaskQueueType::Nexus) => QueueKind::Nexus,
-        _ => QueueKind::Workflow,
-    }
-}
-
 fn refuse_modes(r: &DescribeTaskQueueRequest, sticky: bool) -> Result<(), Rejection> {
     let enhanced = r.api_mode() == DescribeTaskQueueMode::Enhanced;
     if enhanced && sticky {
@@ -119,9 +114,13 @@ fn refuse_modes(r: &DescribeTaskQueueRequest, sticky: bool) -> Result<(), Reject
     Ok(())
 }
 
-/// The limit of the worker that polled last, if it set one.
+/// What an operator has set, else the limit of the worker that polled last, if it set one.
 #[allow(clippy::cast_possible_truncation)] // The protocol reports a rate with less precision than it takes one.
-fn effective_limit(found: &QueueDescription) -> (f32, RateLimitSource) {
+fn effective_limit(found: &QueueDescription, config: Option<&TaskQueueConfig>) -> (f32, RateLimitSource) {
+    let set = config.and_then(|c| c.queue_rate_limit.as_ref()?.rate_limit);
+    if let Some(limit) = set {
+        return (limit.requests_per_second, RateLimitSource::Api);
+    }
     let newest = found.pollers.iter().filter(|p| p.max_tasks_per_second.is_some()).max_by_key(|p| p.last_access_ns);
     match newest.and_then(|p| p.max_tasks_per_second) {
         Some(rate) => (rate as f32, RateLimitSource::Worker),

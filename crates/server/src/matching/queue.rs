@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::fault::Failure;
 use crate::history::TaskHistory;
+use crate::matching::pace::Pace;
 use crate::matching::{LOW_WATER_TASKS, Poll, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
 use crate::shard::RunRef;
 
@@ -128,6 +129,7 @@ pub(super) struct Queue {
     /// The window: most urgent first, then oldest first.
     tasks: BTreeMap<(i32, i64), Task>,
     pub(super) queries: VecDeque<QueryOffer>,
+    pub(super) pace: Pace,
     disk: Disk,
     backlog_count: i64,
     last_poll_ns: i64,
@@ -156,6 +158,7 @@ impl Queue {
 
     pub(super) fn note_poll(&mut self, poll: &Poll, now_ns: i64) {
         self.last_poll_ns = now_ns;
+        self.pace.of_worker = poll.max_tasks_per_second.or(self.pace.of_worker);
         let info = PollerInfo {
             identity: poll.identity.clone(),
             last_access_ns: now_ns,
@@ -175,16 +178,19 @@ impl Queue {
     }
 
     /// A poll for a task that has just come up, if no task waits before it.
-    pub(super) fn take_idle_poller(&mut self) -> Option<Waiting> {
-        if !self.tasks.is_empty() || self.disk.more {
+    pub(super) fn take_idle_poller(&mut self, now_ns: i64) -> Option<Waiting> {
+        if !self.tasks.is_empty() || self.disk.more || !self.pace.is_ready(now_ns) {
             return None;
         }
-        self.live_poller()
+        let waiting = self.live_poller()?;
+        self.pace.take(now_ns);
+        Some(waiting)
     }
 
     /// Brings the first poll and the first task together. Queries go first: somebody is waiting for them.
-    pub(super) fn pair(&mut self) -> Option<(Waiting, Taken)> {
-        if self.queries.is_empty() && self.tasks.is_empty() {
+    pub(super) fn pair(&mut self, now_ns: i64) -> Option<(Waiting, Taken)> {
+        let gives_task = !self.tasks.is_empty() && self.pace.is_ready(now_ns);
+        if self.queries.is_empty() && !gives_task {
             return None;
         }
         let waiting = self.live_poller()?;
@@ -192,7 +198,18 @@ impl Queue {
             return Some((waiting, Taken::Query(query)));
         }
         let (_, task) = self.tasks.pop_first()?;
+        self.pace.take(now_ns);
         Some((waiting, Taken::Task(task)))
+    }
+
+    /// How long until the limit lets the next task go, if a poll waits for it and nobody looks after it yet.
+    pub(super) fn await_pace(&mut self, now_ns: i64) -> Option<i64> {
+        if self.pace.is_awaited || self.tasks.is_empty() || !self.pollers.iter().any(Waiting::is_live) {
+            return None;
+        }
+        let delay_ns = self.pace.delay_ns(now_ns).filter(|delay_ns| *delay_ns > 0)?;
+        self.pace.is_awaited = true;
+        Some(delay_ns)
     }
 
     pub(super) fn add(&mut self, task: Task) {
@@ -281,6 +298,7 @@ impl Queue {
             && self.queries.is_empty()
             && !self.disk.more
             && !self.disk.reading
+            && self.pace.of_operator.is_none()
             && self.last_poll_ns < since_ns
     }
 

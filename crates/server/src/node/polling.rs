@@ -49,6 +49,7 @@ impl Shell {
     /// A poll joins its queue; its end comes through the channel in `waiting`.
     fn poll(&self, key: &QueueKey, waiting: Waiting) {
         let (found, wants_refill) = self.matching.poll(key, waiting, self.clock.world_ns());
+        self.see_to_held_back();
         if wants_refill {
             self.work.push(Work::Refill(key.clone()));
         }
@@ -240,7 +241,7 @@ impl Node {
         let answer = self.shell.queries.expect(query_id.clone());
         let guard = QueryGuard { shell: self.shell.clone(), key, query_id: query_id.clone() };
         let offer = QueryOffer { query_id, run: run.clone(), query, task };
-        if let Some(found) = self.shell.matching.ask(&guard.key, offer) {
+        if let Some(found) = self.shell.matching.ask(&guard.key, offer, self.shell.clock.world_ns()) {
             self.shell.hand_out(found);
         }
         match timeout_at(until, answer).await {

@@ -271,7 +271,7 @@ impl<'s> Step<'s> {
             let (more, _) = decide(give_up, &mut entry.exec, &mut self.around.env());
             return joined.join(more);
         }
-        let waiting = if may_start { self.shell.matching.take_poller(&key) } else { None };
+        let waiting = if may_start { self.shell.take_poller(&key) } else { None };
         let Some(waiting) = waiting else {
             queued.push((key, Task { id: 0, durable, row }));
             return Vec::new();

@@ -273,6 +273,12 @@ impl Rig {
         self.node.open_poll(QueueKind::Activity, poll)
     }
 
+    /// A poll of a worker that wants the whole queue to give out so many activities a second.
+    pub(crate) fn poll_activity_at_rate(&mut self, queue: &str, per_second: f64) -> OpenPoll {
+        let poll = Poll { max_tasks_per_second: Some(per_second), ..self.poll_request(queue, "") };
+        self.node.open_poll(QueueKind::Activity, poll)
+    }
+
     pub(crate) fn no_task_yet(&self, poll: &OpenPoll) -> bool {
         !poll.has_ended()
     }
