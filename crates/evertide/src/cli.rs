@@ -4,8 +4,14 @@
 //! meaning here is accepted and said so where it matters. A bare port number as first argument is the form in which
 //! SDKs start a test server.
 
+mod asking;
 mod value;
 
+pub(crate) use asking::{
+    AboutNamespace, Asking, Count, CreateNamespace, CreateSearchAttributes, DescribeNamespace, List, NamespaceCommand,
+    NamespaceLine, Output, RemoveSearchAttributes, SearchAttributeCommand, SearchAttributeLine, Show, Target,
+    UpdateNamespace, WorkflowCommand, WorkflowLine,
+};
 pub(crate) use value::{DynamicConfig, SearchAttribute};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,8 +28,9 @@ use std::process::ExitCode;
     after_help = "Try it:\n  evertide server start-dev               a server in memory, for development\n  \
                   evertide server start                   a server that keeps its state in a file\n  \
                   evertide server start-dev --db-filename dev.db --namespace shop --search-attribute Customer=Keyword\n  \
-                  evertide 7233                           a server for tests, as SDKs start it\n\n\
-                  Workflows are started and looked at with an SDK, or with the official Temporal CLI, which works with this server."
+                  evertide 7233                           a server for tests, as SDKs start it\n  \
+                  evertide workflow list --query \"ExecutionStatus = 'Running'\"\n\n\
+                  Workflows are started with an SDK, or with the official Temporal CLI, which works with this server."
 )]
 struct Line {
     #[command(subcommand)]
@@ -35,6 +42,8 @@ enum Top {
     /// Run a server.
     #[command(subcommand)]
     Server(ServerCommand),
+    /// Find workflows and look at them.
+    Workflow(Box<WorkflowLine>),
     /// Look after a server.
     #[command(subcommand)]
     Operator(OperatorCommand),
@@ -58,6 +67,10 @@ enum OperatorCommand {
     /// Look after the cluster.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Look after namespaces.
+    Namespace(Box<NamespaceLine>),
+    /// Look after search attributes.
+    SearchAttribute(Box<SearchAttributeLine>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,6 +221,9 @@ pub(crate) enum Command {
     Start(Box<Start>),
     TestServer(TestServer),
     Health(Health),
+    Workflow(Box<WorkflowLine>),
+    Namespace(Box<NamespaceLine>),
+    SearchAttribute(Box<SearchAttributeLine>),
 }
 
 /// Why nothing is done.
@@ -247,6 +263,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Top::Server(ServerCommand::StartDev(options)) => Ok(Command::StartDev(options)),
         Top::Server(ServerCommand::Start(options)) => Ok(Command::Start(options)),
         Top::Operator(OperatorCommand::Cluster(ClusterCommand::Health(options))) => Ok(Command::Health(options)),
+        Top::Operator(OperatorCommand::Namespace(line)) => Ok(Command::Namespace(line)),
+        Top::Operator(OperatorCommand::SearchAttribute(line)) => Ok(Command::SearchAttribute(line)),
+        Top::Workflow(line) => Ok(Command::Workflow(line)),
         Top::Other(words) => Err(End::Wrong(not_ours(&words))),
     }
 }
@@ -254,7 +273,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 fn not_ours(words: &[OsString]) -> String {
     let word = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
     format!(
-        "`{word}` is no command of this binary, which has `server` and `operator cluster health`; for the others use the \
+        "`{word}` is no command of this binary, which has `server`, `workflow` and `operator`; for the others use the \
          official Temporal CLI with this server's address"
     )
 }
@@ -264,14 +283,15 @@ impl From<clap::Error> for End {
         use clap::error::ErrorKind as Kind;
         match error.kind() {
             Kind::DisplayHelp | Kind::DisplayVersion => Self::Asked(error),
-            // clap's first line says what is wrong; the rest repeats the usage.
             Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Self::Wrong("a command is missing; --help shows what there is".to_owned())
             }
             _ => {
+                // The first paragraph says what is wrong, on several lines where it names several flags.
                 let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default();
-                Self::Wrong(format!("{}; --help shows what there is", line.strip_prefix("error: ").unwrap_or(line)))
+                let said: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+                let line = said.join(" ");
+                Self::Wrong(format!("{}; --help shows what there is", line.strip_prefix("error: ").unwrap_or(&line)))
             }
         }
     }
@@ -315,12 +335,29 @@ mod tests {
             ("evertide server start-dev --port 99999", "99999"),
             ("evertide server start-dev --search-attribute A=Number", "Number"),
             ("evertide server start-dev --ip here", "here"),
-            ("evertide workflow list", "workflow"),
+            ("evertide schedule list", "schedule"),
+            ("evertide workflow start", "start"),
+            ("evertide workflow list --limit many", "many"),
+            ("evertide workflow describe", "--workflow-id"),
+            ("evertide operator namespace create shop --retention 3", "3d"),
             ("evertide 99999", "99999"),
             ("evertide", "--help"),
         ] {
             let text = told(line);
             assert!(text.contains(what) && !text.contains('\n'), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn flags_of_the_connection_stand_anywhere_behind_the_command() {
+        for line in [
+            "evertide workflow list -q A=1 --limit 5 --namespace shop -o json --address h:1",
+            "evertide workflow --namespace shop --address h:1 -o json list --query A=1 --limit 5",
+        ] {
+            let Ok(Command::Workflow(line)) = read(line) else { panic!("not read") };
+            assert_eq!((line.asking.namespace.as_deref(), line.asking.output), (Some("shop"), Output::Json));
+            let WorkflowCommand::List(list) = line.command else { panic!("not a list") };
+            assert_eq!((list.query.as_str(), list.limit), ("A=1", Some(5)));
         }
     }
 

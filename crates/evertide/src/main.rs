@@ -1,12 +1,18 @@
-//! The one binary: servers for development, for tests and for keeps, and a health check.
+//! The one binary: servers for development, for tests and for keeps, and commands that ask a server.
 //!
-//! Flags, signals, log output and exit codes live here; what a server is, `evertide_server` knows.
+//! Flags, signals, output and exit codes live here; what a server is, `evertide_server` knows, and how one is asked,
+//! `evertide_client`.
 
+mod asking;
 mod banner;
 mod cli;
 mod health;
 mod logging;
+mod namespace;
+mod output;
 mod run;
+mod search_attribute;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -24,6 +30,8 @@ fn main() -> ExitCode {
         });
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough, as `head` does.
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -1,7 +1,7 @@
 //! Doing what the command line says: starting servers and stopping them at a signal.
 
 use crate::cli::{Command, Common, LogFormat, LogLevel, Start, StartDev, TestServer};
-use crate::{banner, health, logging};
+use crate::{banner, health, logging, namespace, search_attribute, workflow};
 use anyhow::Context;
 use evertide_server::{Server, ServerBuilder, TimeSkipping};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +15,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Start(options) => start(*options).await,
         Command::TestServer(options) => test_server(&options).await,
         Command::Health(options) => health::check(&options).await,
+        Command::Workflow(line) => workflow::run(&line).await,
+        Command::Namespace(line) => namespace::run(&line).await,
+        Command::SearchAttribute(line) => search_attribute::run(&line).await,
     }
 }
 

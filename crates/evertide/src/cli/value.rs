@@ -3,6 +3,10 @@
 use evertide_engine::visibility::AttributeType;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use std::time::Duration;
+
+/// The type of a search attribute.
+pub(crate) type Attribute = AttributeType;
 
 /// `Name=Type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +20,44 @@ impl FromStr for SearchAttribute {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, kind) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write it as Name=Type")?;
-        let kind = AttributeType::ALL.into_iter().find(|k| k.name().eq_ignore_ascii_case(kind)).ok_or_else(|| {
-            format!("there is no type {kind}; take Text, Keyword, Int, Double, Bool, Datetime or KeywordList")
-        })?;
-        Ok(Self { name: name.to_owned(), kind })
+        Ok(Self { name: name.to_owned(), kind: attribute_type(kind)? })
     }
+}
+
+/// The name of a type, in any case.
+pub(crate) fn attribute_type(name: &str) -> Result<Attribute, String> {
+    AttributeType::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+        format!("there is no type {name}; take Text, Keyword, Int, Double, Bool, Datetime or KeywordList")
+    })
+}
+
+/// `KEY=VALUE`.
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A length of time like `90s`, `12h`, `3d` or `1d12h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it with s, m, h or d behind each number, like 12h or 3d".to_owned();
+    let mut rest = text;
+    let mut seconds = 0_u64;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = rest.split_at(digits);
+        let unit_seconds = match unit.bytes().next() {
+            Some(b's') => 1,
+            Some(b'm') => 60,
+            Some(b'h') => 3600,
+            Some(b'd') => 86_400,
+            _ => return Err(wrong()),
+        };
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_seconds));
+        seconds = part.and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        // The unit is one byte.
+        rest = unit.get(1..).unwrap_or_default();
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
 /// `KEY=JSON`.
@@ -57,6 +94,15 @@ mod tests {
         assert_eq!(read, SearchAttribute { name: "Amount".to_owned(), kind: AttributeType::Double });
         assert!("=Int".parse::<SearchAttribute>().is_err());
         assert!("Amount".parse::<SearchAttribute>().is_err());
+    }
+
+    #[test]
+    fn a_length_of_time_has_units() {
+        assert_eq!(duration("1d12h"), Ok(Duration::from_secs(36 * 3600)));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "3", "h", "3w", "-3d", "3d ", "99999999999999999999d", "999999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
