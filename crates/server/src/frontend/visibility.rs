@@ -113,12 +113,12 @@ impl Frontend {
 
     async fn list(&self, namespace: &Namespace, query: Query, page_size: i32, token: &[u8]) -> Outcome<Page> {
         let size = usize::try_from(page_size).ok().filter(|n| (1..=PAGE_SIZE).contains(n)).unwrap_or(PAGE_SIZE);
-        let after = page::read_token(token)?;
+        let after = page::read_token(&namespace.id, token)?;
         let query = ListQuery { namespace_id: namespace.id.clone(), filter: query.filter, page_size: size, after };
         let found = self.read_store(move |store| store.list(&query)).await?;
         let attributes = namespace.attributes();
         let executions = found.rows.iter().map(|row| entry(row, &attributes)).collect();
-        Ok((executions, found.next.map_or_else(Bytes::new, page::token)))
+        Ok((executions, found.next.map_or_else(Bytes::new, |next| page::token(&namespace.id, next))))
     }
 
     /// CountWorkflowExecutions, of all or by status.
