@@ -15,11 +15,15 @@ use evertide_proto::command::{
 };
 use evertide_proto::common::{ActivityType, Memo, WorkflowExecution, WorkflowType};
 use evertide_proto::failure::Failure;
+use evertide_proto::protocol::Message;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
-use evertide_proto::update::{Input, Meta};
+use evertide_proto::update::{
+    Acceptance, Input, Meta, Outcome as UpdateOutcome, Rejection as UpdateRejection, Response,
+};
 use evertide_proto::workflowservice as ws;
 use proptest::prelude::*;
+use prost_types::Any;
 
 /// One thing that happens, in a vocabulary that knows nothing of the implementation.
 #[derive(Debug, Clone)]
@@ -30,7 +34,7 @@ enum Step {
     Query,
     Update(u8),
     PollTask,
-    CompleteTask { commands: Vec<Do>, force_next: bool, sticky: bool, inline: bool },
+    CompleteTask { commands: Vec<Do>, messages: u8, force_next: bool, sticky: bool, inline: bool },
     FailTask,
     PollActivity,
     AnswerActivity(u8),
@@ -79,8 +83,8 @@ fn a_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Query),
         2 => (0..4u8).prop_map(Step::Update),
         8 => Just(Step::PollTask),
-        8 => (prop::collection::vec(a_command(), 0..4), prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
-            .prop_map(|(commands, force_next, sticky, inline)| Step::CompleteTask { commands, force_next, sticky, inline }),
+        8 => (prop::collection::vec(a_command(), 0..4), 0..6u8, prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
+            .prop_map(|(commands, messages, force_next, sticky, inline)| Step::CompleteTask { commands, messages, force_next, sticky, inline }),
         2 => Just(Step::FailTask),
         4 => Just(Step::PollActivity),
         4 => (0..4u8).prop_map(Step::AnswerActivity),
@@ -173,7 +177,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
                 workers.task = Some(task);
             }
         }
-        Step::CompleteTask { commands, force_next, sticky, inline } => {
+        Step::CompleteTask { commands, messages, force_next, sticky, inline } => {
             let Some(task) = workers.task.take() else {
                 return;
             };
@@ -182,6 +186,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
                 schedule_to_start_timeout: Some(crate::duration::from_ns(5 * SECOND_NS)),
             };
             let answer = w.complete_with(ws::RespondWorkflowTaskCompletedRequest {
+                messages: answers_to(&task.response.messages, *messages),
                 task_token: task.response.task_token,
                 commands: commands.iter().map(command_of).collect(),
                 force_create_new_workflow_task: *force_next,
@@ -209,6 +214,40 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
         Step::Pass(seconds) => w.advance(i64::from(*seconds) * SECOND_NS),
         Step::ForgetVolatile => w.exec.volatile = crate::workflow::Volatile::default(),
     }
+}
+
+/// The worker's messages for the updates of its task: none, or for each one of the ways to answer it, good or bad.
+fn answers_to(updates: &[Message], how: u8) -> Vec<Message> {
+    let answer = |update: &Message, name: &str, body: Option<Any>| Message {
+        id: format!("{}/{name}", update.protocol_instance_id),
+        protocol_instance_id: update.protocol_instance_id.clone(),
+        body,
+        ..Message::default()
+    };
+    let accept = |update: &Message| {
+        let acceptance = Acceptance {
+            accepted_request_message_id: update.id.clone(),
+            accepted_request_sequencing_event_id: 1,
+            ..Acceptance::default()
+        };
+        answer(update, "accept", Any::from_msg(&acceptance).ok())
+    };
+    let complete = |update: &Message| {
+        let meta = Some(Meta { update_id: update.protocol_instance_id.clone(), ..Meta::default() });
+        let response = Response { meta, outcome: Some(UpdateOutcome::default()) };
+        answer(update, "complete", Any::from_msg(&response).ok())
+    };
+    let reject = |update: &Message| answer(update, "reject", Any::from_msg(&UpdateRejection::default()).ok());
+    updates
+        .iter()
+        .flat_map(|update| match how {
+            0 | 1 => vec![accept(update), complete(update)],
+            2 => vec![accept(update)],
+            3 => vec![reject(update)],
+            4 => vec![complete(update)],
+            _ => Vec::new(),
+        })
+        .collect()
 }
 
 fn answer_activity(w: &mut World, workers: &mut Workers, n: u8) {

@@ -68,7 +68,11 @@ pub(super) fn query(draft: &mut Draft<'_, '_>, query: Query) -> Decided {
     if !state.is_running() && !seen_by_worker {
         return Err(Rejection::not_ready("Workflow execution closed before WorkflowTaskStarted event"));
     }
-    if state.is_running() && !seen_by_worker && deadline_ns != 0 && state.in_world_ns(state.info.first_task_due_ns) > deadline_ns {
+    if state.is_running()
+        && !seen_by_worker
+        && deadline_ns != 0
+        && state.in_world_ns(state.info.first_task_due_ns) > deadline_ns
+    {
         return Err(Rejection::not_ready("Workflow task is not scheduled yet."));
     }
     let attempt = draft.exec.task().map_or(0, |t| t.attempt);

@@ -9,7 +9,7 @@ use crate::namespace::{Namespace, Namespaces};
 use crate::workflow::chain::{ChainRequest, decide_chain};
 use crate::workflow::change::Record;
 use crate::workflow::decide::{Request, decide};
-use crate::workflow::draft::{Decided, Dispatch, Effects, Reply, Written};
+use crate::workflow::draft::{Decided, Dispatch, Effects, Reply, UpdateSignal, Written};
 use crate::workflow::state::{Execution, QueueRef, State};
 use crate::workflow::workflow_task::{StartTask, StartedTask, camel};
 use evertide_proto::command::Command;
@@ -19,6 +19,7 @@ use evertide_proto::history::HistoryEvent;
 use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflowservice as ws;
 use prost::Message;
+use std::collections::BTreeMap;
 
 /// The time at which every test begins, nanoseconds since the epoch.
 pub(crate) const START_NS: i64 = 1_800_000_000_000_000_000;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     /// Tasks that were dispatched and not taken yet.
     pub queue: Vec<Dispatch>,
     pub last_effects: usize,
+    /// What anybody has been told of each update id.
+    pub told: BTreeMap<String, UpdateSignal>,
     /// The run that the last decision made.
     pub next_run: Option<Execution>,
     pub now_ns: i64,
@@ -92,6 +95,7 @@ impl World {
             events: Vec::new(),
             queue: Vec::new(),
             last_effects: 0,
+            told: BTreeMap::new(),
             next_run: None,
             now_ns: START_NS,
             seed: 1,
@@ -141,7 +145,10 @@ impl World {
     fn keep(&mut self, written: Written) {
         let clean = written.changes.is_empty();
         let (record, effects) = written.into_record();
-        let Effects { dispatches, messages, successor, .. } = effects;
+        let Effects { dispatches, messages, updates, successor, .. } = effects;
+        for (id, signal) in updates {
+            self.tell(id, signal);
+        }
         self.next_run = successor.map(|new| new.exec);
         self.last_effects = messages.len();
         self.queue.extend(dispatches);
@@ -151,6 +158,21 @@ impl World {
             self.events.extend(record.clone().into_events());
             self.records.push(record);
         }
+    }
+
+    /// Somebody hears of an update. What was accepted has one end and no other; what was never accepted may be sent anew
+    /// under the same id.
+    fn tell(&mut self, id: String, signal: UpdateSignal) {
+        match self.told.get(&id) {
+            Some(UpdateSignal::Completed(first)) if self.exec.state.updates.contains_key(&id) => {
+                assert_eq!(signal, UpdateSignal::Completed(first.clone()), "update {id} has one outcome");
+            }
+            Some(UpdateSignal::Accepted) => {
+                assert!(matches!(signal, UpdateSignal::Completed(_)), "an accepted update only completes: {signal:?}");
+            }
+            _ => {}
+        }
+        self.told.insert(id, signal);
     }
 
     /// What must hold after every step.
@@ -164,6 +186,10 @@ impl World {
         assert_eq!(snapshot, self.exec.state, "a snapshot reads back as it was");
         let ids: Vec<i64> = self.events.iter().map(|e| e.event_id).collect();
         assert_eq!(ids, (1..self.exec.state.next_event_id).collect::<Vec<_>>(), "event ids have no gaps");
+        for (id, signal) in &self.told {
+            let kept = self.exec.state.updates.contains_key(id);
+            assert!(kept || *signal != UpdateSignal::Accepted, "the acceptance of {id} is kept");
+        }
         self.exec.check_invariants();
     }
 
