@@ -75,7 +75,7 @@ async fn messages(client: &Client) -> anyhow::Result<()> {
 
     let refused = handle.execute_update::<u32, _>("add_item").arg(&0).await;
     let Err(error) = refused else { anyhow::bail!("an empty item was accepted") };
-    println!("{error}");
+    println!("{error:#}");
 
     let items: Vec<u32> = handle.query("items").await?;
     anyhow::ensure!(items == [3, 4]);
@@ -84,7 +84,7 @@ async fn messages(client: &Client) -> anyhow::Result<()> {
 
     let query = handle.query::<Vec<u32>, _>("items").reject_condition(QueryRejectCondition::NotOpen);
     let Err(error) = query.await else { anyhow::bail!("a closed workflow was queried") };
-    println!("{error}");
+    println!("{error:#}");
     Ok(())
 }
 
@@ -127,7 +127,7 @@ async fn endings(client: &Client) -> anyhow::Result<()> {
     let terminated = client.start_workflow(Order).id("order-4").task_queue(QUEUE).await?;
     terminated.terminate().reason("too old").detail("since 1999").await?;
     let Err(error) = terminated.result().await else { anyhow::bail!("the order was not terminated") };
-    println!("{error}");
+    println!("{error:#}");
     Ok(())
 }
 
@@ -197,7 +197,7 @@ async fn activities(client: &Client) -> anyhow::Result<()> {
     let activity = client.get_async_activity_handle("charge-2", "charge");
     activity.fail(evertide_client::Failure::application("no money").with_type("NoMoney")).await?;
     let Err(error) = broke.result::<String>().await else { anyhow::bail!("nobody has that much money") };
-    println!("{error}");
+    println!("{error:#}");
     Ok(())
 }
 

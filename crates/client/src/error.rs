@@ -10,7 +10,7 @@ use evertide_proto::google::rpc;
 use evertide_proto::prost::{Message, Name};
 use tonic::{Code, Status};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::payload::Details;
 
 /// A result of this crate.
@@ -223,9 +223,11 @@ impl StdError for Error {
         if let Some(failure) = self.failure() {
             return Some(failure);
         }
-        match self.0.source.as_ref()? {
-            Source::Status(status) => Some(status),
-            Source::Other(error) => Some(error.as_ref()),
+        match (self.0.source.as_ref()?, self.kind()) {
+            // Their text is the status already.
+            (Source::Status(status), ErrorKind::Rpc | ErrorKind::QueryFailed { .. }) => status.source(),
+            (Source::Status(status), _) => Some(status),
+            (Source::Other(error), _) => Some(error.as_ref()),
         }
     }
 }
@@ -241,22 +243,33 @@ impl fmt::Debug for Error {
     }
 }
 
+/// `{}` tells what went wrong, and `{:#}` adds every cause behind it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            ErrorKind::Rpc => match self.grpc_status() {
-                Some(status) => write!(f, "the server answered {:?}: {}", status.code(), status.message()),
-                None => f.write_str("the call failed"),
-            },
-            kind => kind.fmt(f),
+        match (self.kind(), self.grpc_status()) {
+            (ErrorKind::Rpc, Some(status)) => {
+                write!(f, "the server answered {:?}: {}", status.code(), status.message())?;
+            }
+            (kind, _) => kind.fmt(f)?,
         }
+        let mut source = StdError::source(self).filter(|_| f.alternate());
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WorkflowFailed(failure) => write!(f, "the workflow did not complete: {failure}"),
+            Self::WorkflowFailed(failure) => f.write_str(match failure.kind() {
+                FailureKind::Cancelled { .. } => "the workflow was cancelled",
+                FailureKind::Terminated { .. } => "the workflow was terminated",
+                FailureKind::Timeout { .. } => "the workflow timed out",
+                _ => "the workflow failed",
+            }),
             Self::WorkflowContinuedAsNew { new_run_id } => {
                 write!(f, "the workflow continued as run {new_run_id}; ask for that run, or let result() follow runs")
             }
@@ -265,7 +278,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::QueryRejected { status: None } => f.write_str("the query was rejected"),
             Self::QueryFailed { message, .. } => write!(f, "the query failed: {message}"),
-            Self::UpdateFailed(failure) => write!(f, "the update failed: {failure}"),
+            Self::UpdateFailed(_) => f.write_str("the update was refused or failed"),
             Self::UpdateTimeoutOrCancelled => f.write_str(
                 "the wait for the update ended before its outcome; the update goes on, and its handle can wait again",
             ),
@@ -301,6 +314,20 @@ mod tests {
         fn sendable<T: Send + Sync + Clone + 'static>() {}
         sendable::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_whole_chain_is_told_once_on_request() {
+        let failure = Failure::from_proto(evertide_proto::failure::Failure {
+            message: "outer".into(),
+            cause: Some(Box::new(Failure::application("inner").with_type("Broken").into_proto())),
+            ..Default::default()
+        });
+        let error = Error::new(ErrorKind::WorkflowFailed(failure));
+        assert_eq!(error.to_string(), "the workflow failed");
+        assert_eq!(format!("{error:#}"), "the workflow failed: outer: Broken: inner");
+        let error = Error::rpc(Status::not_found("no such workflow"));
+        assert_eq!(format!("{error:#}"), "the server answered NotFound: no such workflow");
     }
 
     #[test]
