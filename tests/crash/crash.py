@@ -231,8 +231,8 @@ async def until_next_kill(seconds, working):
 
 
 async def storm(args, server, chance):
-    # The SDK warns of every task that a kill made void: that is what happens here all the time.
-    quiet = Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="error")))
+    # The SDK tells of every task that a kill made void and of polls that have to wait: that is what happens here all the time.
+    quiet = Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="off")))
     client = await Client.connect(server.target, runtime=quiet)
     load, checker = Load(client, chance.random()), Checker(client)
     slowest_s = 0.0
