@@ -51,12 +51,12 @@ impl Order {
     async fn run(ctx: &mut WorkflowContext<Self>, item: String) -> WorkflowResult<String> {
         let options = || ActivityOptions::start_to_close_timeout(Duration::from_secs(10));
         ctx.state_mut(|s| s.stage = "charging".to_owned());
-        let paid = ctx.execute_activity(Shop::charge, item.clone(), options())?.await?;
+        let paid = ctx.execute_activity(Shop::charge, item.clone(), options()).await?;
         ctx.state_mut(|s| s.stage = "waiting for approval".to_owned());
         ctx.wait_condition(|s| s.approved_by.is_some()).await?;
         ctx.state_mut(|s| s.stage = "shipping".to_owned());
         ctx.timer(Duration::from_secs(2)).await;
-        let shipped = ctx.execute_activity(Shop::ship, item, options())?.await?;
+        let shipped = ctx.execute_activity(Shop::ship, item, options()).await?;
         let by = ctx.state(|s| s.approved_by.clone().unwrap_or_default());
         Ok(format!("{paid}, approved by {by}, {shipped}"))
     }
@@ -88,10 +88,10 @@ async fn run() -> anyhow::Result<()> {
     let worker = tokio::task::spawn_local(work(address));
     let client = Client::connect(format!("http://{address}")).await?;
     let order: WorkflowHandle =
-        client.start_workflow("Order", "order-1", TASK_QUEUE).arg("a lamp")?.await?;
+        client.start_workflow("Order").id("order-1").task_queue(TASK_QUEUE).arg("a lamp").await?;
     println!("started    {order}");
     wait_for_stage(&order, "waiting for approval").await?;
-    order.signal("approve").arg("Ada")?.await?;
+    order.signal("approve").arg("Ada").await?;
     wait_for_stage(&order, "shipping").await?;
 
     server.shutdown().await;
