@@ -1,8 +1,8 @@
 //! Lists and counts over the tables. The caller has materialised what is pending.
 //!
 //! There are two ways to the rows. If a probe of the plan finds few keys, those rows are read and sorted here. Otherwise
-//! an index is followed in the order of lists, within the plan's bounds, until the page is full. Either way the engine
-//! says of each row whether it is meant.
+//! an index is followed in the order of lists, within the plan's bounds, until the page is full or so many rows have
+//! been looked at that the caller should hear of it. Either way the engine says of each row whether it is meant.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,14 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params, p
 
 use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
-use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_row};
+use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_cursor, read_row};
 
-pub(crate) fn list(connection: &Connection, query: &ListQuery, few_rows: usize) -> rusqlite::Result<ListPage> {
+pub(crate) fn list(
+    connection: &Connection,
+    query: &ListQuery,
+    few_rows: usize,
+    scan_rows: usize,
+) -> rusqlite::Result<ListPage> {
     let search = Search::begin(connection, &query.namespace_id, &query.filter, few_rows)?;
     let Some(search) = search else {
         return Ok(ListPage::default());
@@ -27,15 +32,17 @@ pub(crate) fn list(connection: &Connection, query: &ListQuery, few_rows: usize) 
         rows.push(read_row(&query.namespace_id, row)?);
         Ok(rows.len() < wanted)
     };
-    match search.few_keys()? {
-        None => search.visit_in_order(after, &mut add)?,
+    let stopped_at = match search.few_keys()? {
+        None => search.visit_in_order(after, scan_rows, &mut add)?,
         Some(run_keys) => {
             search.visit_few(&run_keys, &mut |row| add(row).map(|_| true))?;
             rows.retain(|row| after.is_none_or(|after| after.list_order(&row.cursor()).is_lt()));
             rows.sort_by(|a, b| a.cursor().list_order(&b.cursor()));
+            None
         }
-    }
-    Ok(ListPage::from_rows(rows.into_iter(), query.page_size))
+    };
+    let ListPage { rows, next } = ListPage::from_rows(rows.into_iter(), query.page_size);
+    Ok(ListPage { rows, next: next.or(stopped_at) })
 }
 
 pub(crate) fn count_by_status(
@@ -56,7 +63,8 @@ pub(crate) fn count_by_status(
         Ok(true)
     };
     match search.few_keys()? {
-        None => search.visit_in_order(None, &mut add)?,
+        // There is no way to tell how far a count has come, so it goes through to the end.
+        None => search.visit_in_order(None, usize::MAX, &mut add).map(drop)?,
         Some(run_keys) => search.visit_few(&run_keys, &mut add)?,
     }
     Ok(counts)
@@ -93,6 +101,17 @@ struct Search<'a> {
     filter: &'a Filter,
     plan: Plan,
     few_rows: usize,
+}
+
+/// Why no more rows are looked at.
+#[derive(Debug, PartialEq)]
+enum End {
+    /// There are no more.
+    OfRows,
+    /// The visitor has enough.
+    Enough,
+    /// This many were to be looked at; the place is that of the last.
+    AfterRow(ListCursor),
 }
 
 /// Takes a row that is meant and says whether more are wanted.
@@ -146,14 +165,20 @@ impl<'a> Search<'a> {
         let mut statement = self.tables.prepare_cached(&sql)?;
         for run_key in run_keys {
             let mut rows = statement.query([*run_key, self.namespace])?;
-            if !self.visit_rows(&mut rows, visit)? {
+            if self.visit_rows(&mut rows, usize::MAX, visit)? == End::Enough {
                 break;
             }
         }
         Ok(())
     }
 
-    fn visit_in_order(&self, after: Option<&ListCursor>, visit: Visit<'_>) -> rusqlite::Result<()> {
+    /// Where it stopped, if it did so because it had looked at `scan_rows` rows.
+    fn visit_in_order(
+        &self,
+        after: Option<&ListCursor>,
+        scan_rows: usize,
+        visit: Visit<'_>,
+    ) -> rusqlite::Result<Option<ListCursor>> {
         let Plan { close_rank, start_rank, workflow_type, .. } = &self.plan;
         let (after_close, after_start) = after.map_or((i64::MIN, i64::MIN), ranks);
         let (after_run, after_key) = after.map_or(("", i64::MIN), |cursor| (&cursor.run_id, cursor.run_key));
@@ -173,20 +198,27 @@ impl<'a> Search<'a> {
         parameters.extend(workflow_type.iter().map(|name| (":workflow_type", name as &dyn ToSql)));
         let mut statement = self.tables.prepare_cached(&sql_in_order(&self.plan))?;
         let mut rows = statement.query(&*parameters)?;
-        self.visit_rows(&mut rows, visit).map(drop)
+        match self.visit_rows(&mut rows, scan_rows, visit)? {
+            End::AfterRow(cursor) => Ok(Some(cursor)),
+            End::OfRows | End::Enough => Ok(None),
+        }
     }
 
-    /// False if the visitor has enough.
-    fn visit_rows(&self, rows: &mut rusqlite::Rows<'_>, visit: Visit<'_>) -> rusqlite::Result<bool> {
+    fn visit_rows(&self, rows: &mut rusqlite::Rows<'_>, most: usize, visit: Visit<'_>) -> rusqlite::Result<End> {
+        let mut looked_at = 0;
         while let Some(row) = rows.next()? {
             let values = RowValues::of(row);
             let meant = matches(self.filter, &values);
             values.check()?;
             if meant && !visit(row)? {
-                return Ok(false);
+                return Ok(End::Enough);
+            }
+            looked_at += 1;
+            if looked_at >= most {
+                return Ok(End::AfterRow(read_cursor(row)?));
             }
         }
-        Ok(true)
+        Ok(End::OfRows)
     }
 
     fn kept_counts(&self, counted: &Counted) -> rusqlite::Result<BTreeMap<i32, u64>> {

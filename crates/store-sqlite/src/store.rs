@@ -32,6 +32,9 @@ pub struct SqliteOptions {
     /// If an index finds at most so many rows for a filter, a list reads and sorts them, and otherwise it goes through
     /// the rows in its own order until a page is full.
     pub few_rows: usize,
+    /// How many rows a list that goes in its own order looks at before it answers with what it has found so far and where
+    /// to go on, so that no question takes longer the more rows there are.
+    pub scan_rows: usize,
 }
 
 impl Default for SqliteOptions {
@@ -42,6 +45,7 @@ impl Default for SqliteOptions {
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
             few_rows: 1000,
+            scan_rows: 50_000,
         }
     }
 }
@@ -51,6 +55,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     core: Arc<Core>,
     few_rows: usize,
+    scan_rows: usize,
     _upkeep_thread: Option<UpkeepThread>,
 }
 
@@ -68,7 +73,7 @@ impl SqliteStore {
             Some((requests, idle)) => Some(UpkeepThread::start(Arc::downgrade(&core), requests, idle)?),
             None => None,
         };
-        Ok(Self { core, few_rows: options.few_rows, _upkeep_thread: upkeep_thread })
+        Ok(Self { core, few_rows: options.few_rows, scan_rows: options.scan_rows, _upkeep_thread: upkeep_thread })
     }
 
     /// Changes how large the file may become. It is not made smaller than it is.
@@ -159,8 +164,10 @@ impl Store for SqliteStore {
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let few_rows = self.few_rows;
-        self.core.query(|pending| pending.changes_lists, |tables| crate::list::list(tables, query, few_rows))
+        self.core.query(
+            |pending| pending.changes_lists,
+            |tables| crate::list::list(tables, query, self.few_rows, self.scan_rows),
+        )
     }
 
     fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError> {

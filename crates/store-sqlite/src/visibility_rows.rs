@@ -32,6 +32,16 @@ pub(crate) fn ranks(cursor: &ListCursor) -> (i64, i64) {
     (rank(cursor.close_time_ns), rank(cursor.start_time_ns))
 }
 
+/// Where a row stands in a list.
+pub(crate) fn read_cursor(row: &Row<'_>) -> rusqlite::Result<ListCursor> {
+    Ok(ListCursor {
+        close_time_ns: rank(row.get(1)?),
+        start_time_ns: rank(row.get(2)?),
+        run_id: row.get(3)?,
+        run_key: row.get(0)?,
+    })
+}
+
 pub(crate) fn read_row(namespace_id: &str, row: &Row<'_>) -> rusqlite::Result<VisibilityRow> {
     Ok(VisibilityRow {
         run_key: row.get(0)?,

@@ -11,6 +11,8 @@ mod model;
 mod opening;
 #[path = "it/readers.rs"]
 mod readers;
+#[path = "it/scans.rs"]
+mod scans;
 
 use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, VisibilityRow, Write};
 use evertide_store_sqlite::SqliteOptions;

@@ -152,7 +152,8 @@ impl ListCursor {
 /// One page of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListPage {
-    /// The rows in the order of lists.
+    /// The rows in the order of lists. They may be fewer than were asked for, even none, with more to come: a store
+    /// that has to look at very many rows answers in between.
     pub rows: Vec<VisibilityRow>,
     /// Where to go on; none when there is nothing more.
     pub next: Option<ListCursor>,

@@ -1,0 +1,60 @@
+//! Lists that no index serves.
+
+use evertide_store::{Filter, ListQuery, Store, VisibilityRow};
+use evertide_store_sqlite::{SqliteOptions, SqliteStore};
+
+use super::{quiet, start};
+use evertide_engine::visibility::{CompareOp, Field, SearchValue, SystemAttribute};
+
+/// Every tenth of a hundred runs waits in another queue.
+fn filled(options: &SqliteOptions) -> (SqliteStore, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("store.db"), options).unwrap();
+    for run_key in 1..=100 {
+        let mut batch = start(run_key, b"started");
+        if let [evertide_store::Write::Run(run)] = &mut batch.writes[..]
+            && let Some(row) = &mut run.visibility
+        {
+            row.task_queue = if run_key % 10 == 0 { "rare" } else { "usual" }.to_owned();
+        }
+        store.commit(&batch).unwrap();
+    }
+    (store, directory)
+}
+
+fn in_rare_queue() -> Filter {
+    let field = Field::System(SystemAttribute::TaskQueue);
+    Filter::Compare { field, op: CompareOp::Equal, value: SearchValue::Keyword("rare".to_owned()) }
+}
+
+/// All pages up to the end, and how many there were.
+fn paged(store: &SqliteStore, filter: &Filter, page_size: usize) -> (Vec<VisibilityRow>, usize) {
+    let namespace_id = "namespace".to_owned();
+    let mut query = ListQuery { namespace_id, filter: filter.clone(), page_size, after: None };
+    let (mut rows, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = store.list(&query).unwrap();
+        assert!(page.rows.len() <= page_size);
+        rows.extend(page.rows);
+        pages += 1;
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return (rows, pages),
+        }
+    }
+}
+
+#[test]
+fn a_list_that_looks_at_many_rows_answers_in_between_and_misses_none() {
+    let (all, _directory) = filled(&quiet());
+    let (expected, pages) = paged(&all, &in_rare_queue(), 100);
+    assert_eq!((expected.len(), pages), (10, 1));
+    for scan_rows in [1, 7, 10, 99, 100] {
+        let (store, _directory) = filled(&SqliteOptions { scan_rows, ..quiet() });
+        for page_size in [1, 3, 100] {
+            let (rows, pages) = paged(&store, &in_rare_queue(), page_size);
+            assert_eq!(rows, expected, "{scan_rows} rows, pages of {page_size}");
+            assert!(pages >= 100 / scan_rows, "{pages} pages with {scan_rows} rows each");
+        }
+    }
+}
