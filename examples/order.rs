@@ -128,8 +128,7 @@ async fn work(address: SocketAddr) -> anyhow::Result<()> {
     let connection =
         temporalio_client::Connection::connect(temporalio_client::ConnectionOptions::new(url).build()).await?;
     let client = temporalio_client::Client::new(connection, temporalio_client::ClientOptions::new("default").build())?;
-    let options =
-        WorkerOptions::new(TASK_QUEUE).register_workflow::<Order>()?.register_activities(Shop).build();
+    let options = WorkerOptions::new(TASK_QUEUE).register_workflow::<Order>()?.register_activities(Shop).build();
     Worker::new(&runtime, client, options)?.run().await?;
     Ok(())
 }

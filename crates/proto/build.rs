@@ -56,10 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = env::var("OUT_DIR")?;
     let out_dir = Path::new(&out_dir);
 
-    fs::write(
-        out_dir.join("attributes.rs"),
-        attributes_source(&descriptors)?,
-    )?;
+    fs::write(out_dir.join("attributes.rs"), attributes_source(&descriptors)?)?;
     fs::write(out_dir.join("services.rs"), services_source(&descriptors)?)?;
     configuration().compile_fds(descriptors)?;
     Ok(())
@@ -93,11 +90,7 @@ struct NamedStubs(Box<dyn ServiceGenerator>);
 
 impl ServiceGenerator for NamedStubs {
     fn generate(&mut self, service: Service, buf: &mut String) {
-        let methods: Vec<String> = service
-            .methods
-            .iter()
-            .map(|method| method.proto_name.clone())
-            .collect();
+        let methods: Vec<String> = service.methods.iter().map(|method| method.proto_name.clone()).collect();
         let mut source = String::new();
         self.0.generate(service, &mut source);
 
@@ -107,11 +100,8 @@ impl ServiceGenerator for NamedStubs {
         let mut names = methods.iter();
         for piece in pieces {
             let name = names.next().expect("tonic writes one stub for each method");
-            write!(
-                buf,
-                "\"method {name} is not implemented by this server\"{piece}"
-            )
-            .expect("writing to a string does not fail");
+            write!(buf, "\"method {name} is not implemented by this server\"{piece}")
+                .expect("writing to a string does not fail");
         }
     }
 }
@@ -121,12 +111,7 @@ fn services_source(descriptors: &FileDescriptorSet) -> Result<String, std::fmt::
     let mut source = String::from("&[\n");
     for file in &descriptors.file {
         for service in &file.service {
-            writeln!(
-                source,
-                "Service {{ name: \"{}.{}\", methods: &[",
-                file.package(),
-                service.name()
-            )?;
+            writeln!(source, "Service {{ name: \"{}.{}\", methods: &[", file.package(), service.name())?;
             for method in &service.method {
                 writeln!(source, "\"{}\",", method.name())?;
             }
@@ -158,28 +143,15 @@ fn write_attributes(
     attributed: &Attributed,
     message: &DescriptorProto,
 ) -> Result<(), Box<dyn Error>> {
-    let Attributed {
-        attributes,
-        kinds,
-        variant_suffix,
-        method,
-        ..
-    } = attributed;
+    let Attributed { attributes, kinds, variant_suffix, method, .. } = attributed;
     let module = attributes.split("::").next().unwrap_or_default();
     let mut kind_arms = String::new();
-    for field in message
-        .field
-        .iter()
-        .filter(|field| field.oneof_index.is_some())
-    {
+    for field in message.field.iter().filter(|field| field.oneof_index.is_some()) {
         let variant = field.type_name().rsplit('.').next().unwrap_or_default();
         let kind = variant
             .strip_suffix(variant_suffix)
             .ok_or_else(|| format!("the attributes {variant} do not end with {variant_suffix}"))?;
-        writeln!(
-            kind_arms,
-            "Self::{variant}(_) => crate::enums::{kinds}::{kind},"
-        )?;
+        writeln!(kind_arms, "Self::{variant}(_) => crate::enums::{kinds}::{kind},")?;
         writeln!(
             source,
             "impl From<crate::{module}::{variant}> for crate::{attributes} {{

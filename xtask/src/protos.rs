@@ -30,14 +30,8 @@ pub(crate) fn write_descriptors(directory: &Path) -> Result<()> {
     // each method.
     let descriptors = compiler.encode_file_descriptor_set();
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(DESCRIPTORS);
-    fs::write(&target, &descriptors)
-        .with_context(|| format!("cannot write {}", target.display()))?;
-    println!(
-        "{}: {} bytes, {} files",
-        target.display(),
-        descriptors.len(),
-        compiler.files().len()
-    );
+    fs::write(&target, &descriptors).with_context(|| format!("cannot write {}", target.display()))?;
+    println!("{}: {} bytes, {} files", target.display(), descriptors.len(), compiler.files().len());
     Ok(())
 }
 
@@ -58,16 +52,12 @@ fn root_files(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn collect_proto_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
             collect_proto_files(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
             files.push(path);
         }
     }

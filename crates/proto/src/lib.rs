@@ -61,13 +61,7 @@ pub use temporal::api::workflowservice::v1 as workflowservice;
 pub const DESCRIPTORS: &[u8] = include_bytes!("../descriptors.bin");
 
 /// The descriptor set carries no comments, and the generators answer for the style of what they write.
-#[allow(
-    missing_docs,
-    rust_2018_idioms,
-    unreachable_pub,
-    clippy::all,
-    clippy::unwrap_used
-)]
+#[allow(missing_docs, rust_2018_idioms, unreachable_pub, clippy::all, clippy::unwrap_used)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 }

@@ -13,10 +13,7 @@ fn descriptors() -> FileDescriptorSet {
 /// A count that changes tells whoever renews the descriptor set that methods came or went.
 #[test]
 fn the_services_have_the_methods_of_the_published_api() {
-    let counts: Vec<(&str, usize)> = SERVICES
-        .iter()
-        .map(|service| (service.name, service.methods.len()))
-        .collect();
+    let counts: Vec<(&str, usize)> = SERVICES.iter().map(|service| (service.name, service.methods.len())).collect();
     assert_eq!(
         counts,
         [
@@ -52,8 +49,7 @@ fn only_the_api_and_its_imports_are_there() {
         let package = file.package();
         let wanted = package == "nexusannotations.v1"
             || package.starts_with("google.")
-            || (package.starts_with("temporal.api.")
-                && !package.starts_with("temporal.api.cloud."));
+            || (package.starts_with("temporal.api.") && !package.starts_with("temporal.api.cloud."));
         assert!(wanted, "{} of package {package}", file.name());
     }
 }
@@ -62,9 +58,5 @@ fn only_the_api_and_its_imports_are_there() {
 #[test]
 fn http_routes_are_kept() {
     let route = b"/namespaces/{namespace}/workflows/{workflow_id}";
-    assert!(
-        DESCRIPTORS
-            .windows(route.len())
-            .any(|window| window == route)
-    );
+    assert!(DESCRIPTORS.windows(route.len()).any(|window| window == route));
 }

@@ -23,17 +23,11 @@ fn payload(data: &'static str) -> Payload {
 
 #[test]
 fn a_payload_is_decoded_without_a_copy() {
-    let payloads = Payloads {
-        payloads: vec![payload("{}"), payload("null")],
-    };
+    let payloads = Payloads { payloads: vec![payload("{}"), payload("null")] };
     let encoded = Bytes::from(payloads.encode_to_vec());
     let decoded = Payloads::decode(encoded.clone()).expect("what was encoded can be decoded");
     assert_eq!(decoded, payloads);
-    assert!(
-        encoded
-            .as_ptr_range()
-            .contains(&decoded.payloads[1].data.as_ptr())
-    );
+    assert!(encoded.as_ptr_range().contains(&decoded.payloads[1].data.as_ptr()));
 }
 
 #[test]
@@ -46,15 +40,10 @@ fn maps_are_encoded_in_the_order_of_their_keys() {
 
 #[test]
 fn attributes_tell_their_type() {
-    let attributes =
-        history_event::Attributes::from(WorkflowTaskScheduledEventAttributes::default());
+    let attributes = history_event::Attributes::from(WorkflowTaskScheduledEventAttributes::default());
     assert_eq!(attributes.event_type(), EventType::WorkflowTaskScheduled);
-    let attributes =
-        command::Attributes::from(RequestCancelActivityTaskCommandAttributes::default());
-    assert_eq!(
-        attributes.command_type(),
-        CommandType::RequestCancelActivityTask
-    );
+    let attributes = command::Attributes::from(RequestCancelActivityTaskCommandAttributes::default());
+    assert_eq!(attributes.command_type(), CommandType::RequestCancelActivityTask);
 }
 
 #[test]
@@ -66,13 +55,8 @@ fn a_history_event_stays_small() {
 
 #[test]
 fn error_details_carry_the_type_url_that_clients_look_for() {
-    let detail = NamespaceNotFoundFailure {
-        namespace: "orders".to_owned(),
-    };
+    let detail = NamespaceNotFoundFailure { namespace: "orders".to_owned() };
     let any = Any::from_msg(&detail).expect("a message can be encoded");
-    assert_eq!(
-        any.type_url,
-        "type.googleapis.com/temporal.api.errordetails.v1.NamespaceNotFoundFailure"
-    );
+    assert_eq!(any.type_url, "type.googleapis.com/temporal.api.errordetails.v1.NamespaceNotFoundFailure");
     assert_eq!(any.to_msg(), Ok(detail));
 }
