@@ -204,6 +204,16 @@ impl Shell {
         self.namespaces.forget_pending();
     }
 
+    /// The threads have ended: whoever still waits for something is told.
+    pub(crate) fn shut_down(&self) {
+        for shard in &self.shards {
+            let chains = shard.lock().take_all();
+            for chain in chains {
+                self.fail_waiters(Some(chain), &Fault::Stopping);
+            }
+        }
+    }
+
     /// Does one thing.
     pub(crate) fn perform(&self, work: Work) {
         let _until_done = self.moved(1);

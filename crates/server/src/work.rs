@@ -113,6 +113,11 @@ impl WorkQueue {
         }
     }
 
+    /// Whether nothing more will be done.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
+    }
+
     /// Sends all waiting threads home.
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;

@@ -39,6 +39,7 @@ impl Threads {
         self.others.drain(..).for_each(join);
         shell.commits.close();
         self.committer.take().into_iter().for_each(join);
+        shell.shut_down();
     }
 }
 

@@ -37,6 +37,10 @@ impl Shell {
     pub(crate) fn submit(&self, job: Job) {
         let key = job.key.clone();
         let mut shard = self.shard(&key).lock();
+        if self.work.is_closed() {
+            drop(shard); // What is not in memory would never be read, and its requests would wait for ever.
+            return self.respond(job.respond, Err(Fault::Stopping.into()));
+        }
         let chain = shard.chain(&key);
         match chain.place(&job.ask) {
             Place::Loading => {
