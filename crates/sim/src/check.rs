@@ -80,21 +80,9 @@ impl Checker {
             A::WorkflowTaskTimedOutEventAttributes(a) => {
                 self.task_ended(event, a.scheduled_event_id, a.started_event_id);
             }
-            A::TimerStartedEventAttributes(a) => {
-                if self.timers.insert(a.timer_id.clone(), event.event_id).is_some() {
-                    self.fault(event, "the timer is pending already");
-                }
-            }
-            A::TimerFiredEventAttributes(a) => {
-                if self.timers.remove(&a.timer_id) != Some(a.started_event_id) {
-                    self.fault(event, "no such timer is pending");
-                }
-            }
-            A::TimerCanceledEventAttributes(a) => {
-                if self.timers.remove(&a.timer_id) != Some(a.started_event_id) {
-                    self.fault(event, "no such timer is pending");
-                }
-            }
+            A::TimerStartedEventAttributes(a) => self.timer_started(event, &a.timer_id),
+            A::TimerFiredEventAttributes(a) => self.timer_ended(event, &a.timer_id, a.started_event_id),
+            A::TimerCanceledEventAttributes(a) => self.timer_ended(event, &a.timer_id, a.started_event_id),
             A::WorkflowExecutionSignaledEventAttributes(a) => {
                 if !a.request_id.is_empty() && !self.signals.insert(a.request_id.clone()) {
                     self.fault(event, "the signal was written already");
@@ -119,17 +107,25 @@ impl Checker {
             A::ExternalWorkflowExecutionSignaledEventAttributes(a) => self.end_work(event, a.initiated_event_id),
             A::SignalExternalWorkflowExecutionFailedEventAttributes(a) => self.end_work(event, a.initiated_event_id),
             A::StartChildWorkflowExecutionFailedEventAttributes(a) => self.end_work(event, a.initiated_event_id),
-            A::ChildWorkflowExecutionStartedEventAttributes(a) => {
-                if !self.open.contains(&a.initiated_event_id) || !self.started_children.insert(a.initiated_event_id) {
-                    self.fault(event, "no such child is to be started");
-                }
-            }
+            A::ChildWorkflowExecutionStartedEventAttributes(a) => self.begin_child(event, a.initiated_event_id),
             A::ChildWorkflowExecutionCompletedEventAttributes(a) => self.end_child(event, a.initiated_event_id),
             A::ChildWorkflowExecutionFailedEventAttributes(a) => self.end_child(event, a.initiated_event_id),
             A::ChildWorkflowExecutionCanceledEventAttributes(a) => self.end_child(event, a.initiated_event_id),
             A::ChildWorkflowExecutionTimedOutEventAttributes(a) => self.end_child(event, a.initiated_event_id),
             A::ChildWorkflowExecutionTerminatedEventAttributes(a) => self.end_child(event, a.initiated_event_id),
             _ => {}
+        }
+    }
+
+    fn timer_started(&mut self, event: &HistoryEvent, timer_id: &str) {
+        if self.timers.insert(timer_id.to_owned(), event.event_id).is_some() {
+            self.fault(event, "the timer is pending already");
+        }
+    }
+
+    fn timer_ended(&mut self, event: &HistoryEvent, timer_id: &str, started_event_id: i64) {
+        if self.timers.remove(timer_id) != Some(started_event_id) {
+            self.fault(event, "no such timer is pending");
         }
     }
 
@@ -158,6 +154,12 @@ impl Checker {
     fn end_work(&mut self, event: &HistoryEvent, asked_by: i64) {
         if !self.open.remove(&asked_by) {
             self.fault(event, "it ends what is not open");
+        }
+    }
+
+    fn begin_child(&mut self, event: &HistoryEvent, asked_by: i64) {
+        if !self.open.contains(&asked_by) || !self.started_children.insert(asked_by) {
+            self.fault(event, "no such child is to be started");
         }
     }
 

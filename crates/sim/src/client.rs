@@ -133,7 +133,7 @@ async fn cancel(world: &Rc<World>, workflow_id: &str, unique: &str) {
     let request = ws::RequestCancelWorkflowExecutionRequest { request_id: unique.to_owned(), ..Default::default() };
     let send = || {
         let run = RunRef::current(world.namespace_id(), workflow_id);
-        world.node().submit_run(run, Request::RequestCancel(Box::new(request.clone())))
+        world.node().submit_run(run, Request::Cancel(Box::new(request.clone())))
     };
     until_known(world, send).await;
 }
