@@ -2,7 +2,7 @@
 //!
 //! One file for each topic; each of its functions carries the name of the RPC that it answers. Nothing is decided here
 //! that is a rule of a workflow: the frontend knows namespaces, tokens, deadlines, pages. A status is built in
-//! [`status`] and nowhere else.
+//! `status.rs` and nowhere else.
 
 mod activity;
 mod call;

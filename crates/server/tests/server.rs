@@ -1,4 +1,5 @@
 //! A server as an embedder sees it: in process, on a port, on a file, stopped and started again.
+#![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 use evertide_proto::command::Command;
 use evertide_proto::command::CompleteWorkflowExecutionCommandAttributes;
