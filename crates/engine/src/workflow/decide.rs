@@ -41,7 +41,7 @@ pub enum Request {
     /// SignalWorkflowExecution.
     Signal(Box<ws::SignalWorkflowExecutionRequest>),
     /// RequestCancelWorkflowExecution.
-    RequestCancel(Box<ws::RequestCancelWorkflowExecutionRequest>),
+    Cancel(Box<ws::RequestCancelWorkflowExecutionRequest>),
     /// TerminateWorkflowExecution.
     Terminate(Box<ws::TerminateWorkflowExecutionRequest>),
     /// QueryWorkflow.
@@ -110,7 +110,7 @@ fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {
         Request::OperateActivity(operation) => activity::operate(draft, operation),
         Request::Wake => timeout::wake(draft),
         Request::Signal(r) => signal::signal(draft, *r),
-        Request::RequestCancel(r) => close::request_cancel(draft, &r),
+        Request::Cancel(r) => close::request_cancel(draft, &r),
         Request::Terminate(r) => close::terminate_by_user(draft, *r),
         Request::Query(r) => query::query(draft, *r),
         Request::ForgetQuery(id) => query::forget(draft, &id),

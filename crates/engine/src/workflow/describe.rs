@@ -46,7 +46,6 @@ fn pending_task(task: &WorkflowTask) -> PendingWorkflowTaskInfo {
         original_scheduled_time: timestamp_opt(task.original_scheduled_time_ns),
         started_time: timestamp_opt(task.started_time_ns),
         attempt: task.attempt,
-        ..PendingWorkflowTaskInfo::default()
     }
 }
 
@@ -63,7 +62,6 @@ fn extended(state: &State, env: &Env<'_>) -> WorkflowExecutionExtendedInfo {
         request_id_infos: request_ids(state),
         pause_info: info.pause.clone(),
         time_skipping_info: time_skipping::info(state, env.now_ns),
-        ..WorkflowExecutionExtendedInfo::default()
     }
 }
 

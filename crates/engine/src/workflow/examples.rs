@@ -216,7 +216,7 @@ fn a_start_delay_holds_the_first_task_back_but_not_a_cancel_request() {
     let mut w = World::start(request);
     w.signal("s").expect("taken");
     assert_eq!(w.history(), "1 WorkflowExecutionStarted\n2 WorkflowExecutionSignaled");
-    w.step(Request::RequestCancel(Box::default())).expect("taken");
+    w.step(Request::Cancel(Box::default())).expect("taken");
     assert!(w.history().ends_with("3 WorkflowExecutionCancelRequested\n4 WorkflowTaskScheduled"), "{}", w.history());
 }
 

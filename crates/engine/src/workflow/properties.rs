@@ -155,7 +155,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
             request_id: format!("r{n}"),
             ..ws::SignalWorkflowExecutionRequest::default()
         })))),
-        Step::Cancel => drop(w.step(Request::RequestCancel(Box::default()))),
+        Step::Cancel => drop(w.step(Request::Cancel(Box::default()))),
         Step::Terminate => drop(w.step(Request::Terminate(Box::default()))),
         Step::Query => drop(w.step(Request::Query(Box::new(Query {
             request: ws::QueryWorkflowRequest {

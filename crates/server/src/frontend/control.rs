@@ -35,7 +35,7 @@ impl Frontend {
         let namespace = self.namespace(&request.namespace)?;
         let execution = validate::execution(request.workflow_execution.as_ref())?;
         let run = self.guarded_run_ref(&namespace, execution, &request.first_execution_run_id);
-        self.node.run(run, Request::RequestCancel(Box::new(request))).await?;
+        self.node.run(run, Request::Cancel(Box::new(request))).await?;
         Ok(RequestCancelWorkflowExecutionResponse {})
     }
 

@@ -135,7 +135,7 @@ fn write_completed(
         binary_checksum: request.binary_checksum.clone(),
         worker_version: request.worker_version_stamp.clone(),
         sdk_metadata: request.sdk_metadata.clone(),
-        metering_metadata: request.metering_metadata.clone(),
+        metering_metadata: request.metering_metadata,
         versioning_behavior: request.versioning_behavior,
         worker_deployment_name: versioned.map_or_else(String::new, |d| d.deployment_name.clone()),
         worker_deployment_version: versioned

@@ -224,7 +224,7 @@ fn signals_after_the_point_come_again_unless_excluded() {
 #[test]
 fn a_cancel_request_after_the_point_is_not_repeated_and_options_are() {
     let mut world = idle();
-    world.decide("w", "", Request::RequestCancel(Box::default())).unwrap();
+    world.decide("w", "", Request::Cancel(Box::default())).unwrap();
     let options = UpdateWorkflowExecutionOptionsRequest {
         workflow_execution_options: Some(evertide_proto::workflow::WorkflowExecutionOptions {
             priority: Some(evertide_proto::common::Priority { priority_key: 4, ..Default::default() }),
