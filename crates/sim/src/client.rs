@@ -3,14 +3,18 @@
 use std::rc::Rc;
 
 use evertide_engine::Rejection;
-use evertide_engine::workflow::{ChainRequest, Reply, Request};
+use evertide_engine::workflow::{ChainRequest, Reply, Request, UpdateSignal};
 use evertide_proto::common::WorkflowExecution;
-use evertide_proto::enums::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use evertide_proto::enums::{
+    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
+use evertide_proto::update::outcome::Value;
+use evertide_proto::update::{Input, Meta, Outcome, Request as UpdateRequest, WaitPolicy};
 use evertide_proto::workflowservice as ws;
-use evertide_server::fault::Failure;
+use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::HistoryRead;
 use evertide_server::node::AnswerReceiver;
-use evertide_server::shard::{Answer, RunRef};
+use evertide_server::shard::{Answer, RunRef, Wait};
 
 use crate::actor::{call, give_way};
 use crate::program;
@@ -28,12 +32,13 @@ pub(crate) async fn run(world: Rc<World>, name: u64) {
         count += 1;
         let unique = format!("{name}.{count}");
         let workflow_id = format!("w{}", world.below(WORKFLOW_IDS));
-        match world.below(12) {
+        match world.below(15) {
             0..=3 => start(&world, &workflow_id, &unique).await,
             4..=5 => signal(&world, &workflow_id, &unique).await,
             6..=7 => signal_with_start(&world, &workflow_id, &unique).await,
             8 => cancel(&world, &workflow_id, &unique).await,
             9 => terminate(&world, &workflow_id, &unique).await,
+            10..=12 => update(&world, &workflow_id, &unique).await,
             _ => read(&world, &workflow_id).await,
         }
         for _ in 0..world.below(20) {
@@ -46,8 +51,7 @@ pub(crate) async fn run(world: Rc<World>, name: u64) {
 async fn until_known(world: &Rc<World>, send: impl Fn() -> AnswerReceiver) -> Option<Result<Answer, Rejection>> {
     for _ in 0..ATTEMPTS {
         let receiver = send();
-        let answer =
-            call(world, async { receiver.await.unwrap_or(Err(evertide_server::fault::Fault::Stopping.into())) });
+        let answer = call(world, async { receiver.await.unwrap_or(Err(Fault::Stopping.into())) });
         match answer.await {
             Ok(answer) => return Some(Ok(answer)),
             Err(Failure::Rejected(rejection)) => return Some(Err(rejection)),
@@ -147,6 +151,60 @@ async fn terminate(world: &Rc<World>, workflow_id: &str, unique: &str) {
     // A repeat after an unknown outcome may hit the next run, which is then terminated with the same reason.
     if let Some(Ok(_)) = until_known(world, send).await {
         world.ledger().terminations.insert((workflow_id.to_owned(), unique.to_owned()));
+    }
+}
+
+/// Sends an update until it is completed, refused, or the client loses patience.
+async fn update(world: &Rc<World>, workflow_id: &str, unique: &str) {
+    let request = ws::UpdateWorkflowExecutionRequest {
+        workflow_execution: Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() }),
+        wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::Completed.into() }),
+        request: Some(UpdateRequest {
+            meta: Some(Meta { update_id: unique.to_owned(), identity: "client".to_owned() }),
+            input: Some(Input { name: "update".to_owned(), ..Input::default() }),
+            ..UpdateRequest::default()
+        }),
+        ..ws::UpdateWorkflowExecutionRequest::default()
+    };
+    for _ in 0..ATTEMPTS {
+        let send = || {
+            let run = RunRef::current(world.namespace_id(), workflow_id);
+            world.node().submit_run(run, Request::Update(Box::new(request.clone())))
+        };
+        let Some(Ok(Answer { reply: Reply::Update(status), wait, .. })) = until_known(world, send).await else {
+            return;
+        };
+        note_update(world, workflow_id, unique, status.stage, status.outcome.as_ref());
+        if status.outcome.is_some() {
+            return;
+        }
+        let Some(Wait::Update(mut signals)) = wait else {
+            return world.fault(format!("the update {unique} of {workflow_id} is not over, and nobody will tell"));
+        };
+        loop {
+            match call(world, async { signals.recv().await.ok_or_else(|| Fault::Stopping.into()) }).await {
+                Ok(UpdateSignal::Accepted) => note_update(world, workflow_id, unique, Stage::Accepted.into(), None),
+                Ok(UpdateSignal::Completed(outcome)) => {
+                    return note_update(world, workflow_id, unique, Stage::Completed.into(), Some(&outcome));
+                }
+                Ok(UpdateSignal::Aborted(_)) => return,
+                Err(_) => break, // The server has lost it: the client sends it again.
+            }
+        }
+    }
+}
+
+fn note_update(world: &World, workflow_id: &str, unique: &str, stage: i32, outcome: Option<&Outcome>) {
+    let key = (workflow_id.to_owned(), unique.to_owned());
+    match outcome.and_then(|o| o.value.as_ref()) {
+        Some(Value::Success(_)) => {
+            world.ledger().completed_updates.insert(key);
+        }
+        Some(Value::Failure(_)) => {}
+        None if stage >= i32::from(Stage::Accepted) => {
+            world.ledger().accepted_updates.insert(key);
+        }
+        None => {}
     }
 }
 
