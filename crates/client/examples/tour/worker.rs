@@ -243,6 +243,7 @@ impl Turn {
             "Countdown" => return self.count_down(),
             "Charge" => self.charge(),
             "Order" => return self.order(),
+            "Relay" => return self.relay(),
             _ => {}
         }
         Ok(())
@@ -274,19 +275,30 @@ impl Turn {
     /// Continues as new until its number is zero.
     fn count_down(&mut self) -> Result<()> {
         let left: u32 = self.order.input.first().map_or(Ok(0), from_payload)?;
-        if left == 0 {
-            self.complete(Some(to_payload("liftoff")?));
-            return Ok(());
+        match left {
+            0 => self.complete(Some(to_payload("liftoff")?)),
+            _ => self.continue_as_new(payloads(&(left - 1))?),
         }
-        let attributes = command::ContinueAsNewWorkflowExecutionCommandAttributes {
-            input: Some(payloads(&(left - 1))?),
-            ..Default::default()
-        };
+        Ok(())
+    }
+
+    /// Continues as new when it is approved by "next", and completes when it is approved by anybody else.
+    fn relay(&mut self) -> Result<()> {
+        match self.order.approved_by.clone().as_deref() {
+            Some("next") => self.continue_as_new(Payloads::default()),
+            Some(by) => self.complete(Some(to_payload(by)?)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn continue_as_new(&mut self, input: Payloads) {
+        let attributes =
+            command::ContinueAsNewWorkflowExecutionCommandAttributes { input: Some(input), ..Default::default() };
         self.push(
             CommandType::ContinueAsNewWorkflowExecution,
             Do::ContinueAsNewWorkflowExecutionCommandAttributes(attributes.into()),
         );
-        Ok(())
     }
 
     /// Runs one activity and ends as it did.
