@@ -1,0 +1,40 @@
+//! Finding workflows through the whole server: what stays within a namespace, and what hostile questions are told.
+
+#[path = "finding/hostile.rs"]
+mod hostile;
+#[path = "finding/isolation.rs"]
+mod isolation;
+
+use evertide_proto::common::{WorkflowExecution, WorkflowType};
+use evertide_proto::taskqueue::TaskQueue;
+use evertide_proto::workflowservice::StartWorkflowExecutionRequest;
+use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
+use evertide_server::RunningServer;
+use evertide_server::server::Wire;
+use tonic::service::Routes;
+
+type Client = WorkflowServiceClient<Wire<Routes>>;
+
+fn client(server: &RunningServer) -> Client {
+    WorkflowServiceClient::new(server.service())
+}
+
+fn queue() -> Option<TaskQueue> {
+    Some(TaskQueue { name: "q".to_owned(), ..TaskQueue::default() })
+}
+
+fn execution(workflow_id: &str, run_id: &str) -> Option<WorkflowExecution> {
+    Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() })
+}
+
+/// Starts a workflow on the queue `q` and gives its run id.
+async fn start(client: &mut Client, namespace: &str, workflow_id: &str) -> String {
+    let request = StartWorkflowExecutionRequest {
+        namespace: namespace.to_owned(),
+        workflow_id: workflow_id.to_owned(),
+        workflow_type: Some(WorkflowType { name: "wf".to_owned() }),
+        task_queue: queue(),
+        ..StartWorkflowExecutionRequest::default()
+    };
+    client.start_workflow_execution(request).await.unwrap().into_inner().run_id
+}
