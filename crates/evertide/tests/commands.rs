@@ -1,4 +1,5 @@
 //! The commands that ask a server, run as a user runs them: the binary, against a server on a port.
+#![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 use evertide_client::{Client, WorkflowHistory};
 use evertide_server::{RunningServer, Server};

@@ -1,4 +1,5 @@
 //! Finding workflows through the whole server: what stays within a namespace, and what hostile questions are told.
+#![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 #[path = "finding/hostile.rs"]
 mod hostile;
