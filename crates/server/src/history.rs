@@ -165,7 +165,7 @@ impl HistoryRead {
     }
 
     /// The events, if they are in memory.
-    pub(crate) fn from_memory(&self, view: &RunView<'_>) -> Option<Vec<HistoryEvent>> {
+    pub(crate) fn in_memory(&self, view: &RunView<'_>) -> Option<Vec<HistoryEvent>> {
         let end = view.exec.state.next_event_id;
         match *self {
             Self::Forward { from_event_id, max_events } => view.cached_events(from_event_id, end, max_events),

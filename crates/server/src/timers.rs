@@ -152,7 +152,8 @@ impl Timers {
         let mut window = self.inner.lock();
         window.next_sweep_ns = window.next_sweep_ns.saturating_add(by_ns);
         let retries = std::mem::take(&mut window.retries);
-        window.retries = retries.into_iter().map(|((at_ns, n), work)| ((at_ns.saturating_add(by_ns), n), work)).collect();
+        window.retries =
+            retries.into_iter().map(|((at_ns, n), work)| ((at_ns.saturating_add(by_ns), n), work)).collect();
         drop(window);
         self.changed.notify_all();
     }

@@ -70,11 +70,8 @@ impl Frontend {
         validate::identity(self.limits(), &r.identity)?;
         let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
         self.note_heartbeats(&namespace.id, r.worker_heartbeat);
-        let poll = Poll {
-            identity: r.identity,
-            worker_instance_key: r.worker_instance_key,
-            ..self.poll(&namespace, queue)
-        };
+        let poll =
+            Poll { identity: r.identity, worker_instance_key: r.worker_instance_key, ..self.poll(&namespace, queue) };
         self.node.poll_nexus_task(poll, until).await?;
         Ok(PollNexusTaskQueueResponse::default())
     }

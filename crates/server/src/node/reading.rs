@@ -57,7 +57,7 @@ impl Node {
                     running: state.is_running(),
                     virtual_events: view.exec.pending_events(),
                 };
-                let cached = asked.from_memory(view);
+                let cached = asked.in_memory(view);
                 (view.run_key, page, cached)
             })
             .await?;

@@ -1,5 +1,6 @@
 //! Executions that are not in memory are read from the store.
 
+use std::collections::btree_map::Entry::Vacant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -47,9 +48,9 @@ impl Shell {
                 if *want == Want::Current {
                     chain.current = Current::Run(run_id.clone());
                 }
-                if !chain.runs.contains_key(&run_id) {
+                if let Vacant(place) = chain.runs.entry(run_id) {
                     self.resume(&entry);
-                    chain.runs.insert(run_id, entry);
+                    place.insert(entry);
                 }
             }
             Ok(None) => match want {

@@ -137,9 +137,9 @@ fn start_one(draft: &mut Draft<'_, '_>, id: i64, identity: &str) -> Option<PollA
     let request_id = draft.env.ids.uuid();
     put_started(draft, id, &Poller { identity, request_id: &request_id });
     let activity = draft.state().activities.get(&id)?;
-    // The worker knows the workflow's priority.
+    // The worker knows the workflow's priority and the policy that it has just asked for.
     let priority = activity.priority().cloned();
-    Some(PollActivityTaskQueueResponse { priority, ..task_answer(draft.state(), activity) })
+    Some(PollActivityTaskQueueResponse { priority, retry_policy: None, ..task_answer(draft.state(), activity) })
 }
 
 fn is_task_of(dispatch: &Dispatch, id: i64) -> bool {

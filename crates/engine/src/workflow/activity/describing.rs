@@ -1,6 +1,7 @@
 //! What DescribeWorkflowExecution shows of a pending activity.
 
 use crate::env::{duration, timestamp_opt};
+use crate::retry_policy::{self, Attempt, Retried, Retry};
 use crate::workflow::activity::Stage;
 use crate::workflow::state::Activity;
 use evertide_proto::activity::ActivityOptions;
@@ -8,6 +9,7 @@ use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::PendingActivityState;
 use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflow::PendingActivityInfo;
+use prost_types::Duration;
 
 /// A pending activity as it is at a time. Those of a closed run are shown as they were.
 pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> PendingActivityInfo {
@@ -32,7 +34,7 @@ pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> Pen
         expiration_time: timestamp_opt(activity.expiration_ns()),
         last_failure: run.last_failure.clone(),
         last_worker_identity: run.worker_identity.clone(),
-        current_retry_interval: (next_ns != 0 && ended_ns != 0).then(|| duration(next_ns - ended_ns)),
+        current_retry_interval: retry_interval(activity, next_ns),
         last_attempt_complete_time: timestamp_opt(ended_ns),
         next_attempt_schedule_time: timestamp_opt(next_ns),
         paused: run.pause.is_some(),
@@ -40,6 +42,29 @@ pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> Pen
         priority: activity.priority().cloned(),
         activity_options: Some(shown_options(activity, policy)),
         ..PendingActivityInfo::default()
+    }
+}
+
+/// The wait before the next attempt; of one that waits for a worker, the wait that would follow it.
+fn retry_interval(activity: &Activity, next_ns: i64) -> Option<Duration> {
+    let run = &activity.run;
+    if next_ns != 0 {
+        let ended_ns = run.last_attempt_complete_time_ns;
+        return (ended_ns != 0).then(|| duration(next_ns - ended_ns));
+    }
+    if shown_state(activity) != PendingActivityState::Scheduled {
+        return None;
+    }
+    let attempt = Attempt {
+        retried: Retried::Activity,
+        number: run.attempt,
+        failure: None,
+        now_ns: run.scheduled_time_ns,
+        expiration_ns: None,
+    };
+    match retry_policy::next_attempt(Some(&activity.retry_policy()), &attempt) {
+        Retry::After { interval_ns } => Some(duration(interval_ns)),
+        Retry::No(_) => None,
     }
 }
 
