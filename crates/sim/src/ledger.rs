@@ -13,6 +13,10 @@ pub(crate) struct Ledger {
     pub(crate) signals: BTreeSet<(String, String)>,
     /// Runs whose termination was acknowledged, by the reason given, unique in the simulation.
     pub(crate) terminations: BTreeSet<(String, String)>,
+    /// Updates of which a client heard that a worker has accepted them: workflow id and update id.
+    pub(crate) accepted_updates: BTreeSet<(String, String)>,
+    /// Updates of which a client heard that they succeeded.
+    pub(crate) completed_updates: BTreeSet<(String, String)>,
     /// The longest part of each run's history that somebody has seen.
     pub(crate) seen: BTreeMap<(String, String), Vec<HistoryEvent>>,
     /// What was found wrong so far.

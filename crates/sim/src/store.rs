@@ -19,6 +19,8 @@ pub(crate) enum NextCommit {
     Fails,
     /// It is made durable, but nobody hears of that: the process must not go on.
     IsUnknown,
+    /// It is said to be durable and is not: to see that the checkers notice.
+    IsALie,
 }
 
 /// A store over another one.
@@ -47,11 +49,11 @@ type Stored<T> = Result<T, StoreError>;
 impl Store for FaultyStore {
     fn commit(&self, batch: &Batch) -> Stored<()> {
         let order = std::mem::take(&mut *self.next.lock());
-        if order != NextCommit::Fails {
+        if matches!(order, NextCommit::Works | NextCommit::IsUnknown) {
             self.inner.commit(batch)?;
         }
         match order {
-            NextCommit::Works => Ok(()),
+            NextCommit::Works | NextCommit::IsALie => Ok(()),
             NextCommit::Fails | NextCommit::IsUnknown => {
                 Err(StoreError::Unavailable { action: "commit", reason: "the simulation says so".to_owned() })
             }

@@ -1,5 +1,7 @@
 //! Workers: they poll, answer, and now and then do what workers should not.
 
+mod updates;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -102,13 +104,15 @@ async fn answer_task(
     if world.mischief(15) {
         return fail_task(world, &token, WorkflowTaskFailedCause::NonDeterministicError).await;
     }
-    let commands = program::commands(&token.workflow_id, &whole);
+    let (messages, mut commands) = updates::answer(world, page.response.messages);
+    commands.extend(program::commands(&token.workflow_id, &whole));
     cache.insert(token.run_id.clone(), whole);
     let sticky_attributes = (world.below(2) == 0).then(|| StickyExecutionAttributes {
         worker_task_queue: Some(TaskQueue { name: sticky.to_owned(), ..TaskQueue::default() }),
         schedule_to_start_timeout: Some(Duration { seconds: 5, nanos: 0 }),
     });
-    let request = ws::RespondWorkflowTaskCompletedRequest { commands, sticky_attributes, ..Default::default() };
+    let request =
+        ws::RespondWorkflowTaskCompletedRequest { commands, messages, sticky_attributes, ..Default::default() };
     let times = if world.mischief(10) { 2 } else { 1 };
     for _ in 0..times {
         let request = Request::CompleteWorkflowTask(Box::new(request.clone()), token.clone());

@@ -34,6 +34,9 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Whether the process dies and commits fail.
     pub faults: bool,
+    /// Whether the store also says that commits are durable which are not. No server can bear that: it shows that the
+    /// checkers see what is lost.
+    pub lies: bool,
 }
 
 impl Options {
@@ -41,7 +44,7 @@ impl Options {
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let cache_bytes = if seed.is_multiple_of(3) { 0 } else { 1 << 30 };
-        Self { seed, steps: 6000, clients: 3, workers: 2, cache_bytes, faults: !seed.is_multiple_of(5) }
+        Self { seed, steps: 6000, clients: 3, workers: 2, cache_bytes, faults: !seed.is_multiple_of(5), lies: false }
     }
 }
 
@@ -56,6 +59,10 @@ pub struct Report {
     pub runs: usize,
     /// How many events they have.
     pub events: usize,
+    /// How many signals clients were told of as taken.
+    pub signals: usize,
+    /// How many updates clients were told of as successful.
+    pub updates: usize,
     /// How often the process died.
     pub crashes: u64,
     /// How many commits failed.
@@ -231,6 +238,7 @@ impl World {
         match self.below(4) {
             0 => self.store.set_next_commit(NextCommit::Fails),
             1 => self.store.set_next_commit(NextCommit::IsUnknown),
+            2 if self.options.lies => self.store.set_next_commit(NextCommit::IsALie),
             _ => self.crash()?,
         }
         Ok(())

@@ -14,8 +14,7 @@ fn seeds() -> Vec<u64> {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_everything_ends() {
-    let mut events = 0;
-    let mut crashes = 0;
+    let mut totals = [0, 0, 0, 0];
     for seed in seeds() {
         let options = Options::from_seed(seed);
         let report = simulate(options).expect("the store in memory takes what the server gives it");
@@ -23,8 +22,17 @@ fn nothing_acknowledged_is_lost_and_everything_ends() {
         assert!(report.runs > 0 && report.events > 0, "seed {seed}: nothing has happened");
         let again = simulate(options).expect("the same simulation went well before");
         assert_eq!(report, again, "seed {seed}: the same seed made another world");
-        events += report.events;
-        crashes += report.crashes;
+        let counts = [report.events, report.signals, report.updates, usize::try_from(report.crashes).unwrap_or(0)];
+        totals = std::array::from_fn(|place| totals[place] + counts[place]);
     }
-    println!("{events} events, {crashes} crashes");
+    let [events, signals, updates, crashes] = totals;
+    println!("{events} events, {signals} signals, {updates} updates, {crashes} crashes");
+}
+
+#[test]
+fn a_store_that_lies_is_found_out() {
+    let lying = |seed| Options { lies: true, faults: true, ..Options::from_seed(seed) };
+    // A lie about a commit that nobody relies on does no harm, so not every seed finds one.
+    let found_out = (0..6).filter(|seed| simulate(lying(*seed)).map_or(true, |report| !report.faults.is_empty()));
+    assert!(found_out.count() >= 3);
 }

@@ -23,7 +23,7 @@ use crate::world::{Report, SECOND_NS, World};
 /// How often everybody may act without anything being done before the clock is moved.
 const IDLE_ROUNDS: u32 = 100;
 /// How often everybody may act until everything must have ended.
-const ROUNDS: u32 = 200_000;
+const ROUNDS: u32 = 100_000;
 
 /// Lets everything finish.
 pub(super) fn come_to_rest(world: &Rc<World>, actors: &mut [Option<Actor>]) -> Result<(), StoreError> {
@@ -44,7 +44,9 @@ pub(super) fn come_to_rest(world: &Rc<World>, actors: &mut [Option<Actor>]) -> R
         if idle_rounds < IDLE_ROUNDS {
             continue;
         }
-        if open_runs(world)? == 0 {
+        let clients_are_done =
+            actors.iter().take(usize::try_from(world.options.clients).unwrap_or(0)).all(Option::is_none);
+        if open_runs(world)? == 0 && clients_are_done {
             return Ok(());
         }
         idle_rounds = 0;
@@ -53,6 +55,9 @@ pub(super) fn come_to_rest(world: &Rc<World>, actors: &mut [Option<Actor>]) -> R
     }
     for row in rows(world)?.into_iter().filter(|row| row.close_time_ns.is_none()) {
         world.fault(format!("{} {} does not end", row.workflow_id, row.run_id));
+    }
+    if actors.iter().take(usize::try_from(world.options.clients).unwrap_or(0)).any(Option::is_some) {
+        world.fault("a client waits for ever".to_owned());
     }
     Ok(())
 }
@@ -113,6 +118,8 @@ pub(super) fn report(world: &World) -> Result<Report, StoreError> {
     }
     check_ledger(world, &histories);
     check_children(world, &histories);
+    report.signals = world.ledger().signals.len();
+    report.updates = world.ledger().completed_updates.len();
     report.faults = std::mem::take(&mut world.ledger().faults);
     Ok(report)
 }
@@ -191,6 +198,26 @@ fn check_ledger(world: &World, histories: &BTreeMap<(String, String), Vec<Histor
         };
         if !events_of(workflow_id).any(is_it) {
             faults.push(format!("the termination {reason} of {workflow_id} was acknowledged and is lost"));
+        }
+    }
+    for (workflow_id, update_id) in &ledger.accepted_updates {
+        let is_it = |e: &HistoryEvent| match &e.attributes {
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(a)) => a.protocol_instance_id == *update_id,
+            _ => false,
+        };
+        if !events_of(workflow_id).any(is_it) {
+            faults.push(format!("the acceptance of the update {update_id} of {workflow_id} was told and is lost"));
+        }
+    }
+    for (workflow_id, update_id) in &ledger.completed_updates {
+        let is_it = |e: &HistoryEvent| match &e.attributes {
+            Some(A::WorkflowExecutionUpdateCompletedEventAttributes(a)) => {
+                a.meta.as_ref().is_some_and(|m| m.update_id == *update_id)
+            }
+            _ => false,
+        };
+        if !events_of(workflow_id).any(is_it) {
+            faults.push(format!("the success of the update {update_id} of {workflow_id} was told and is lost"));
         }
     }
     for (run, seen) in &ledger.seen {
