@@ -18,6 +18,7 @@ PROTO, ENGINE, STORE = "evertide-proto", "evertide-engine", "evertide-store"
 STORES = {"evertide-store-sqlite", "evertide-store-postgres"}
 SERVER, CLIENT, BINARY, SIM = "evertide-server", "evertide-client", "evertide", "evertide-sim"
 EXAMPLES = "evertide-examples"
+TESTING = "evertide-testing"
 BELOW_STORES = {PROTO, ENGINE, STORE}
 BELOW_SERVER = BELOW_STORES | STORES
 MAY_SEE = {
@@ -27,6 +28,7 @@ MAY_SEE = {
     **{store: BELOW_STORES for store in STORES},
     SERVER: BELOW_SERVER,
     CLIENT: {PROTO},
+    TESTING: {SERVER, CLIENT},
     BINARY: BELOW_SERVER | {SERVER, CLIENT},
     SIM: BELOW_SERVER | {SERVER, CLIENT, BINARY},
     EXAMPLES: BELOW_SERVER | {SERVER, CLIENT},

@@ -13,6 +13,9 @@ use crate::client::{Client, Shared};
 use crate::error::{Error, Result};
 use crate::failure::prost_duration;
 
+/// How long it may take in the world to skip time: as long as workers have something to do on the way.
+const LONGEST_SKIP: Duration = Duration::from_secs(3600);
+
 /// Whether waiting for a result unlocks time, and how many guards forbid it at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct AutoSkip {
@@ -47,7 +50,8 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc) if the server does not skip time.
     pub async fn skip_time(&self, duration: Duration) -> Result<()> {
-        self.call(SleepRequest { duration: prost_duration(duration) }).await.map(drop)
+        let request = SleepRequest { duration: prost_duration(duration) };
+        self.call(request).rpc_timeout(LONGEST_SKIP).await.map(drop)
     }
 
     /// The time on the server's clock.
