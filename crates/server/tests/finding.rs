@@ -1,4 +1,5 @@
 //! Finding workflows through the whole server: what stays within a namespace, and what hostile questions are told.
+#![allow(clippy::needless_update)] // Some requests have no other fields than those that a test names.
 #![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 #[path = "finding/hostile.rs"]

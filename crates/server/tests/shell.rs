@@ -1,4 +1,5 @@
 //! The shell, driven step by step on one thread: what is durable when, who hears of it, and what survives a crash.
+#![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 mod shell {
     pub(crate) mod rig;

@@ -1,4 +1,5 @@
 //! The node with its threads: many callers at once, with and without memory to spare.
+#![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
