@@ -38,6 +38,7 @@ async fn server() -> RunningServer {
 /// Makes the same call in both namespaces: `$theirs` is its outcome there, then it must be fine in ours.
 macro_rules! refused_there {
     ($client:expr, $method:ident($request:ident { $($field:ident: $value:expr),* $(,)? }), $code:expr) => {{
+        #[allow(clippy::needless_update)] // Some of the requests have no other fields.
         let request = |namespace: &str| $request {
             namespace: namespace.to_owned(),
             $($field: $value,)*
