@@ -116,6 +116,8 @@ pub(crate) struct Matching {
     ended: Mutex<EndedWorkers>,
     /// Queues whose limit holds tasks back while polls wait, and for how long; the shell takes them and sees to them.
     held_back: Mutex<Vec<(QueueKey, i64)>>,
+    /// Queues where polls wait though the store has tasks for them; the shell takes them and reads on.
+    hungry: Mutex<Vec<QueueKey>>,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +134,7 @@ impl Matching {
             queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(),
             ended: Mutex::default(),
             held_back: Mutex::default(),
+            hungry: Mutex::default(),
         }
     }
 
@@ -182,6 +185,9 @@ impl Matching {
         {
             self.held_back.lock().push((key.clone(), delay_ns));
         }
+        if found.is_none() && queue.is_hungry() {
+            self.hungry.lock().push(key.clone());
+        }
         found
     }
 
@@ -192,6 +198,11 @@ impl Matching {
     /// Queues that are to be looked at again by [`Self::go_on`], with how long from now.
     pub(crate) fn take_held_back(&self) -> Vec<(QueueKey, i64)> {
         std::mem::take(&mut *self.held_back.lock())
+    }
+
+    /// Queues whose backlog is to be read on by [`Self::begin_refill`].
+    pub(crate) fn take_hungry(&self) -> Vec<QueueKey> {
+        std::mem::take(&mut *self.hungry.lock())
     }
 
     /// The limit of a queue lets tasks go again, or has changed.
@@ -262,8 +273,13 @@ impl Matching {
         self.peek(key, Queue::begin_refill).flatten()
     }
 
+    /// The store could not be read: somebody must begin again.
+    pub(crate) fn fail_refill(&self, key: &QueueKey) {
+        self.peek(key, Queue::fail_refill);
+    }
+
     /// What was read. Gives what can be matched at once.
-    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Option<Vec<(i64, Bytes)>>, now_ns: i64) -> Vec<Match> {
+    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Vec<(i64, Bytes)>, now_ns: i64) -> Vec<Match> {
         self.with(key, |queue| {
             queue.end_refill(rows);
             self.pair_all(key, queue, now_ns)
@@ -308,7 +324,12 @@ impl Matching {
     /// Forgets all tasks, which are then read from the store again. Polls go on waiting.
     pub(crate) fn forget_tasks(&self) {
         for queues in &self.queues {
-            queues.lock().values_mut().for_each(Queue::forget_tasks);
+            for (key, queue) in queues.lock().iter_mut() {
+                queue.forget_tasks();
+                if queue.is_hungry() {
+                    self.hungry.lock().push(key.clone());
+                }
+            }
         }
     }
 

@@ -201,6 +201,7 @@ impl Shell {
         }
         self.timers.forget();
         self.matching.forget_tasks();
+        self.see_to_held_back();
         self.namespaces.forget_pending();
     }
 
@@ -376,6 +377,7 @@ impl Shell {
             Err(Failure::Fault(fault)) => {
                 if matches!(fault, Fault::Unavailable(_)) {
                     self.matching.put_back(key, task);
+                    self.timers.retry(self.clock.now_ns(), Work::GoOn(key.clone()));
                 }
                 return waiting.answer(Err(fault.into()));
             }
@@ -390,15 +392,19 @@ impl Shell {
         let Some(read_to) = self.matching.begin_refill(key) else {
             return;
         };
-        let rows = self.store.backlog(key, Some(read_to), REFILL_TASKS);
-        if let Err(error) = &rows {
-            tracing::warn!(%error, queue = key.name, "the backlog of a task queue cannot be read");
-            self.timers.retry(self.clock.now_ns(), Work::Refill(key.clone()));
+        match self.store.backlog(key, Some(read_to), REFILL_TASKS) {
+            Ok(rows) => {
+                for found in self.matching.end_refill(key, rows, self.clock.world_ns()) {
+                    self.hand_out(found);
+                }
+                self.see_to_held_back();
+            }
+            Err(error) => {
+                tracing::warn!(%error, queue = key.name, "the backlog of a task queue cannot be read");
+                self.matching.fail_refill(key);
+                self.timers.retry(self.clock.now_ns(), Work::Refill(key.clone()));
+            }
         }
-        for found in self.matching.end_refill(key, rows.ok(), self.clock.world_ns()) {
-            self.hand_out(found);
-        }
-        self.see_to_held_back();
     }
 
     /// The poll that a task that has just come up may be given to at once.
@@ -406,10 +412,14 @@ impl Shell {
         self.matching.take_poller(key, self.clock.world_ns())
     }
 
-    /// Queues whose limit holds tasks back are looked at again when it lets them go.
+    /// Queues whose limit holds tasks back are looked at again when it lets them go, and those whose polls wait for
+    /// tasks in the store are read on.
     pub(crate) fn see_to_held_back(&self) {
         for (key, delay_ns) in self.matching.take_held_back() {
             self.timers.at(self.clock.now_ns().saturating_add(delay_ns), Work::GoOn(key));
+        }
+        for key in self.matching.take_hungry() {
+            self.work.push(Work::Refill(key));
         }
     }
 

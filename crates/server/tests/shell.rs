@@ -81,6 +81,39 @@ fn a_failed_commit_is_told_and_forgotten() {
 }
 
 #[test]
+fn polls_that_wait_get_their_tasks_after_a_failed_commit() {
+    let mut rig = Rig::new();
+    rig.start("before").settle();
+    rig.terminate("before");
+    let first = rig.poll("queue", "");
+    let second = rig.poll("queue", "");
+    rig.settle();
+    rig.store.fail_next_commits(1);
+    rig.start("lost").settle();
+    assert!(!rig.no_task_yet(&first), "the poll that would have had its task is told");
+    rig.start("after").settle();
+    let task = rig.task(second);
+    assert_eq!(rig.workflow_id(&task), "after");
+}
+
+#[test]
+fn a_panic_harms_one_request() {
+    let mut rig = Rig::new();
+    rig.start("w").start("other").settle();
+    let mut signal = rig.submit_signal("w", "s");
+    let mut wrong = rig.submit_panic("w");
+    let mut described = rig.submit_describe("w");
+    let mut other = rig.submit_describe("other");
+    rig.settle();
+    assert!(matches!(wrong.try_recv().unwrap(), Err(Failure::Fault(Fault::Internal(_)))));
+    for answer in [&mut signal, &mut described, &mut other] {
+        assert!(answer.try_recv().unwrap().is_ok(), "the others do not notice");
+    }
+    assert_eq!(rig.history("w").len(), 3);
+    assert_eq!(rig.node.counters().panics, 1);
+}
+
+#[test]
 fn a_task_that_nobody_waits_for_survives_a_crash() {
     let mut rig = Rig::new();
     for n in 0..5 {

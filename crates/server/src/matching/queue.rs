@@ -241,6 +241,11 @@ impl Queue {
         self.disk.more && !self.disk.reading && self.tasks.len() < LOW_WATER_TASKS
     }
 
+    /// Whether polls wait though the store has more, and nobody is reading it.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.wants_refill() && self.pollers.iter().any(Waiting::is_live)
+    }
+
     pub(super) fn begin_refill(&mut self) -> Option<i64> {
         if !self.wants_refill() {
             return None;
@@ -249,13 +254,16 @@ impl Queue {
         Some(self.disk.read_to)
     }
 
-    /// `None` if the store could not be read: a later poll tries again.
-    pub(super) fn end_refill(&mut self, rows: Option<Vec<(i64, Bytes)>>) {
+    pub(super) fn fail_refill(&mut self) {
         self.disk.reading = false;
-        let discard = std::mem::take(&mut self.disk.discard);
-        let Some(rows) = rows.filter(|_| !discard) else {
+        self.disk.discard = false;
+    }
+
+    pub(super) fn end_refill(&mut self, rows: Vec<(i64, Bytes)>) {
+        self.disk.reading = false;
+        if std::mem::take(&mut self.disk.discard) {
             return;
-        };
+        }
         let full_page = rows.len() >= REFILL_TASKS;
         for (id, bytes) in rows {
             self.disk.read_to = id;

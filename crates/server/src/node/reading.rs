@@ -24,9 +24,14 @@ impl Node {
         let look = move |view: &RunView<'_>| {
             let _ = sender.send(look(view)); // Its caller may have gone.
         };
-        let key = run.chain();
-        answered(self.submit(key, Ask::Look { run_id: run.run_id, look: Box::new(look) })).await?;
+        answered(self.submit_look(run, look)).await?;
         seen.try_recv().map_err(|_| Fault::Stopping.into())
+    }
+
+    /// As [`Self::look`]: the answer in the channel says that what was seen is durable.
+    pub fn submit_look(&self, run: RunRef, look: impl FnOnce(&RunView<'_>) + Send + 'static) -> AnswerReceiver {
+        let key = run.chain();
+        self.submit(key, Ask::Look { run_id: run.run_id, look: Box::new(look) })
     }
 
     /// Does something that may wait for the store, on a thread that may.

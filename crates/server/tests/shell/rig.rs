@@ -205,6 +205,11 @@ impl Rig {
         self.submit(workflow_id, "", Request::Describe)
     }
 
+    /// Something that goes wrong while the execution is locked.
+    pub(crate) fn submit_panic(&mut self, workflow_id: &str) -> AnswerReceiver {
+        self.node.submit_look(self.run_ref(workflow_id, ""), |_| panic!("as the test wants it"))
+    }
+
     pub(crate) fn describe(&mut self, workflow_id: &str) -> Result<ws::DescribeWorkflowExecutionResponse, Failure> {
         let mut answer = self.submit_describe(workflow_id);
         self.settle();
