@@ -297,3 +297,6 @@ impl Window {
         run.min(retry).min(refill).min(self.next_sweep_ns)
     }
 }
+
+#[cfg(test)]
+mod tests;

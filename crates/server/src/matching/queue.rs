@@ -331,3 +331,6 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use super::*;
+
+fn task(id: i64) -> Task {
+    Task { id, durable: true, row: TaskRow { workflow_id: format!("w{id}"), ..TaskRow::default() } }
+}
+
+fn row(id: i64) -> (i64, Bytes) {
+    (id, task(id).row.encode_to_vec().into())
+}
+
+fn waiting(id: u64) -> (Waiting, oneshot::Receiver<Result<PollEnd, Failure>>) {
+    let (answer, end) = oneshot::channel();
+    (Waiting { id, poll: Poll::default(), answer }, end)
+}
+
+fn taken(queue: &mut Queue) -> Option<i64> {
+    let (waiting, _end) = waiting(0);
+    queue.pollers.push_back(waiting);
+    match queue.pair(0) {
+        Some((_, Taken::Task(task))) => Some(task.id),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_the_window_is_read_later() {
+    let mut queue = Queue::default();
+    let count = i64::try_from(WINDOW_TASKS).unwrap() + 5;
+    for id in 1..=count {
+        queue.add(task(id));
+    }
+    for id in 1..=count - 5 {
+        assert_eq!(taken(&mut queue), Some(id));
+    }
+    assert_eq!(queue.begin_refill(), Some(count - 5));
+    queue.end_refill((count - 4..=count).map(row).collect());
+    for id in count - 4..=count {
+        assert_eq!(taken(&mut queue), Some(id));
+    }
+    assert_eq!(queue.begin_refill(), None, "there is no more");
+}
+
+#[test]
+fn a_task_that_comes_while_the_backlog_is_read_is_read_again() {
+    let mut queue = Queue::default();
+    queue.found_backlog(1);
+    assert_eq!(queue.begin_refill(), Some(0));
+    queue.add(task(2)); // Its row was not there yet when the store was read.
+    queue.end_refill(vec![row(1)]);
+    assert_eq!(taken(&mut queue), Some(1));
+    assert_eq!(queue.begin_refill(), Some(1));
+    queue.end_refill(vec![row(2)]);
+    assert_eq!(taken(&mut queue), Some(2));
+}
+
+#[test]
+fn a_new_task_does_not_overtake_the_backlog() {
+    let mut queue = Queue::default();
+    queue.found_backlog(1);
+    let (poll, _end) = waiting(1);
+    queue.pollers.push_back(poll);
+    assert!(queue.take_idle_poller(0).is_none());
+    assert!(queue.is_hungry());
+}
+
+#[test]
+fn what_was_read_before_a_reset_does_not_count() {
+    let mut queue = Queue::default();
+    queue.found_backlog(1);
+    queue.begin_refill();
+    queue.forget_tasks();
+    queue.end_refill(vec![row(5)]);
+    assert_eq!(taken(&mut queue), None);
+    assert_eq!(queue.begin_refill(), Some(0), "from the beginning");
+}
+
+#[test]
+fn a_poll_whose_caller_has_gone_gets_nothing() {
+    let mut queue = Queue::default();
+    let (gone, end) = waiting(1);
+    drop(end);
+    let (here, _end) = waiting(2);
+    queue.pollers.extend([gone, here]);
+    queue.add(task(1));
+    let (found, _) = queue.pair(0).unwrap();
+    assert_eq!(found.id, 2);
+}

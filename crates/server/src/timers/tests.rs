@@ -1,0 +1,118 @@
+use super::*;
+
+fn run() -> Arc<RunRef> {
+    Arc::new(RunRef::default())
+}
+
+/// The runs that are due, in order.
+fn fired(timers: &Timers, now_ns: i64) -> Vec<RunKey> {
+    let mut keys = Vec::new();
+    loop {
+        let due = timers.take_due(now_ns);
+        let woken = due.iter().filter_map(|work| match work {
+            Work::Wake { run_key, .. } => Some(*run_key),
+            _ => None,
+        });
+        let before = keys.len();
+        keys.extend(woken);
+        if keys.len() == before {
+            return keys;
+        }
+    }
+}
+
+/// Reads everything from a store that has these rows, as the shell does.
+fn refill(timers: &Timers, rows: &[(i64, RunKey)]) {
+    if let Some(refill) = timers.begin_refill() {
+        let wanted: Vec<_> = rows
+            .iter()
+            .filter(|row| refill.after().is_none_or(|after| **row > after))
+            .take(REFILL_ROWS)
+            .copied()
+            .collect();
+        timers.end_refill(refill, &wanted, wanted.len() < REFILL_ROWS);
+    }
+}
+
+const MS: i64 = 1_000_000;
+
+#[test]
+fn runs_fire_in_order_and_once() {
+    let timers = Timers::new(0);
+    timers.set(1, &run(), 30);
+    timers.set(2, &run(), 10);
+    timers.set(3, &run(), 20);
+    timers.set(2, &run(), 40);
+    timers.set(3, &run(), 0);
+    assert_eq!(fired(&timers, 30), [1]);
+    assert_eq!(fired(&timers, 100), [2]);
+    assert_eq!(fired(&timers, 1000), []);
+}
+
+#[test]
+fn what_the_store_has_fires_as_well() {
+    let timers = Timers::new(0);
+    let rows: Vec<_> = (0..25_000).map(|n| (n + 1, n)).collect();
+    let mut keys = Vec::new();
+    for now_ms in [5_000, 15_000, 25_000] {
+        for _ in 0..10 {
+            keys.extend(fired(&timers, now_ms * MS));
+            refill(&timers, &rows);
+        }
+        keys.extend(fired(&timers, now_ms * MS));
+        keys.sort_unstable();
+        keys.dedup(); // A row at the edge of what was read may fire twice: firing is only a look.
+        assert_eq!(keys, (0..now_ms).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn too_many_due_times_are_left_to_the_store_and_found_there() {
+    let timers = Timers::new(0);
+    refill(&timers, &[]);
+    let count = i64::try_from(WINDOW).unwrap() + 10;
+    for key in 0..count {
+        timers.set(key, &run(), (key + 1) * MS);
+    }
+    let rows: Vec<_> = (0..count).map(|key| (key + 1, key)).collect();
+    assert!(timers.inner.lock().due.len() < WINDOW, "the later half was let go");
+    let mut keys = Vec::new();
+    for _ in 0..100 {
+        keys.extend(fired(&timers, count * MS));
+        refill(&timers, &rows);
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys, (0..count).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_committed_while_the_store_is_read_is_missed() {
+    let timers = Timers::new(0);
+    let reading = timers.begin_refill().unwrap();
+    timers.set(7, &run(), 50 * MS); // Committed after the read, so the rows do not have it.
+    timers.set(8, &run(), 60 * MS); // The rows have an older time of this one.
+    timers.end_refill(reading, &[(20, 8)], true);
+    assert_eq!(fired(&timers, 40 * MS), []);
+    assert_eq!(fired(&timers, 100 * MS), [7, 8]);
+}
+
+#[test]
+fn what_was_read_before_everything_was_forgotten_does_not_count() {
+    let timers = Timers::new(0);
+    let stale = timers.begin_refill().unwrap();
+    timers.forget();
+    timers.end_refill(stale, &[(1, 1)], true);
+    assert_eq!(fired(&timers, 10 * MS), []);
+    refill(&timers, &[(2, 2)]);
+    assert_eq!(fired(&timers, 10 * MS), [2]);
+}
+
+#[test]
+fn a_read_that_fails_is_made_again() {
+    let timers = Timers::new(0);
+    let failed = timers.begin_refill().unwrap();
+    timers.fail_refill(failed);
+    refill(&timers, &[(3, 3)]);
+    assert_eq!(fired(&timers, 10 * MS), [3]);
+}
