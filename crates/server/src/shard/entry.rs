@@ -11,9 +11,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::shard::{Respond, RunRef};
 
 /// How much history of a run is kept in memory.
-const CACHED_HISTORY_BYTES: usize = 256 * 1024;
-/// What a run takes in memory besides its state and history, about.
-const ENTRY_OVERHEAD_BYTES: usize = 2048;
+const CACHED_HISTORY_BYTES: usize = 512 * 1024;
+/// What a run takes in memory besides the encoded size of its state and history, about: most of its state is fields that
+/// are not set, which take room all the same.
+const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<Execution>() + 4096;
+/// What an event takes in memory besides its encoded size, about: the same holds for its attributes.
+const EVENT_OVERHEAD_BYTES: usize = size_of::<HistoryEvent>() + 512;
 
 /// A run in memory, with those who wait for something of it.
 #[derive(Debug)]
@@ -153,6 +156,7 @@ impl EventCache {
         if events.is_empty() {
             return;
         }
+        let size_bytes = size_bytes + events.len() * EVENT_OVERHEAD_BYTES;
         self.size_bytes += size_bytes;
         self.portions.push_back(Portion { events, size_bytes });
         while self.size_bytes > CACHED_HISTORY_BYTES && self.portions.len() > 1 {
