@@ -1,7 +1,7 @@
 //! The shell around the engine, without threads: everything the server does, step by step.
 //!
 //! Requests come in by [`Shell::submit`]. Three things then want to be done again and again, by threads or by a simulator:
-//! [`Shell::commit_step`] makes decisions durable and releases what they set off, [`Shell::work_step`] does what may wait
+//! [`Shell::commit_step`] makes decisions durable and releases what they set off, [`Shell::perform`] does what may wait
 //! for the store, [`Shell::timer_step`] looks at what is due.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
