@@ -154,8 +154,9 @@ pub(crate) struct StartDev {
     /// File that keeps the state; without one it is kept in memory and lost at the end.
     #[arg(long, short = 'f')]
     pub(crate) db_filename: Option<PathBuf>,
-    /// Skip time for tests: clients unlock and lock the clock with the TestService.
-    #[arg(long)]
+    /// Skip time for tests: clients unlock and lock the clock with the TestService. In memory only, since the clock
+    /// begins with the machine's time again.
+    #[arg(long, conflicts_with = "db_filename")]
     pub(crate) time_skipping: bool,
     /// How much is logged.
     #[arg(long, value_enum, default_value = "warn", ignore_case = true)]

@@ -6,7 +6,7 @@
 use crate::env::{Env, Ids};
 use crate::limits::Limits;
 use crate::namespace::{Namespace, Namespaces};
-use crate::workflow::chain::{ChainRequest, decide_chain};
+use crate::workflow::chain::{ChainRequest, NewRun, ResetBase, decide_chain};
 use crate::workflow::change::Record;
 use crate::workflow::decide::{Request, decide};
 use crate::workflow::draft::{Decided, Dispatch, Effects, Reply, UpdateSignal, Written};
@@ -191,6 +191,21 @@ impl World {
             assert!(kept || *signal != UpdateSignal::Accepted, "the acceptance of {id} is kept");
         }
         self.exec.check_invariants();
+    }
+
+    /// The run that a reset to this event makes; this one is left alone.
+    pub(crate) fn reset_to(&self, event_id: i64) -> NewRun {
+        let mut env =
+            Env { now_ns: self.now_ns, ids: Ids::new(self.seed), limits: &self.limits, namespaces: &self.namespaces };
+        let request = ws::ResetWorkflowExecutionRequest {
+            workflow_task_finish_event_id: event_id,
+            request_id: "reset".to_owned(),
+            ..ws::ResetWorkflowExecutionRequest::default()
+        };
+        let base = ResetBase { exec: self.exec.clone(), events: self.events.clone(), later: Vec::new() };
+        let request = ChainRequest::Reset(Box::new(request), Box::new(base));
+        let outcome = decide_chain(request, Some(&mut self.exec.clone()), &mut env);
+        *outcome.expect("the reset is accepted").new.expect("a reset makes a run")
     }
 
     /// Lets time pass and wakes the run if it is due.

@@ -341,6 +341,21 @@ fn a_child_begins_with_the_clock_of_its_parent() {
 }
 
 #[test]
+fn a_run_that_is_reset_has_the_clock_of_that_point_and_fast_forwards_anew() {
+    let mut world = world(fast_forward("f", 3 * HOUR_S));
+    world.answer(vec![timer("t", HOUR_S)]);
+    world.now().answer(Vec::new());
+    assert_eq!(world.exec.state.skipped_ns(), 3 * HOUR_NS, "to the end of the fast-forward");
+    let second_task_started = 9;
+    let reset = world.reset_to(second_task_started + 1).exec.state;
+    assert_eq!((reset.skipped_ns(), reset.info.start_time_ns), (HOUR_NS, START_NS + HOUR_NS));
+    let skipping = reset.info.time_skipping.clone().unwrap();
+    assert_eq!((skipping.skip_count, skipping.fast_forward_reached), (1, false));
+    assert_eq!(skipping.fast_forward_target_ns, START_NS + 4 * HOUR_NS);
+    assert_eq!(reset.fast_forward("f", 0).end, None);
+}
+
+#[test]
 fn what_is_wrong_is_told_in_order() {
     let refused = |config| World::start_within(request(config), limits()).unwrap_err();
     let mut config = fast_forward(" ", 0);
