@@ -128,7 +128,7 @@ pub struct Answer {
     pub reply: Reply,
     /// The run that answered: the new one if the request made one.
     pub run: Arc<RunRef>,
-    /// The workflow task inside the reply, with its history as far as it was at hand.
+    /// The workflow task that the reply hands out, taken out of it, with its history as far as that was at hand.
     pub task: Option<TaskHistory>,
     /// Where to hear more, if the reply says that there will be more.
     pub wait: Option<Wait>,

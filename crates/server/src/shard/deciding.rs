@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evertide_engine::Rejection;
 use evertide_engine::workflow::query::QueryPlan;
-use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, decide, decide_chain};
+use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, StartedTask, decide, decide_chain};
 use evertide_store::{BacklogChange, Write};
 use parking_lot::MutexGuard;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,8 @@ use crate::fault::{Failure, Fault};
 use crate::history::TaskHistory;
 use crate::shard::chain::Place;
 use crate::shard::{
-    Answer, Ask, Chain, ChainKey, Current, Entry, HistoryWatcher, Job, Release, Respond, RunView, Shard, Step, Wait,
+    Answer, Ask, Chain, ChainKey, Current, Entry, HistoryWatcher, Job, Release, Respond, RunRef, RunView, Shard, Step,
+    Wait,
 };
 use crate::shell::Shell;
 use crate::work::Work;
@@ -248,7 +249,7 @@ fn add_runs(chain: &mut Chain, created: Vec<Entry>) {
 }
 
 /// The answer with what goes with it: history for a workflow task, and a way to hear how things go on.
-fn answer(chain: &mut Chain, run: Arc<crate::shard::RunRef>, mut reply: Reply) -> Result<Answer> {
+fn answer(chain: &mut Chain, run: Arc<RunRef>, mut reply: Reply) -> Result<Answer> {
     let mut task = None;
     if let Some(started) = started_task(&mut reply)
         && let Some(entry) = chain.runs.get(&run.run_id)
@@ -261,13 +262,18 @@ fn answer(chain: &mut Chain, run: Arc<crate::shard::RunRef>, mut reply: Reply) -
     Ok(Answer { reply, run, task, wait })
 }
 
-/// The workflow task that a reply hands out. Its place in the reply keeps a copy without events.
-fn started_task(reply: &mut Reply) -> Option<Box<evertide_engine::workflow::StartedTask>> {
+/// Takes the workflow task that a reply hands out: it goes to its worker together with its history.
+fn started_task(reply: &mut Reply) -> Option<Box<StartedTask>> {
     match reply {
-        Reply::WorkflowTask(started) => Some(started.clone()),
-        Reply::TaskCompleted { new_task, .. } => new_task.clone(),
-        Reply::Started { eager_task, .. } => eager_task.clone(),
-        _ => None,
+        Reply::TaskCompleted { new_task, .. } => new_task.take(),
+        Reply::Started { eager_task, .. } => eager_task.take(),
+        _ => match std::mem::take(reply) {
+            Reply::WorkflowTask(started) => Some(started),
+            other => {
+                *reply = other;
+                None
+            }
+        },
     }
 }
 
