@@ -168,12 +168,6 @@ impl Rig {
         let _later = self.submit_start_request(request);
     }
 
-    pub(crate) fn start_reply(&mut self, workflow_id: &str) -> Reply {
-        let mut answer = self.submit_start(workflow_id);
-        self.settle();
-        answer.try_recv().unwrap().unwrap().reply
-    }
-
     pub(crate) fn submit(&mut self, workflow_id: &str, run_id: &str, request: Request) -> AnswerReceiver {
         let run = self.run_ref(workflow_id, run_id);
         self.node.submit_run(run, request)
