@@ -192,10 +192,8 @@ impl WorkflowEnvironment {
     async fn configure<W>(&self, workflow: &WorkflowHandle<W>, fast_forward: Option<FastForwardConfig>) -> Result<()> {
         let config =
             TimeSkippingConfig { enabled: true, fast_forward_config: fast_forward, ..TimeSkippingConfig::default() };
-        let options = WorkflowExecutionOptions {
-            time_skipping_config: Some(config),
-            ..WorkflowExecutionOptions::default()
-        };
+        let options =
+            WorkflowExecutionOptions { time_skipping_config: Some(config), ..WorkflowExecutionOptions::default() };
         let request = UpdateWorkflowExecutionOptionsRequest {
             namespace: self.client.namespace().to_owned(),
             workflow_execution: execution(workflow),
