@@ -214,8 +214,12 @@ async fn work(mut client: Client, queue_name: String, kind: Kind) {
         if task.task_token.is_empty() {
             continue;
         }
-        // An answer can come too late (the workflow was terminated); the next poll goes on.
-        let _ = client.respond_workflow_task_completed(with_deadline(answer_of(task, kind), 10)).await;
+        // As in an SDK the poller polls on while the answer is on its way. An answer can come too late (the workflow was
+        // terminated); the next poll goes on.
+        let mut answering = client.clone();
+        tokio::spawn(async move {
+            let _ = answering.respond_workflow_task_completed(with_deadline(answer_of(task, kind), 10)).await;
+        });
     }
 }
 
