@@ -182,10 +182,12 @@ impl<'a> Search<'a> {
         let Plan { close_rank, start_rank, workflow_type, .. } = &self.plan;
         let (after_close, after_start) = after.map_or((i64::MIN, i64::MIN), ranks);
         let (after_run, after_key) = after.map_or(("", i64::MIN), |cursor| (&cursor.run_id, cursor.run_key));
+        // SQLite begins where a single column says; from the comparison of whole places it would not.
+        let first_close = close_rank.first.max(after_close);
         let status = self.plan.only_status();
         let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
             (":namespace", &self.namespace),
-            (":first_close", &close_rank.first),
+            (":first_close", &first_close),
             (":last_close", &close_rank.last),
             (":first_start", &start_rank.first),
             (":last_start", &start_rank.last),
