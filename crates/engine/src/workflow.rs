@@ -50,7 +50,7 @@ pub use state::{
     WorkflowTask,
 };
 pub use time_skipping::{
-    FastForward, FastForwardEnd, Holds, TimeSkipping, check_enabled as check_time_skipping, check_fast_forward_id,
+    FastForward, FastForwardEnd, TimeSkipping, check_enabled as check_time_skipping, check_fast_forward_id,
 };
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
 pub use workflow_task::{StartTask, StartedTask};

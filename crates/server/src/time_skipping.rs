@@ -6,7 +6,8 @@
 //! is to it: everything else in the server asks the same clock as always, and what is due fires as it always does.
 //!
 //! An activity may unlock time as well, to sleep or to wait for another workflow. Then it is itself that holds the time,
-//! so there may be no lock left to take: for each unlock beyond the last lock one activity counts for nothing.
+//! so there may be no lock left to take; and a test may want time to pass over a task that no worker takes. So each
+//! unlock beyond the last lock takes away one hold of an execution, as long as there is one.
 //!
 //! "Under way" is counted in [`Motion`]: from when a request is taken up until everything that it set off inside the
 //! server has come to an end. A jump is decided under the lock of the ledger, and whoever sets something in motion from
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use evertide_engine::Rejection;
-use evertide_engine::workflow::Holds;
 use evertide_store::RunKey;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -82,14 +82,12 @@ pub(crate) struct TimeSkipping {
 
 #[derive(Debug, Default)]
 struct Ledger {
-    /// How often time was locked and not unlocked. Below 0 so many activities hold nothing.
+    /// How often time was locked and not unlocked; below 0 if it was unlocked more often.
     locks: i64,
-    /// Executions that hold the time.
-    holders: FixedMap<RunKey, Holds>,
-    /// Activities that hold the time, of all of them.
-    activities: i64,
-    /// Executions that hold the time by something else.
-    others: usize,
+    /// How often each execution holds the time.
+    holders: FixedMap<RunKey, i64>,
+    /// How often all of them together do.
+    holds: i64,
     /// Who sleeps, by when they wake.
     sleepers: BTreeMap<(i64, u64), Sleeper>,
     next_sleeper: u64,
@@ -104,20 +102,17 @@ struct Sleeper {
 
 impl Ledger {
     fn is_held(&self) -> bool {
-        self.locks > 0 || self.others > 0 || self.activities + self.locks > 0
+        self.locks + self.holds > 0
     }
 
-    fn hold(&mut self, run_key: RunKey, holds: Holds) {
-        let before =
-            if holds == Holds::default() { self.holders.remove(&run_key) } else { self.holders.insert(run_key, holds) };
-        let before = before.unwrap_or_default();
-        let count = |holds: Holds| i64::try_from(holds.activities).unwrap_or(i64::MAX);
-        self.activities += count(holds) - count(before);
-        self.others = self.others + usize::from(holds.other) - usize::from(before.other);
+    fn hold(&mut self, run_key: RunKey, holds: usize) {
+        let holds = i64::try_from(holds).unwrap_or(i64::MAX);
+        let before = if holds == 0 { self.holders.remove(&run_key) } else { self.holders.insert(run_key, holds) };
+        self.holds += holds - before.unwrap_or_default();
     }
 
     fn unlock(&mut self) -> Result<(), Rejection> {
-        if self.locks + self.activities <= 0 {
+        if !self.is_held() {
             return Err(Rejection::precondition("time skipping is not locked: there is no lock to take away"));
         }
         self.locks -= 1;
@@ -177,7 +172,7 @@ impl Shell {
     /// An execution was removed.
     pub(crate) fn forget_holder(&self, run_key: RunKey) {
         if let Some(skipping) = &self.time_skipping {
-            skipping.ledger.lock().hold(run_key, Holds::default());
+            skipping.ledger.lock().hold(run_key, 0);
         }
     }
 

@@ -300,26 +300,18 @@ pub(super) fn info(state: &State, world_ns: i64) -> Option<TimeSkippingInfo> {
 
 // -- all runs at once ----------------------------------------------------------------------------------------------------
 
-/// What keeps the time of a test server from jumping: what others have to do for a run in the world's time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Holds {
-    /// Activities that a worker has, or is to take.
-    pub activities: usize,
-    /// Anything else: a workflow task, a message that the other side may not have yet.
-    pub other: bool,
-}
-
 impl Execution {
-    /// What holds the time for this run. What only waits for its time, for an operator or for a running child holds
-    /// nothing.
+    /// How often this run holds the time of a test server: what others have to do for it in the world's time. That is a
+    /// workflow task, each activity that a worker has or is to take, each message that the other side may not have yet.
+    /// What only waits for its time, for an operator or for a running child holds nothing.
     #[must_use]
-    pub fn holds(&self) -> Holds {
+    pub fn holds(&self) -> usize {
         let state = &self.state;
-        let telling = !state.outbox.is_empty(); // Also a closed run tells its parent.
+        let messages = state.outbox.len(); // Also a closed run tells its parent.
         if !state.is_running() {
-            return Holds { activities: 0, other: telling };
+            return messages;
         }
         let at_work = state.activities.values().filter(|a| matches!(a.stage(), Stage::Queued | Stage::Started));
-        Holds { activities: at_work.count(), other: telling || self.task().is_some() }
+        messages + at_work.count() + usize::from(self.task().is_some())
     }
 }

@@ -155,9 +155,22 @@ fn whoever_gives_up_sleeping_gives_the_lock_back() {
     {
         let mut sleep = pin!(node.sleep(HOUR, true));
         assert!(!is_ready(sleep.as_mut()), "a workflow task is to be done");
-        assert!(rig.node.unlock_time().is_err(), "the only lock is taken");
     }
+    rig.answer(vec![complete_workflow()]);
     rig.node.unlock_time().unwrap();
+    assert!(rig.node.unlock_time().is_err(), "there was one lock again, and no more");
+}
+
+#[test]
+fn time_may_pass_over_a_task_that_no_worker_takes() {
+    let mut rig = Rig::skipping(0);
+    rig.start("w").settle();
+    assert_eq!(rig.hours(|_| ()), 0);
+    let node = rig.node.clone();
+    let before_ns = node.now_ns();
+    assert!(is_ready(pin!(node.sleep(HOUR, true))), "an unlock more takes the hold of the task away");
+    assert_eq!((node.now_ns() - before_ns) / HOUR_NS, 1);
+    assert_eq!(rig.answer(vec![complete_workflow()]), "w");
 }
 
 #[test]
@@ -172,6 +185,7 @@ fn an_activity_may_sleep_though_it_holds_the_clock_itself() {
     assert!(is_ready(sleep.as_mut()));
     rig.complete_activity(&activity.task_token);
     assert_eq!(rig.count("w", EventType::ActivityTaskCompleted), 1, "half its time had passed");
+    rig.answer(vec![complete_workflow()]);
     assert!(node.unlock_time().is_err(), "the clock is as free as before");
 }
 
