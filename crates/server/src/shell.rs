@@ -267,6 +267,13 @@ impl Shell {
         for (run_key, run, at_ns) in &release.timers {
             self.timers.set(*run_key, run, *at_ns);
         }
+        // Tasks come first: whoever is told of a decision finds its task on the queue.
+        for (key, task) in release.tasks {
+            if let Some(found) = self.matching.add(&key, task, self.clock.world_ns()) {
+                self.hand_out(found);
+            }
+            self.see_to_held_back();
+        }
         for (waiting, end) in release.polls {
             waiting.answer(Ok(end));
         }
@@ -278,12 +285,6 @@ impl Shell {
         }
         for (waiter, answer) in release.queries {
             let _ = waiter.send(answer);
-        }
-        for (key, task) in release.tasks {
-            if let Some(found) = self.matching.add(&key, task, self.clock.world_ns()) {
-                self.hand_out(found);
-            }
-            self.see_to_held_back();
         }
         for (source, id, delivery) in release.messages {
             self.work.push(Work::Deliver { source, id, delivery });
