@@ -3,6 +3,8 @@
 //! A limit is read through [`Limits`]; [`Limits::set`] takes the reference's dynamic-config names, so that
 //! `--dynamic-config-value limit.maxIDLength=255` works here as well.
 
+use crate::duration::{self, SECOND_NS};
+
 /// All limits of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -84,7 +86,6 @@ pub struct Limits {
     pub time_skipping_max_per_session: i32,
 }
 
-const SECOND_NS: i64 = 1_000_000_000;
 const MIB: usize = 1024 * 1024;
 
 impl Default for Limits {
@@ -140,7 +141,7 @@ impl Limits {
         let number = value.parse::<i64>().ok();
         let size = number.and_then(|n| usize::try_from(n).ok());
         let switch = value.parse::<bool>().ok();
-        let length = duration_text_ns(value);
+        let length = duration::parse(value.trim_matches('"')).filter(|ns| *ns >= 0);
         macro_rules! put {
             ($field:ident, $value:expr) => {
                 if let Some(v) = $value {
@@ -199,21 +200,6 @@ impl Limits {
         }
         true
     }
-}
-
-/// Reads `10s`, `500ms`, `2m`, `1h` (quotes allowed) as nanoseconds.
-fn duration_text_ns(text: &str) -> Option<i64> {
-    let text = text.trim_matches('"');
-    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let scale = match unit {
-        "ms" => 1_000_000,
-        "s" => SECOND_NS,
-        "m" => 60 * SECOND_NS,
-        "h" => 3600 * SECOND_NS,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(scale)
 }
 
 #[cfg(test)]
