@@ -17,6 +17,7 @@ use evertide_proto::command::command::Attributes;
 use evertide_proto::common::{Payload, Payloads, WorkflowType};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::taskqueue::TaskQueue;
+use evertide_proto::update::Outcome;
 use evertide_proto::workflowservice as ws;
 use prost::Message;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub last_effects: usize,
     /// What anybody has been told of each update id.
     pub told: BTreeMap<String, UpdateSignal>,
+    /// The outcomes of updates that the run has accepted.
+    outcomes: BTreeMap<String, Outcome>,
     /// The run that the last decision made.
     pub next_run: Option<Execution>,
     pub now_ns: i64,
@@ -96,6 +99,7 @@ impl World {
             queue: Vec::new(),
             last_effects: 0,
             told: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             next_run: None,
             now_ns: START_NS,
             seed: 1,
@@ -163,14 +167,14 @@ impl World {
     /// Somebody hears of an update. What was accepted has one end and no other; what was never accepted may be sent anew
     /// under the same id.
     fn tell(&mut self, id: String, signal: UpdateSignal) {
-        match self.told.get(&id) {
-            Some(UpdateSignal::Completed(first)) if self.exec.state.updates.contains_key(&id) => {
-                assert_eq!(signal, UpdateSignal::Completed(first.clone()), "update {id} has one outcome");
-            }
-            Some(UpdateSignal::Accepted) => {
-                assert!(matches!(signal, UpdateSignal::Completed(_)), "an accepted update only completes: {signal:?}");
-            }
-            _ => {}
+        if self.told.get(&id) == Some(&UpdateSignal::Accepted) {
+            assert!(matches!(signal, UpdateSignal::Completed(_)), "an accepted update only completes: {signal:?}");
+        }
+        if let UpdateSignal::Completed(outcome) = &signal
+            && self.exec.state.updates.contains_key(&id)
+        {
+            let first = self.outcomes.entry(id.clone()).or_insert_with(|| outcome.clone());
+            assert_eq!(first, outcome, "update {id} has one outcome");
         }
         self.told.insert(id, signal);
     }
