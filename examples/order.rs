@@ -1,14 +1,15 @@
 //! An order that outlives its server.
 //!
 //! A worker of the official Rust SDK runs the order workflow against an embedded Evertide server on a data file. The order
-//! is approved by a signal and asked for by a query; then the server is stopped and started again on the same file, and
-//! the order goes on where it was.
+//! is approved by a signal and asked for by a query, both by the definitions that the SDK's macros make; then the server
+//! is stopped and started again on the same file, and the order goes on where it was.
 //!
 //! ```text
 //! cargo run -p evertide-examples --example order
 //! ```
 #![allow(missing_docs)] // The SDK's macros write items of their own.
 
+use evertide_client::temporalio::Of;
 use evertide_client::{Client, WorkflowHandle};
 use evertide_server::{RunningServer, Server};
 use std::net::SocketAddr;
@@ -87,11 +88,10 @@ async fn run() -> anyhow::Result<()> {
     let server = start(&file, address).await?;
     let worker = tokio::task::spawn_local(work(address));
     let client = Client::connect(format!("http://{address}")).await?;
-    let order: WorkflowHandle =
-        client.start_workflow("Order").id("order-1").task_queue(TASK_QUEUE).arg("a lamp").await?;
+    let order = client.start_workflow(Order::run).id("order-1").task_queue(TASK_QUEUE).arg("a lamp").await?;
     println!("started    {order}");
     wait_for_stage(&order, "waiting for approval").await?;
-    order.signal("approve").arg("Ada").await?;
+    order.signal(Order::approve).arg("Ada").await?;
     wait_for_stage(&order, "shipping").await?;
 
     server.shutdown().await;
@@ -99,7 +99,7 @@ async fn run() -> anyhow::Result<()> {
     let server = start(&file, address).await?;
     println!("started    it again on the same file");
 
-    let result: String = client.get_workflow_handle("order-1").result().await?;
+    let result = client.get_workflow_handle_for::<Of<Order>>("order-1").result().await?;
     println!("result     {result}");
     worker.abort();
     server.shutdown().await;
@@ -111,9 +111,9 @@ async fn start(file: &Path, address: SocketAddr) -> anyhow::Result<RunningServer
 }
 
 /// Asks the workflow until it is at that stage.
-async fn wait_for_stage(order: &WorkflowHandle, stage: &str) -> anyhow::Result<()> {
+async fn wait_for_stage(order: &WorkflowHandle<Of<Order>>, stage: &str) -> anyhow::Result<()> {
     loop {
-        let now: String = order.query("stage").await?;
+        let now = order.query(Order::stage).await?;
         if now == stage {
             println!("asked      it is {now}");
             return Ok(());

@@ -187,6 +187,20 @@ def no_machine_paths():
                 yield f"{place}: {line.strip()[:120]}"
 
 
+def the_contract_of_the_handle_is_tested():
+    """docs/handle.md names the tests of every rule, each of which is there, and every test of the client's contract."""
+    folder = ROOT / "crates/client/tests"
+    there = set()
+    for file in rust_files(folder):
+        text = file.read_text()
+        there |= {f"{file.stem}::{name}" for name in re.findall(r"#\[(?:tokio::)?test\b.*\]\n(?:async )?fn (\w+)\(", text)}
+    told = set(re.findall(r"`(\w+::\w+)`", (ROOT / "docs/handle.md").read_text()))
+    for test in sorted(told - there):
+        yield f"docs/handle.md names {test}, which is not in {named(folder)}"
+    for test in sorted(there - told):
+        yield f"{test} is in {named(folder)}; name it in docs/handle.md beside its rule"
+
+
 RULES = [
     crates_see_only_what_is_below_them,
     anyhow_stays_in_the_binary,
@@ -196,6 +210,7 @@ RULES = [
     every_crate_says_what_it_is,
     nothing_left_open,
     no_machine_paths,
+    the_contract_of_the_handle_is_tested,
 ]
 
 

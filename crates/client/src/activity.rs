@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::call::{CallOptions, into_future};
 use crate::client::Client;
 use crate::codec::BoundCodec;
+use crate::definition::AnyArgs;
 use crate::error::{ActivityCancellation, Error, ErrorKind, Result};
 use crate::failure::Failure;
 use crate::input::Input;
@@ -129,7 +130,11 @@ impl Report {
             Target::Id { workflow_id, .. } => Some(Arc::clone(workflow_id)),
         };
         let codec = self.client.codec_for(workflow_id);
-        Ok((Sender { client: self.client, codec, options: self.options }, self.target, self.values.finish(None)?))
+        Ok((
+            Sender { client: self.client, codec, options: self.options },
+            self.target,
+            self.values.finish::<AnyArgs>()?,
+        ))
     }
 }
 

@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 
 use crate::call::{CallOptions, call_options, into_future};
 use crate::codec::{BoundCodec, CodecContext, PayloadCodec};
-use crate::definition::{Untyped, Workflow, WorkflowName};
+use crate::definition::{Known, ResultAs, Untyped, WorkflowName};
 use crate::error::{ErrorKind, Result};
 use crate::handle::{Ids, WorkflowHandle, WorkflowRef};
 use crate::interceptor::{Intercepted, Interceptor, Next, OutboundCall};
@@ -120,18 +120,16 @@ impl Client {
     }
 
     /// Starts a workflow: see [`StartWorkflow`] for its options.
-    pub fn start_workflow<N: WorkflowName>(&self, workflow: N) -> StartWorkflow<N::Args, N::Workflow> {
+    pub fn start_workflow<W: Known>(&self, workflow: impl WorkflowName<W>) -> StartWorkflow<W::Args, W> {
         StartWorkflow::new(self.clone(), workflow.into_name().into_owned())
     }
 
     /// Starts a workflow and waits for its result.
-    pub fn execute_workflow<T, N>(&self, workflow: N) -> ExecuteWorkflow<N::Args, N::Workflow, T>
+    pub fn execute_workflow<T, W>(&self, workflow: impl WorkflowName<W>) -> ExecuteWorkflow<W::Args, W, T>
     where
-        N: WorkflowName,
-        N::Output: crate::definition::ResultAs<T>,
-        T: crate::payload::ResultValue,
+        W: Known<Output: ResultAs<T>>,
     {
-        ExecuteWorkflow::new(self.start_workflow(workflow))
+        ExecuteWorkflow::new(self.start_workflow(workflow), W::Output::read)
     }
 
     /// A handle for a workflow that may or may not exist; nothing is sent. It acts on the workflow's latest run,
@@ -141,7 +139,7 @@ impl Client {
     }
 
     /// A handle whose messages and result are those of a definition.
-    pub fn get_workflow_handle_for<W: Workflow>(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle<W> {
+    pub fn get_workflow_handle_for<W: Known>(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle<W> {
         self.get_workflow_handle_of::<W>(workflow_id)
     }
 

@@ -16,7 +16,10 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use crate::payload::{Args, ResultValue};
+use evertide_proto::common::Payload;
+
+use crate::error::{Error, Result};
+use crate::payload::{self, Args, ResultValue};
 
 /// A workflow type with its name, arguments and result.
 pub trait Workflow: Send + Sync + 'static {
@@ -67,7 +70,7 @@ pub trait Handles<M> {}
 
 impl<M> Handles<M> for Untyped {}
 
-/// Stands for a type that is not known: the handle of a workflow named by a string.
+/// Stands for what is not known: the handle of a workflow that is named by a string, the result of a message that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Untyped {}
 
@@ -79,141 +82,161 @@ pub struct Typed<T>(PhantomData<fn() -> T>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnyArgs {}
 
-/// Says which results a caller may ask for: the one of the definition, or any if there is none.
-pub trait ResultAs<T> {}
+/// How a result is read from its payloads; the text says whose result it is.
+pub(crate) type Reader<T> = fn(&[Payload], &str) -> Result<T>;
 
-impl<T> ResultAs<T> for Untyped {}
-impl<T> ResultAs<T> for Typed<T> {}
+/// Says which results a caller may ask for, and how they are read: the one of the definition, or any if there is none.
+pub trait ResultAs<T> {
+    /// Reads the result from its payloads, which the codec has decoded. `of` says whose it is, for the error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not a `T`.
+    fn read(payloads: &[Payload], of: &str) -> Result<T>;
+}
+
+impl<T: ResultValue> ResultAs<T> for Untyped {
+    fn read(payloads: &[Payload], of: &str) -> Result<T> {
+        payload::first(payloads, of)
+    }
+}
+
+impl<T: ResultValue> ResultAs<T> for Typed<T> {
+    fn read(payloads: &[Payload], of: &str) -> Result<T> {
+        payload::first(payloads, of)
+    }
+}
 
 /// Arguments of which the number is known, or [`AnyArgs`].
 pub trait KnownArgs: Send + 'static {
-    /// How many arguments there must be, if that is known.
-    const COUNT: Option<usize>;
+    /// Checks that so many arguments were given as there must be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    fn check_count(given: usize) -> Result<()>;
 }
 
 impl KnownArgs for AnyArgs {
-    const COUNT: Option<usize> = None;
+    fn check_count(_: usize) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<A: Args> KnownArgs for A {
-    const COUNT: Option<usize> = Some(A::COUNT);
+    fn check_count(given: usize) -> Result<()> {
+        match given == A::COUNT {
+            true => Ok(()),
+            false => {
+                Err(Error::invalid(format!("the definition takes {} arguments, and {given} were given", A::COUNT)))
+            }
+        }
+    }
 }
 
-/// What names a workflow: a string, or a [`Workflow`].
-pub trait WorkflowName {
-    /// The workflow that a handle is for.
-    type Workflow: 'static;
+/// What a name tells of arguments and result: nothing, if it is a string, or all that its definition says.
+///
+/// It is what tells the ways of naming something apart, so that each of them can have an implementation for every type
+/// with its kind of definition. The compiler infers it.
+pub trait Known {
     /// The arguments.
     type Args: KnownArgs;
     /// The result.
     type Output: 'static;
+}
+
+impl Known for Untyped {
+    type Args = AnyArgs;
+    type Output = Self;
+}
+
+/// What definitions of this crate tell: arguments and result.
+#[derive(Debug)]
+pub struct Defined<A, T>(PhantomData<fn(A) -> T>);
+
+impl<A: KnownArgs, T: 'static> Known for Defined<A, T> {
+    type Args = A;
+    type Output = Typed<T>;
+}
+
+impl<D: Workflow> Known for D {
+    type Args = D::Args;
+    type Output = Typed<D::Output>;
+}
+
+/// What names a workflow: a string, or a [`Workflow`]. `W` is what its handle is for.
+pub trait WorkflowName<W: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names a signal to a workflow `W`: a string, or a [`Signal`].
-pub trait SignalName<W> {
-    /// The arguments.
-    type Args: KnownArgs;
+pub trait SignalName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names a query of a workflow `W`: a string, or a [`Query`].
-pub trait QueryName<W> {
-    /// The arguments.
-    type Args: KnownArgs;
-    /// The result.
-    type Output: 'static;
+pub trait QueryName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names an update of a workflow `W`: a string, or an [`Update`].
-pub trait UpdateName<W> {
-    /// The arguments.
-    type Args: KnownArgs;
-    /// The result.
-    type Output: 'static;
+pub trait UpdateName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 macro_rules! string_names {
-    ($($string:ty => |$name:ident| $owned:expr;)*) => {
+    ($($string:ty),* $(,)?) => {
         $(
-            impl WorkflowName for $string {
-                type Workflow = Untyped;
-                type Args = AnyArgs;
-                type Output = Untyped;
+            impl WorkflowName<Untyped> for $string {
                 fn into_name(self) -> Cow<'static, str> {
-                    let $name = self;
-                    Cow::Owned($owned)
+                    Cow::Owned(self.into())
                 }
             }
 
-            impl<W> SignalName<W> for $string {
-                type Args = AnyArgs;
+            impl<W> SignalName<W, Untyped> for $string {
                 fn into_name(self) -> Cow<'static, str> {
-                    let $name = self;
-                    Cow::Owned($owned)
+                    Cow::Owned(self.into())
                 }
             }
 
-            impl<W> QueryName<W> for $string {
-                type Args = AnyArgs;
-                type Output = Untyped;
+            impl<W> QueryName<W, Untyped> for $string {
                 fn into_name(self) -> Cow<'static, str> {
-                    let $name = self;
-                    Cow::Owned($owned)
+                    Cow::Owned(self.into())
                 }
             }
 
-            impl<W> UpdateName<W> for $string {
-                type Args = AnyArgs;
-                type Output = Untyped;
+            impl<W> UpdateName<W, Untyped> for $string {
                 fn into_name(self) -> Cow<'static, str> {
-                    let $name = self;
-                    Cow::Owned($owned)
+                    Cow::Owned(self.into())
                 }
             }
         )*
     };
 }
 
-string_names! {
-    &str => |name| name.to_owned();
-    &String => |name| name.clone();
-    String => |name| name;
-}
+string_names!(&str, &String, String);
 
-impl<D: Workflow> WorkflowName for D {
-    type Workflow = D;
-    type Args = D::Args;
-    type Output = Typed<D::Output>;
+impl<D: Workflow> WorkflowName<D> for D {
     fn into_name(self) -> Cow<'static, str> {
         Cow::Borrowed(D::NAME)
     }
 }
 
-impl<W: Handles<D>, D: Signal> SignalName<W> for D {
-    type Args = D::Args;
+impl<W: Handles<D>, D: Signal> SignalName<W, Defined<D::Args, ()>> for D {
     fn into_name(self) -> Cow<'static, str> {
         Cow::Borrowed(D::NAME)
     }
 }
 
-impl<W: Handles<D>, D: Query> QueryName<W> for D {
-    type Args = D::Args;
-    type Output = Typed<D::Output>;
+impl<W: Handles<D>, D: Query> QueryName<W, Defined<D::Args, D::Output>> for D {
     fn into_name(self) -> Cow<'static, str> {
         Cow::Borrowed(D::NAME)
     }
 }
 
-impl<W: Handles<D>, D: Update> UpdateName<W> for D {
-    type Args = D::Args;
-    type Output = Typed<D::Output>;
+impl<W: Handles<D>, D: Update> UpdateName<W, Defined<D::Args, D::Output>> for D {
     fn into_name(self) -> Cow<'static, str> {
         Cow::Borrowed(D::NAME)
     }

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::{QueryName, ResultAs, SignalName, Untyped, UpdateName, Workflow};
+use crate::definition::{Known, QueryName, ResultAs, SignalName, Untyped, UpdateName, Workflow};
 use crate::payload::ResultValue;
 
 /// A handle of a workflow: everything that can be asked of it from outside.
@@ -175,7 +175,7 @@ impl<W> WorkflowHandle<W> {
 
     /// The same workflow, with the messages and the result of a definition. Nothing is checked.
     #[must_use]
-    pub fn typed<D: Workflow>(self) -> WorkflowHandle<D> {
+    pub fn typed<D: Known>(self) -> WorkflowHandle<D> {
         WorkflowHandle::new(self.client, self.ids)
     }
 
@@ -212,7 +212,7 @@ impl<W> WorkflowHandle<W> {
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow or it is closed.
-    pub fn signal<N: SignalName<W>>(&self, signal: N) -> SignalCall<N::Args> {
+    pub fn signal<K: Known>(&self, signal: impl SignalName<W, K>) -> SignalCall<K::Args> {
         SignalCall::new(self.client.clone(), self.ids.clone(), signal.into_name())
     }
 
@@ -228,13 +228,11 @@ impl<W> WorkflowHandle<W> {
     /// # Errors
     /// [`ErrorKind::QueryFailed`](crate::ErrorKind::QueryFailed) if the handler fails or there is none,
     /// [`ErrorKind::QueryRejected`](crate::ErrorKind::QueryRejected) by the reject condition.
-    pub fn query<T, N>(&self, query: N) -> QueryCall<N::Args, T>
+    pub fn query<T, K>(&self, query: impl QueryName<W, K>) -> QueryCall<K::Args, T>
     where
-        N: QueryName<W>,
-        N::Output: ResultAs<T>,
-        T: ResultValue,
+        K: Known<Output: ResultAs<T>>,
     {
-        QueryCall::new(self.client.clone(), self.ids.clone(), query.into_name())
+        QueryCall::new(self.client.clone(), self.ids.clone(), query.into_name(), K::Output::read)
     }
 
     /// Sends an update and waits until the workflow accepts it, or until it completes.
@@ -254,7 +252,7 @@ impl<W> WorkflowHandle<W> {
     /// # Errors
     /// [`ErrorKind::UpdateTimeoutOrCancelled`](crate::ErrorKind::UpdateTimeoutOrCancelled) if the wait ends first. An
     /// update that is refused is no error here; its handle's result tells.
-    pub fn start_update<N: UpdateName<W>>(&self, update: N) -> StartUpdate<N::Args, N::Output> {
+    pub fn start_update<K: Known>(&self, update: impl UpdateName<W, K>) -> StartUpdate<K::Args, K::Output> {
         StartUpdate::new(self.client.clone(), self.ids.clone(), update.into_name())
     }
 
@@ -263,13 +261,11 @@ impl<W> WorkflowHandle<W> {
     /// # Errors
     /// [`ErrorKind::UpdateFailed`](crate::ErrorKind::UpdateFailed) if it is refused or fails, and as
     /// [`start_update`](Self::start_update).
-    pub fn execute_update<T, N>(&self, update: N) -> ExecuteUpdate<N::Args, T>
+    pub fn execute_update<T, K>(&self, update: impl UpdateName<W, K>) -> ExecuteUpdate<K::Args, T>
     where
-        N: UpdateName<W>,
-        N::Output: ResultAs<T>,
-        T: ResultValue,
+        K: Known<Output: ResultAs<T>>,
     {
-        ExecuteUpdate::new(self.client.clone(), self.ids.clone(), update.into_name())
+        ExecuteUpdate::new(self.client.clone(), self.ids.clone(), update.into_name(), K::Output::read)
     }
 
     /// A handle of an update that was sent before; nothing is sent. Its run is this handle's, unless
@@ -279,11 +275,11 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// As [`get_update_handle`](Self::get_update_handle), with the result of a definition.
-    pub fn get_update_handle_for<N: UpdateName<W>>(
+    pub fn get_update_handle_for<K: Known>(
         &self,
-        update: N,
+        update: impl UpdateName<W, K>,
         id: impl Into<Arc<str>>,
-    ) -> UpdateHandle<N::Output> {
+    ) -> UpdateHandle<K::Output> {
         drop(update);
         UpdateHandle::new(self.client.clone(), &self.ids, id.into(), self.ids.run_id.clone(), None)
     }
@@ -345,7 +341,7 @@ impl WorkflowHandle<Untyped> {
     /// timed out, [`ErrorKind::WorkflowContinuedAsNew`](crate::ErrorKind::WorkflowContinuedAsNew) if runs are not
     /// followed, [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the result is not a `T`.
     pub fn result<T: ResultValue>(&self) -> WorkflowResult<T> {
-        WorkflowResult::new(self.client.clone(), self.ids.clone())
+        self.wait()
     }
 }
 
@@ -357,7 +353,17 @@ impl<W: Workflow> WorkflowHandle<W> {
     /// timed out, [`ErrorKind::WorkflowContinuedAsNew`](crate::ErrorKind::WorkflowContinuedAsNew) if runs are not
     /// followed, [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the result is not what is defined.
     pub fn result(&self) -> WorkflowResult<W::Output> {
-        WorkflowResult::new(self.client.clone(), self.ids.clone())
+        self.wait()
+    }
+}
+
+impl<W: Known> WorkflowHandle<W> {
+    /// The wait for the result, read as the handle's definition says.
+    pub(crate) fn wait<T>(&self) -> WorkflowResult<T>
+    where
+        W::Output: ResultAs<T>,
+    {
+        WorkflowResult::new(self.client.clone(), self.ids.clone(), W::Output::read)
     }
 }
 

@@ -3,6 +3,7 @@
 use evertide_proto::common::{Payload, Payloads};
 use serde::Serialize;
 
+use crate::definition::KnownArgs;
 use crate::error::{Error, Result};
 use crate::payload::{Args, to_payload};
 
@@ -25,10 +26,14 @@ impl Input {
     }
 
     pub(crate) fn set(&mut self, args: &impl Args) {
+        self.set_payloads(args.to_payloads());
+    }
+
+    pub(crate) fn set_payloads(&mut self, payloads: Result<Vec<Payload>>) {
         if std::mem::replace(&mut self.all_at_once, true) {
             self.fail(Error::invalid("args was given twice"));
         }
-        match args.to_payloads() {
+        match payloads {
             Ok(payloads) => self.payloads = payloads,
             Err(error) => self.fail(error),
         }
@@ -38,20 +43,15 @@ impl Input {
         self.failed.get_or_insert(error);
     }
 
-    /// The payloads, which must be as many as a definition asks for.
-    pub(crate) fn finish(self, count: Option<usize>) -> Result<Option<Payloads>> {
+    /// The payloads, which must be as many as the definition asks for.
+    pub(crate) fn finish<A: KnownArgs>(self) -> Result<Option<Payloads>> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         if self.one_by_one && self.all_at_once {
             return Err(Error::invalid("Cannot have arg and args; give the arguments one by one, or all at once"));
         }
-        if let Some(count) = count.filter(|count| *count != self.payloads.len()) {
-            return Err(Error::invalid(format!(
-                "the definition takes {count} arguments, and {} were given",
-                self.payloads.len()
-            )));
-        }
+        A::check_count(self.payloads.len())?;
         Ok((!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads }))
     }
 }
@@ -85,6 +85,23 @@ macro_rules! takes_args {
             }
         }
 
+        #[cfg(feature = "temporalio")]
+        impl<Input $($(, $parameter)*)?> $builder<crate::temporalio::Arg<Input> $($(, $parameter)*)?>
+        where
+            Input: temporalio_common_wasm::data_converters::TemporalSerializable + 'static,
+        {
+            /// Sets the argument.
+            pub fn arg<Value: crate::temporalio::AsArg<Input> + ?Sized>(mut self, value: &Value) -> Self {
+                self.input.set_payloads(value.lend(crate::temporalio::to_payloads));
+                self
+            }
+
+            /// Sets an argument that stands for several, as a tuple of them.
+            pub fn args(self, args: impl Into<Input>) -> Self {
+                self.arg(&args.into())
+            }
+        }
+
         impl<All: crate::payload::Args $($(, $parameter)*)?> $builder<All $($(, $parameter)*)?> {
             /// Sets all arguments at once, as a tuple. Not together with `arg`.
             pub fn args(mut self, args: All) -> Self {
@@ -99,15 +116,16 @@ pub(crate) use takes_args;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::AnyArgs;
 
-    fn refused(input: Input, count: Option<usize>) -> String {
-        input.finish(count).unwrap_err().to_string()
+    fn refused<A: KnownArgs>(input: Input) -> String {
+        input.finish::<A>().unwrap_err().to_string()
     }
 
     #[test]
     fn no_arguments_are_no_payloads_at_all() {
-        assert_eq!(Input::default().finish(None).unwrap(), None);
-        assert_eq!(Input::default().finish(Some(0)).unwrap(), None);
+        assert_eq!(Input::default().finish::<AnyArgs>().unwrap(), None);
+        assert_eq!(Input::default().finish::<()>().unwrap(), None);
     }
 
     #[test]
@@ -117,17 +135,20 @@ mod tests {
         one_by_one.push("two");
         let mut all_at_once = Input::default();
         all_at_once.set(&(1, "two"));
-        assert_eq!(one_by_one.clone().finish(None).unwrap(), all_at_once.clone().finish(Some(2)).unwrap());
+        assert_eq!(
+            one_by_one.clone().finish::<AnyArgs>().unwrap(),
+            all_at_once.clone().finish::<(u8, String)>().unwrap()
+        );
 
         one_by_one.set(&(1,));
-        assert!(refused(one_by_one, None).starts_with("Cannot have arg and args"));
+        assert!(refused::<AnyArgs>(one_by_one).starts_with("Cannot have arg and args"));
         all_at_once.set(&(1,));
-        assert!(refused(all_at_once, None).contains("twice"));
+        assert!(refused::<AnyArgs>(all_at_once).contains("twice"));
     }
 
     #[test]
     fn a_definition_knows_how_many() {
-        assert!(refused(Input::default(), Some(1)).contains("takes 1 arguments, and 0"));
+        assert!(refused::<(u8,)>(Input::default()).contains("takes 1 arguments, and 0"));
     }
 
     #[test]
@@ -135,6 +156,6 @@ mod tests {
         let mut input = Input::default();
         input.push(&std::collections::BTreeMap::from([((1, 2), 3)]));
         input.set(&(1,));
-        assert!(matches!(input.finish(None).unwrap_err().kind(), crate::ErrorKind::Conversion(_)));
+        assert!(matches!(input.finish::<AnyArgs>().unwrap_err().kind(), crate::ErrorKind::Conversion(_)));
     }
 }

@@ -80,8 +80,9 @@
 //!   ten seconds, see [`RetryOptions`]. Everything else surfaces at once.
 //! - Each request has 30 s, and 70 s if it waits for something; `.rpc_timeout(...)` changes that for one call.
 //!   `.timeout(...)` bounds the whole call with all its requests.
-//! - Values are whatever serde knows, see [`payload`]. Definitions with types are in [`workflow!`], [`signal!`],
-//!   [`query!`] and [`update!`].
+//! - Values are whatever serde knows, see [`payload`].
+//! - Names are strings with any values, or definitions that the compiler checks: those of [`workflow!`], [`signal!`],
+//!   [`query!`] and [`update!`], or with the feature `temporalio` those of workflows for the official Rust SDK.
 //!
 //! Who comes from the official Rust client finds the way in [`migration`].
 //!
@@ -90,6 +91,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `envconfig` (default) | [`envconfig`]: `TEMPORAL_*` variables and the profile file |
+//! | `temporalio` | `temporalio`: workflows of the official Rust SDK as definitions |
 //! | `tls` | TLS and mTLS with ring, and the roots of the operating system |
 
 mod activity;
@@ -108,7 +110,6 @@ mod interceptor;
 pub mod json;
 mod list;
 pub mod migration;
-pub mod misuse;
 mod observer;
 mod paging;
 pub mod payload;
@@ -116,6 +117,8 @@ mod retry;
 mod rpc;
 mod search_attributes;
 mod start;
+#[cfg(feature = "temporalio")]
+pub mod temporalio;
 mod time_skipping;
 mod transport;
 
@@ -130,8 +133,8 @@ pub use client::Tls;
 pub use client::{Client, Connect, RawCall};
 pub use codec::{CodecContext, CodecFuture, PayloadCodec};
 pub use definition::{
-    AnyArgs, Handles, KnownArgs, Query, QueryName, ResultAs, Signal, SignalName, Typed, Untyped, Update, UpdateName,
-    Workflow, WorkflowName,
+    AnyArgs, Defined, Handles, Known, KnownArgs, Query, QueryName, ResultAs, Signal, SignalName, Typed, Untyped,
+    Update, UpdateName, Workflow, WorkflowName,
 };
 pub use error::{ActivityCancellation, Error, ErrorKind, Result};
 pub use execution::WorkflowExecution;

@@ -32,8 +32,12 @@
 //! - **There is one error type**, [`Error`](crate::Error), in place of one for each kind of call.
 //! - **Options are methods of the call**, in place of a structure for each; every call has deadlines and metadata.
 //!
-//! Definitions of the official SDK are not accepted as they are; [`workflow!`](crate::workflow) and its like say in one
-//! line what a call needs to know of them:
+//! # Definitions
+//!
+//! With the feature `temporalio`, the definitions of workflows that are written for the official SDK are taken as they
+//! are: `client.start_workflow(Order::run)`, `handle.signal(Order::approve)`; the page of the module `temporalio` tells
+//! more. Without it, and for workflows in other languages, [`workflow!`](crate::workflow) and its like say in one line
+//! what a call needs to know of them:
 //!
 //! ```
 //! use evertide_client::{query, signal, update, workflow};

@@ -16,17 +16,15 @@ use evertide_proto::workflowservice::{
     SignalWithStartWorkflowExecutionResponse, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tonic::Code;
 
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
-use crate::definition::KnownArgs;
+use crate::definition::{KnownArgs, Reader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{Ids, WorkflowHandle, WorkflowResult, id};
 use crate::input::{Input, takes_args};
 use crate::interceptor::Intercepted;
-use crate::payload::ResultValue;
 
 /// A start that is being made; awaiting it starts the workflow and gives its handle.
 ///
@@ -89,7 +87,7 @@ impl<A, W> StartWorkflow<A, W> {
 impl<A: KnownArgs, W> StartWorkflow<A, W> {
     async fn run(self) -> Result<WorkflowHandle<W>> {
         let client = self.client;
-        let mut request = self.start.into_request(&client, self.input.finish(A::COUNT)?)?;
+        let mut request = self.start.into_request(&client, self.input.finish::<A>()?)?;
         let mut ids = Ids::of_workflow(request.workflow_id.as_str().into());
         ids.skips_time = client.settings().time_skipping.is_some();
         let names = Names::of(&request);
@@ -190,7 +188,8 @@ pub struct ExecuteWorkflow<A, W, T> {
     input: Input,
     start: StartOptions,
     options: CallOptions,
-    types: PhantomData<fn(A, W) -> T>,
+    read: Reader<T>,
+    types: PhantomData<fn(A) -> W>,
 }
 
 call_options!(ExecuteWorkflow<A, W, T>);
@@ -198,18 +197,19 @@ takes_args!(ExecuteWorkflow<W, T>);
 start_options!(ExecuteWorkflow<A, W, T>);
 
 impl<A, W, T> ExecuteWorkflow<A, W, T> {
-    pub(crate) fn new(start: StartWorkflow<A, W>) -> Self {
+    pub(crate) fn new(start: StartWorkflow<A, W>, read: Reader<T>) -> Self {
         Self {
             client: start.client,
             input: start.input,
             start: start.start,
             options: start.options,
+            read,
             types: PhantomData,
         }
     }
 }
 
-impl<A: KnownArgs, W, T: DeserializeOwned> ExecuteWorkflow<A, W, T> {
+impl<A: KnownArgs, W, T> ExecuteWorkflow<A, W, T> {
     async fn run(self) -> Result<T> {
         let each = CallOptions { timeout: None, ..self.options.clone() };
         let start = StartWorkflow::<A, W> {
@@ -226,13 +226,13 @@ impl<A: KnownArgs, W, T: DeserializeOwned> ExecuteWorkflow<A, W, T> {
             .run(async {
                 let handle = start.run().await?.untyped();
                 let (client, ids) = handle.into_parts();
-                WorkflowResult::new(client, ids).with_options(whole.clone()).run().await
+                WorkflowResult::new(client, ids, self.read).with_options(whole.clone()).run().await
             })
             .await
     }
 }
 
-impl<A: KnownArgs, W: 'static, T: ResultValue> IntoFuture for ExecuteWorkflow<A, W, T> {
+impl<A: KnownArgs, W: 'static, T: Send + 'static> IntoFuture for ExecuteWorkflow<A, W, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 

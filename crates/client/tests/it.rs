@@ -22,6 +22,8 @@ mod it {
     mod queries;
     mod results;
     mod starts;
+    #[cfg(feature = "temporalio")]
+    mod temporalio;
     mod time_skipping;
     mod updates;
     mod wire;

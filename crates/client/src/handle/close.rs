@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Ids;
 use crate::call::{CallOptions, call_options, into_future};
 use crate::client::Client;
+use crate::definition::AnyArgs;
 use crate::error::Result;
 use crate::input::Input;
 
@@ -86,7 +87,7 @@ impl Terminate {
             namespace: self.client.namespace().to_owned(),
             workflow_execution: Some(self.ids.execution()),
             reason: self.reason,
-            details: self.details.finish(None)?,
+            details: self.details.finish::<AnyArgs>()?,
             identity: self.client.identity().to_owned(),
             first_execution_run_id: self.ids.first_execution_run_id(),
             ..Default::default()

@@ -3,21 +3,20 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use evertide_proto::common::Payload;
 use evertide_proto::enums::QueryRejectCondition;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::workflowservice::{QueryWorkflowRequest, QueryWorkflowResponse};
-use serde::de::DeserializeOwned;
 use tonic::Code;
 
 use super::Ids;
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::KnownArgs;
+use crate::definition::{KnownArgs, Reader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::{Failure, query_failure};
 use crate::input::{Input, takes_args};
-use crate::payload::{self, ResultValue};
 
 /// A query that is being made; awaiting it sends it.
 #[derive(Debug)]
@@ -29,14 +28,15 @@ pub struct QueryCall<A, T> {
     input: Input,
     reject_condition: Option<QueryRejectCondition>,
     options: CallOptions,
-    types: PhantomData<fn(A) -> T>,
+    read: Reader<T>,
+    args: PhantomData<fn(A)>,
 }
 
 call_options!(QueryCall<A, T>);
 takes_args!(QueryCall<T>);
 
 impl<A, T> QueryCall<A, T> {
-    pub(super) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
+    pub(super) fn new(client: Client, ids: Ids, name: Cow<'static, str>, read: Reader<T>) -> Self {
         Self {
             reject_condition: client.settings().query_reject_condition,
             client,
@@ -44,7 +44,8 @@ impl<A, T> QueryCall<A, T> {
             name,
             input: Input::default(),
             options: CallOptions::default(),
-            types: PhantomData,
+            read,
+            args: PhantomData,
         }
     }
 
@@ -56,7 +57,7 @@ impl<A, T> QueryCall<A, T> {
     }
 }
 
-impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
+impl<A: KnownArgs, T> QueryCall<A, T> {
     async fn run(self) -> Result<T> {
         self.ids.check()?;
         if self.name.is_empty() {
@@ -67,7 +68,7 @@ impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
             execution: Some(self.ids.execution()),
             query: Some(WorkflowQuery {
                 query_type: self.name.into_owned(),
-                query_args: self.input.finish(A::COUNT)?,
+                query_args: self.input.finish::<A>()?,
                 header: None,
             }),
             query_reject_condition: self.reject_condition.unwrap_or_default().into(),
@@ -77,7 +78,7 @@ impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
         self.options
             .run(async {
                 match client.send(request, &self.options, &codec).await {
-                    Ok(answer) => read_answer(answer, &codec).await,
+                    Ok(answer) => (self.read)(&result_of(answer, &codec).await?, "the query's result"),
                     Err(error) => Err(read_failure(error, &codec).await),
                 }
             })
@@ -85,12 +86,12 @@ impl<A: KnownArgs, T: DeserializeOwned> QueryCall<A, T> {
     }
 }
 
-async fn read_answer<T: DeserializeOwned>(answer: QueryWorkflowResponse, codec: &BoundCodec) -> Result<T> {
+async fn result_of(answer: QueryWorkflowResponse, codec: &BoundCodec) -> Result<Vec<Payload>> {
     if let Some(rejected) = answer.query_rejected {
         let status = (rejected.status != 0).then(|| rejected.status());
         return Err(Error::new(ErrorKind::QueryRejected { status }));
     }
-    payload::first(&codec.decode(answer.query_result).await?, "the query's result")
+    codec.decode(answer.query_result).await
 }
 
 /// INVALID_ARGUMENT is how servers tell that the workflow's handler failed.
@@ -109,7 +110,7 @@ async fn read_failure(error: Error, codec: &BoundCodec) -> Error {
     error.into_kind(ErrorKind::QueryFailed { message, failure })
 }
 
-impl<A: KnownArgs, T: ResultValue> IntoFuture for QueryCall<A, T> {
+impl<A: KnownArgs, T: Send + 'static> IntoFuture for QueryCall<A, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 

@@ -1,6 +1,5 @@
 //! `WorkflowHandle::result`.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +9,15 @@ use evertide_proto::enums::HistoryEventFilterType;
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
 use evertide_proto::workflowservice::GetWorkflowExecutionHistoryRequest;
-use serde::de::DeserializeOwned;
 
 use super::{Ids, id, text};
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
+use crate::definition::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::Failure;
-use crate::payload::{self, Details, ResultValue};
+use crate::payload::Details;
 
 /// The first pause before a run is asked again whose history ended without its close. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -33,14 +32,14 @@ pub struct WorkflowResult<T> {
     ids: Ids,
     follow_runs: bool,
     options: CallOptions,
-    output: PhantomData<fn() -> T>,
+    read: Reader<T>,
 }
 
 call_options!(WorkflowResult<T>);
 
 impl<T> WorkflowResult<T> {
-    pub(crate) fn new(client: Client, ids: Ids) -> Self {
-        Self { client, ids, follow_runs: true, options: CallOptions::default(), output: PhantomData }
+    pub(crate) fn new(client: Client, ids: Ids, read: Reader<T>) -> Self {
+        Self { client, ids, follow_runs: true, options: CallOptions::default(), read }
     }
 
     pub(crate) fn with_options(mut self, options: CallOptions) -> Self {
@@ -56,7 +55,7 @@ impl<T> WorkflowResult<T> {
     }
 }
 
-impl<T: DeserializeOwned> WorkflowResult<T> {
+impl<T> WorkflowResult<T> {
     pub(crate) async fn run(self) -> Result<T> {
         self.ids.check()?;
         let codec = self.ids.codec(&self.client);
@@ -71,11 +70,11 @@ impl<T: DeserializeOwned> WorkflowResult<T> {
             })
             .await?;
         let payloads = codec.decode(payloads).await?;
-        payload::first(&payloads, "the workflow's result")
+        (self.read)(&payloads, "the workflow's result")
     }
 }
 
-impl<T: ResultValue> IntoFuture for WorkflowResult<T> {
+impl<T: Send + 'static> IntoFuture for WorkflowResult<T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 

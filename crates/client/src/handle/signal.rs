@@ -43,7 +43,7 @@ impl<A: KnownArgs> SignalCall<A> {
             namespace: self.client.namespace().to_owned(),
             workflow_execution: Some(self.ids.execution()),
             signal_name: self.name.into_owned(),
-            input: self.input.finish(A::COUNT)?,
+            input: self.input.finish::<A>()?,
             identity: self.client.identity().to_owned(),
             request_id: uuid::Uuid::new_v4().to_string(),
             ..Default::default()

@@ -9,21 +9,20 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use evertide_proto::common::WorkflowExecution;
+use evertide_proto::common::{Payload, WorkflowExecution};
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
 use evertide_proto::update::outcome::Value;
 use evertide_proto::update::{Outcome, UpdateRef, WaitPolicy};
 use evertide_proto::workflowservice::PollWorkflowExecutionUpdateRequest;
-use serde::de::DeserializeOwned;
 
 use super::{Ids, text};
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::{Typed, Untyped};
+use crate::definition::{Reader, ResultAs, Typed, Untyped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failure::Failure;
-use crate::payload::{self, ResultValue};
+use crate::payload::ResultValue;
 
 /// How far an update must come before the call that sends it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,8 +110,11 @@ impl<O> UpdateHandle<O> {
         Ok(())
     }
 
-    fn wait<T>(&self) -> UpdateResult<T> {
-        UpdateResult::of(self.clone_parts())
+    pub(crate) fn wait<T>(&self) -> UpdateResult<T>
+    where
+        O: ResultAs<T>,
+    {
+        UpdateResult::of(self.clone_parts(), O::read)
     }
 
     fn clone_parts(&self) -> UpdateHandle<Untyped> {
@@ -183,19 +185,19 @@ impl<O> fmt::Debug for UpdateHandle<O> {
 pub struct UpdateResult<T> {
     handle: UpdateHandle<Untyped>,
     options: CallOptions,
-    result: PhantomData<fn() -> T>,
+    read: Reader<T>,
 }
 
 call_options!(UpdateResult<T>);
 
 impl<T> UpdateResult<T> {
-    pub(crate) fn of(handle: UpdateHandle<Untyped>) -> Self {
-        Self { handle, options: CallOptions::default(), result: PhantomData }
+    pub(crate) fn of(handle: UpdateHandle<Untyped>, read: Reader<T>) -> Self {
+        Self { handle, options: CallOptions::default(), read }
     }
 }
 
-impl<T: DeserializeOwned> UpdateResult<T> {
-    async fn run(self) -> Result<T> {
+impl<T> UpdateResult<T> {
+    pub(crate) async fn run(self) -> Result<T> {
         let handle = self.handle;
         let codec = handle.client.codec_for(Some(Arc::clone(&handle.workflow_id)));
         let outcome = match &handle.known {
@@ -205,11 +207,11 @@ impl<T: DeserializeOwned> UpdateResult<T> {
             }
             None => self.options.run_update(poll_outcome(&handle, &self.options, &codec)).await?,
         };
-        read_outcome(outcome, &codec).await
+        (self.read)(&result_of(outcome, &codec).await?, "the update's result")
     }
 }
 
-impl<T: ResultValue> IntoFuture for UpdateResult<T> {
+impl<T: Send + 'static> IntoFuture for UpdateResult<T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 
@@ -260,13 +262,13 @@ pub(crate) fn ended_wait(error: Error) -> Error {
     }
 }
 
-/// The value of an outcome, or its failure.
-pub(crate) async fn read_outcome<T: DeserializeOwned>(outcome: Outcome, codec: &BoundCodec) -> Result<T> {
+/// The payloads of an outcome, or its failure.
+async fn result_of(outcome: Outcome, codec: &BoundCodec) -> Result<Vec<Payload>> {
     match outcome.value {
         Some(Value::Failure(failure)) => {
             Err(Error::new(ErrorKind::UpdateFailed(Failure::decode(failure, codec).await?)))
         }
-        Some(Value::Success(payloads)) => payload::first(&codec.decode(Some(payloads)).await?, "the update's result"),
+        Some(Value::Success(payloads)) => codec.decode(Some(payloads)).await,
         None => Err(Error::protocol("the update's outcome is neither a success nor a failure")),
     }
 }

@@ -2,6 +2,7 @@
 
 use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
 
+use crate::definition::AnyArgs;
 use crate::error::{Error, Result};
 use crate::input::Input;
 
@@ -34,7 +35,7 @@ impl StartSignal {
             workflow_id_reuse_policy: start.workflow_id_reuse_policy,
             workflow_id_conflict_policy: start.workflow_id_conflict_policy,
             signal_name: self.name,
-            signal_input: self.input.finish(None)?,
+            signal_input: self.input.finish::<AnyArgs>()?,
             retry_policy: start.retry_policy,
             cron_schedule: start.cron_schedule,
             memo: start.memo,

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evertide_proto::common::Payloads;
 use evertide_proto::errordetails::{MultiOperationExecutionFailure, WorkflowExecutionAlreadyStartedFailure};
 use evertide_proto::failure::MultiOperationExecutionAborted;
 use evertide_proto::prost::{Message as _, Name};
@@ -22,14 +23,13 @@ use super::{Names, StartOptions, WorkflowIdConflictPolicy, start_options, take_s
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::{KnownArgs, ResultAs, UpdateName, WorkflowName};
+use crate::definition::{Known, KnownArgs, Reader, ResultAs, UpdateName, WorkflowName};
 use crate::error::{Error, Result, unpack};
 use crate::handle::{
     Ids, Message, UpdateHandle, UpdateResult, WaitForStage, WorkflowHandle, ended_wait, first_outcome, update_id,
     update_request,
 };
 use crate::input::{Input, takes_args};
-use crate::payload::ResultValue;
 
 /// A start to go with an update: see [`Client::start_update_with_start_workflow`].
 ///
@@ -93,7 +93,7 @@ impl<A: KnownArgs, W> WithStartWorkflowOperation<A, W> {
                 "a start that goes with an update needs id_conflict_policy: UseExisting, Fail or TerminateExisting",
             ));
         }
-        let request = self.start.clone().into_request(&self.client, self.input.clone().finish(A::COUNT)?)?;
+        let request = self.start.clone().into_request(&self.client, self.input.clone().finish::<A>()?)?;
         if self.used.swap(true, Ordering::AcqRel) {
             return Err(Error::invalid("WithStartWorkflowOperation cannot be reused; make a new one for each call"));
         }
@@ -107,10 +107,10 @@ type Shared<A, W> = Arc<WithStartWorkflowOperation<A, W>>;
 impl Client {
     /// Describes a start that goes with an update, to be given to
     /// [`start_update_with_start_workflow`](Self::start_update_with_start_workflow).
-    pub fn with_start_workflow<N: WorkflowName>(
+    pub fn with_start_workflow<W: Known>(
         &self,
-        workflow: N,
-    ) -> WithStartWorkflowOperation<N::Args, N::Workflow> {
+        workflow: impl WorkflowName<W>,
+    ) -> WithStartWorkflowOperation<W::Args, W> {
         WithStartWorkflowOperation::new(self.clone(), workflow.into_name().into_owned())
     }
 
@@ -130,14 +130,11 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn start_update_with_start_workflow<N, A, W>(
+    pub fn start_update_with_start_workflow<K: Known, A, W>(
         &self,
-        update: N,
+        update: impl UpdateName<W, K>,
         operation: &Arc<WithStartWorkflowOperation<A, W>>,
-    ) -> StartUpdateWithStart<N::Args, N::Output, A, W>
-    where
-        N: UpdateName<W>,
-    {
+    ) -> StartUpdateWithStart<K::Args, K::Output, A, W> {
         StartUpdateWithStart {
             call: Call::new(self.clone(), update.into_name(), Arc::clone(operation), None),
             input: Input::default(),
@@ -147,22 +144,21 @@ impl Client {
     }
 
     /// As [`start_update_with_start_workflow`](Self::start_update_with_start_workflow), and waits for the result.
-    pub fn execute_update_with_start_workflow<T, N, A, W>(
+    pub fn execute_update_with_start_workflow<T, K, A, W>(
         &self,
-        update: N,
+        update: impl UpdateName<W, K>,
         operation: &Arc<WithStartWorkflowOperation<A, W>>,
-    ) -> ExecuteUpdateWithStart<N::Args, T, A, W>
+    ) -> ExecuteUpdateWithStart<K::Args, T, A, W>
     where
-        N: UpdateName<W>,
-        N::Output: ResultAs<T>,
-        T: crate::payload::ResultValue,
+        K: Known<Output: ResultAs<T>>,
     {
         let stage = Some(WaitForStage::Completed);
         ExecuteUpdateWithStart {
             call: Call::new(self.clone(), update.into_name(), Arc::clone(operation), stage),
             input: Input::default(),
             options: CallOptions::default(),
-            types: PhantomData,
+            read: K::Output::read,
+            args: PhantomData,
         }
     }
 }
@@ -181,9 +177,9 @@ impl<A, W> Call<A, W> {
 }
 
 impl<A: KnownArgs, W> Call<A, W> {
-    async fn run<O>(self, input: Input, count: Option<usize>, options: &CallOptions) -> Result<UpdateHandle<O>> {
+    async fn run<O>(self, input: Option<Payloads>, options: &CallOptions) -> Result<UpdateHandle<O>> {
         let completed = self.message.stage == Some(WaitForStage::Completed);
-        let mut update = update_request(&self.client, self.message, input.finish(count)?)?;
+        let mut update = update_request(&self.client, self.message, input)?;
         let start = self.operation.take().inspect_err(|error| self.operation.fail(error))?;
         let mut ids = Ids::of_workflow(start.workflow_id.as_str().into());
         update.workflow_execution = Some(ids.execution());
@@ -308,7 +304,7 @@ impl<U: KnownArgs, O: 'static, A: KnownArgs, W: 'static> IntoFuture for StartUpd
     type IntoFuture = crate::call::CallFuture<UpdateHandle<O>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.call.run(self.input, U::COUNT, &self.options).await })
+        Box::pin(async move { self.call.run(self.input.finish::<U>()?, &self.options).await })
     }
 }
 
@@ -319,7 +315,8 @@ pub struct ExecuteUpdateWithStart<U, T, A, W> {
     call: Call<A, W>,
     input: Input,
     options: CallOptions,
-    types: PhantomData<fn(U) -> T>,
+    read: Reader<T>,
+    args: PhantomData<fn(U)>,
 }
 
 call_options!(ExecuteUpdateWithStart<U, T, A, W>);
@@ -336,7 +333,7 @@ impl<U, T, A, W> ExecuteUpdateWithStart<U, T, A, W> {
 impl<U, T, A, W> IntoFuture for ExecuteUpdateWithStart<U, T, A, W>
 where
     U: KnownArgs,
-    T: ResultValue,
+    T: Send + 'static,
     A: KnownArgs,
     W: 'static,
 {
@@ -345,8 +342,8 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let handle = self.call.run(self.input, U::COUNT, &self.options).await?;
-            UpdateResult::of(handle).await
+            let handle = self.call.run(self.input.finish::<U>()?, &self.options).await?;
+            UpdateResult::of(handle, self.read).run().await
         })
     }
 }

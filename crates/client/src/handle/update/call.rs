@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use evertide_proto::common::Payloads;
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
 use evertide_proto::update::{Input as UpdateInput, Meta, Request, WaitPolicy};
 use evertide_proto::workflowservice::{UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse};
@@ -12,11 +13,10 @@ use super::{UpdateHandle, UpdateResult, WaitForStage, ended_wait};
 use crate::call::{CallOptions, call_options};
 use crate::client::Client;
 use crate::codec::BoundCodec;
-use crate::definition::KnownArgs;
+use crate::definition::{KnownArgs, Reader};
 use crate::error::{Error, Result};
 use crate::handle::{Ids, id};
 use crate::input::{Input, takes_args};
-use crate::payload::ResultValue;
 
 /// What an update is, apart from what it waits for.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ fn check_stage(stage: Option<WaitForStage>) -> Result<WaitForStage> {
 pub(crate) fn update_request(
     client: &Client,
     message: Message,
-    input: Option<evertide_proto::common::Payloads>,
+    input: Option<Payloads>,
 ) -> Result<UpdateWorkflowExecutionRequest> {
     let stage = check_stage(message.stage)?;
     if message.name.is_empty() {
@@ -123,7 +123,7 @@ impl<A, O> StartUpdate<A, O> {
 impl<A: KnownArgs, O> StartUpdate<A, O> {
     async fn run(self) -> Result<UpdateHandle<O>> {
         let codec = self.call.ids.codec(&self.call.client);
-        self.call.run(self.input, A::COUNT, &self.options, &codec).await
+        self.call.run(self.input.finish::<A>()?, &self.options, &codec).await
     }
 }
 
@@ -139,14 +139,13 @@ impl<A: KnownArgs, O: 'static> IntoFuture for StartUpdate<A, O> {
 impl Call {
     async fn run<O>(
         self,
-        input: Input,
-        count: Option<usize>,
+        input: Option<Payloads>,
         options: &CallOptions,
         codec: &BoundCodec,
     ) -> Result<UpdateHandle<O>> {
         self.ids.check()?;
         let completed = self.message.stage == Some(WaitForStage::Completed);
-        let mut request = update_request(&self.client, self.message, input.finish(count)?)?;
+        let mut request = update_request(&self.client, self.message, input)?;
         request.workflow_execution = Some(self.ids.execution());
         request.first_execution_run_id = self.ids.first_execution_run_id();
         let update_id = update_id(&request);
@@ -189,20 +188,22 @@ pub struct ExecuteUpdate<A, T> {
     call: Call,
     input: Input,
     options: CallOptions,
-    types: PhantomData<fn(A) -> T>,
+    read: Reader<T>,
+    args: PhantomData<fn(A)>,
 }
 
 call_options!(ExecuteUpdate<A, T>);
 takes_args!(ExecuteUpdate<T>);
 
 impl<A, T> ExecuteUpdate<A, T> {
-    pub(in crate::handle) fn new(client: Client, ids: Ids, name: Cow<'static, str>) -> Self {
+    pub(in crate::handle) fn new(client: Client, ids: Ids, name: Cow<'static, str>, read: Reader<T>) -> Self {
         let message = Message { name, id: None, stage: Some(WaitForStage::Completed) };
         Self {
             call: Call { client, ids, message },
             input: Input::default(),
             options: CallOptions::default(),
-            types: PhantomData,
+            read,
+            args: PhantomData,
         }
     }
 
@@ -213,15 +214,15 @@ impl<A, T> ExecuteUpdate<A, T> {
     }
 }
 
-impl<A: KnownArgs, T: ResultValue> ExecuteUpdate<A, T> {
+impl<A: KnownArgs, T> ExecuteUpdate<A, T> {
     async fn run(self) -> Result<T> {
         let codec = self.call.ids.codec(&self.call.client);
-        let handle = self.call.run(self.input, A::COUNT, &self.options, &codec).await?;
-        UpdateResult::of(handle).await
+        let handle = self.call.run(self.input.finish::<A>()?, &self.options, &codec).await?;
+        UpdateResult::of(handle, self.read).run().await
     }
 }
 
-impl<A: KnownArgs, T: ResultValue> IntoFuture for ExecuteUpdate<A, T> {
+impl<A: KnownArgs, T: Send + 'static> IntoFuture for ExecuteUpdate<A, T> {
     type Output = Result<T>;
     type IntoFuture = crate::call::CallFuture<T>;
 
