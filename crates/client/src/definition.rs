@@ -132,6 +132,35 @@ impl<A: Args> KnownArgs for A {
     }
 }
 
+/// What can be given by reference as an argument of type `I`: an `I`, for a `String` also a `str`, and for a `Vec` also
+/// a slice.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what the definition takes as its argument, a `{I}`",
+    label = "a `{I}` is expected here"
+)]
+pub trait AsArg<I> {
+    /// Lends the argument as what the definition takes.
+    fn lend<T>(&self, to: impl FnOnce(&I) -> T) -> T;
+}
+
+impl<I> AsArg<I> for I {
+    fn lend<T>(&self, to: impl FnOnce(&I) -> T) -> T {
+        to(self)
+    }
+}
+
+impl AsArg<String> for str {
+    fn lend<T>(&self, to: impl FnOnce(&String) -> T) -> T {
+        to(&self.to_owned())
+    }
+}
+
+impl<E: Clone> AsArg<Vec<E>> for [E] {
+    fn lend<T>(&self, to: impl FnOnce(&Vec<E>) -> T) -> T {
+        to(&self.to_vec())
+    }
+}
+
 /// What a name tells of arguments and result: nothing, if it is a string, or all that its definition says.
 ///
 /// It is what tells the ways of naming something apart, so that each of them can have an implementation for every type
@@ -163,24 +192,43 @@ impl<D: Workflow> Known for D {
 }
 
 /// What names a workflow: a string, or a [`Workflow`]. `W` is what its handle is for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a workflow",
+    note = "strings do, and definitions: of `workflow!`, or of the official SDK with the feature `temporalio`"
+)]
 pub trait WorkflowName<W: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names a signal to a workflow `W`: a string, or a [`Signal`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a signal to `{W}`",
+    note = "strings do, and definitions: of `signal!`, or of the official SDK with the feature `temporalio`, if they \
+            are of this workflow"
+)]
 pub trait SignalName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names a query of a workflow `W`: a string, or a [`Query`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a query of `{W}`",
+    note = "strings do, and definitions: of `query!`, or of the official SDK with the feature `temporalio`, if they \
+            are of this workflow"
+)]
 pub trait QueryName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;
 }
 
 /// What names an update of a workflow `W`: a string, or an [`Update`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an update of `{W}`",
+    note = "strings do, and definitions: of `update!`, or of the official SDK with the feature `temporalio`, if they \
+            are of this workflow"
+)]
 pub trait UpdateName<W, K: Known> {
     /// The name.
     fn into_name(self) -> Cow<'static, str>;

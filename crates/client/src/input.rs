@@ -77,8 +77,7 @@ macro_rules! takes_args {
             /// Sets the only argument.
             pub fn arg<Value>(mut self, value: &Value) -> Self
             where
-                Only: std::borrow::Borrow<Value>,
-                Value: serde::Serialize + ?Sized,
+                Value: serde::Serialize + crate::definition::AsArg<Only> + ?Sized,
             {
                 self.input.push(value);
                 self
@@ -91,7 +90,7 @@ macro_rules! takes_args {
             Input: temporalio_common_wasm::data_converters::TemporalSerializable + 'static,
         {
             /// Sets the argument.
-            pub fn arg<Value: crate::temporalio::AsArg<Input> + ?Sized>(mut self, value: &Value) -> Self {
+            pub fn arg<Value: crate::definition::AsArg<Input> + ?Sized>(mut self, value: &Value) -> Self {
                 self.input.set_payloads(value.lend(crate::temporalio::to_payloads));
                 self
             }

@@ -133,7 +133,7 @@ pub use client::Tls;
 pub use client::{Client, Connect, RawCall};
 pub use codec::{CodecContext, CodecFuture, PayloadCodec};
 pub use definition::{
-    AnyArgs, Defined, Handles, Known, KnownArgs, Query, QueryName, ResultAs, Signal, SignalName, Typed, Untyped,
+    AnyArgs, AsArg, Defined, Handles, Known, KnownArgs, Query, QueryName, ResultAs, Signal, SignalName, Typed, Untyped,
     Update, UpdateName, Workflow, WorkflowName,
 };
 pub use error::{ActivityCancellation, Error, ErrorKind, Result};

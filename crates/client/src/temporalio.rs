@@ -188,24 +188,6 @@ impl<T: TemporalDeserializable + 'static> UpdateHandle<Typed<T>> {
     }
 }
 
-/// What can be given by reference as an argument of type `I`: an `I`, and for a `String` also a `str`.
-pub trait AsArg<I> {
-    /// Lends the argument.
-    fn lend<T>(&self, to: impl FnOnce(&I) -> T) -> T;
-}
-
-impl<I> AsArg<I> for I {
-    fn lend<T>(&self, to: impl FnOnce(&I) -> T) -> T {
-        to(self)
-    }
-}
-
-impl AsArg<String> for str {
-    fn lend<T>(&self, to: impl FnOnce(&String) -> T) -> T {
-        to(&self.to_owned())
-    }
-}
-
 /// The payloads of an argument, as the SDK's default converter writes them.
 pub(crate) fn to_payloads<I: TemporalSerializable + 'static>(argument: &I) -> Result<Vec<Payload>> {
     let convert = || -> std::result::Result<Vec<Payload>, Box<dyn std::error::Error>> {
