@@ -451,3 +451,6 @@ impl WorkflowRef {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
