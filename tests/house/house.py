@@ -123,6 +123,31 @@ def anyhow_stays_in_the_binary():
             yield f"{name} depends on anyhow"
 
 
+def packages_are_fit_to_publish():
+    """A package says that it stays here, or has what a registry shows, its licenses, and versions of what it needs from here."""
+    for name, package in packages().items():
+        if package["publish"] == []:
+            continue
+        folder = Path(package["manifest_path"]).parent
+        for field in ("description", "license", "documentation", "rust_version", "keywords", "categories"):
+            if not package[field]:
+                yield f"{name}: no {field}"
+        for file in ("LICENSE-APACHE", "LICENSE-MIT"):
+            if not (folder / file).is_file():
+                yield f"{name}: no {file}; link it to the one at the root"
+        for dependency in package["dependencies"]:
+            if dependency["name"] in packages() and dependency["req"] == "*":
+                yield f"{name}: {dependency['name']} without a version, so the package could not be built"
+
+
+def stated_rust_is_the_tested_one():
+    """`rust-version` promises what the toolchain of rust-toolchain.toml builds and tests."""
+    channel = re.search(r'^channel = "(\d+\.\d+)', (ROOT / "rust-toolchain.toml").read_text(), re.MULTILINE)
+    for name, package in packages().items():
+        if not channel or package["rust_version"] != channel[1]:
+            yield f"{name}: rust-version {package['rust_version']}, and rust-toolchain.toml has {channel and channel[1]}"
+
+
 def engine_links_only_what_is_pure():
     """The engine's dependencies are on a short list, without the features that bring a clock or randomness."""
     for dependency in linked(packages()[ENGINE]):
@@ -204,6 +229,8 @@ def the_contract_of_the_handle_is_tested():
 RULES = [
     crates_see_only_what_is_below_them,
     anyhow_stays_in_the_binary,
+    packages_are_fit_to_publish,
+    stated_rust_is_the_tested_one,
     engine_links_only_what_is_pure,
     engine_names_nothing_impure,
     no_rooms_for_odds_and_ends,

@@ -218,5 +218,59 @@ class FanOut:
         return sum(squares)
 
 
+@workflow.defn
+class Ledger:
+    """Adds up what it is told, until it is told how to end. `examples/interop/ledger.rs` is its twin in Rust."""
+
+    @workflow.init
+    def __init__(self, total: int) -> None:
+        self.total_so_far = total
+        self.ending: str | None = None
+
+    @workflow.run
+    async def run(self, total: int) -> int:
+        await workflow.wait_condition(lambda: self.ending is not None)
+        if self.ending == "fail":
+            raise ApplicationError("out of luck", self.total_so_far, type="Luck")
+        if self.ending == "refuse":
+            await workflow.execute_activity(activities.refuse, "no more", start_to_close_timeout=SOON)
+        if self.ending == "hand over":
+            workflow.continue_as_new(self.total_so_far)
+        return self.total_so_far
+
+    @workflow.signal
+    def add(self, amount: int) -> None:
+        self.total_so_far += amount
+
+    @workflow.signal
+    def close(self, ending: str) -> None:
+        self.ending = ending
+
+    @workflow.query
+    def total(self) -> int:
+        return self.total_so_far
+
+    @workflow.query
+    def broken(self) -> int:
+        raise ValueError("this query never works")
+
+    @workflow.update
+    def deposit(self, amount: int) -> int:
+        if self.total_so_far + amount > 1000:
+            raise ApplicationError("the safe is full", amount, type="Full")
+        self.total_so_far += amount
+        return self.total_so_far
+
+    @deposit.validator
+    def check_deposit(self, amount: int) -> None:
+        if amount < 0:
+            raise ValueError("no negative amounts")
+
+    @workflow.update
+    async def reach(self, enough: int) -> int:
+        await workflow.wait_condition(lambda: self.total_so_far >= enough)
+        return self.total_so_far
+
+
 ALL = [Greeting, LocalGreeting, Retried, Refused, Stalled, TimedOut, NobodyThere, CancelsActivity, HandsOut, TimersInOrder,
-       SignalLog, Approval, SumDown, CleansUp, Fails, Trip, FanOut]
+       SignalLog, Approval, SumDown, CleansUp, Fails, Trip, FanOut, Ledger]

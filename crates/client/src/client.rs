@@ -7,6 +7,8 @@ mod tls;
 pub use connect::Connect;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+#[cfg(feature = "tls")]
+pub(crate) use tls::advice;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use tonic::{Code, Status};
 use crate::call::{CallOptions, call_options, into_future};
 use crate::codec::{BoundCodec, CodecContext, PayloadCodec};
 use crate::definition::{Known, ResultAs, Untyped, WorkflowName};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{Ids, WorkflowHandle, WorkflowRef};
 use crate::interceptor::{Intercepted, Interceptor, Next, OutboundCall};
 use crate::rpc::Rpc;
@@ -184,7 +186,8 @@ impl Client {
         let answer = self.0.connection.call(GetSystemInfoRequest {}, &CallOptions::default()).await;
         answer.or_else(|error| match error.grpc_status() {
             Some(status) if knows_no_system_info(status) => Ok(GetSystemInfoResponse::default()),
-            _ => Err(error.into_kind(ErrorKind::Connect)),
+            Some(status) if advice(status).is_none() => Err(error.into_kind(ErrorKind::Connect)),
+            _ => Err(Error::connect(error)),
         })
     }
 
@@ -232,6 +235,12 @@ impl fmt::Debug for Client {
             .field("identity", &self.0.settings.identity)
             .finish_non_exhaustive()
     }
+}
+
+/// What to do about an error of TLS, of which there are none here.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn advice(_: &(dyn std::error::Error + 'static)) -> Option<String> {
+    None
 }
 
 /// Whether a server is of a kind that answers the first question with "no such method", as proxies and old servers do.

@@ -10,6 +10,7 @@ use evertide_proto::google::rpc;
 use evertide_proto::prost::{Message, Name};
 use tonic::{Code, Status};
 
+use crate::client::advice;
 use crate::failure::{Failure, FailureKind};
 use crate::payload::Details;
 
@@ -169,6 +170,14 @@ impl Error {
         Self(Arc::new(Inner { kind, source: Some(Source::Other(source.into())) }))
     }
 
+    /// A connection that did not come about, with advice before the cause where there is some.
+    pub(crate) fn connect(source: impl StdError + Send + Sync + 'static) -> Self {
+        match advice(&source) {
+            Some(advice) => Self::with_source(ErrorKind::Connect, Advised { advice, source: Box::new(source) }),
+            None => Self::with_source(ErrorKind::Connect, source),
+        }
+    }
+
     pub(crate) fn rpc(status: Status) -> Self {
         Self::status(ErrorKind::Rpc, status)
     }
@@ -200,6 +209,25 @@ impl Error {
     /// Whether the call ended by its deadline or by a cancellation, rather than by an answer.
     pub(crate) fn is_deadline_or_cancelled(&self) -> bool {
         matches!(self.kind(), ErrorKind::Rpc) && matches!(self.code(), Some(Code::DeadlineExceeded | Code::Cancelled))
+    }
+}
+
+/// An error behind what to do about it.
+#[derive(Debug)]
+struct Advised {
+    advice: String,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl fmt::Display for Advised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.advice)
+    }
+}
+
+impl StdError for Advised {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
     }
 }
 

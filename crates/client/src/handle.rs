@@ -457,3 +457,6 @@ impl WorkflowRef {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use crate::client::advice;
+
 /// How failed calls are retried: a growing delay with jitter, bounded in tries and in time.
 ///
 /// A retried call is the same request, with the same request id, so the server does nothing twice.
@@ -70,7 +72,7 @@ fn random_unit() -> f64 {
 /// Whether a failed call is worth another try.
 ///
 /// A cancellation counts only if it comes from our own side of the connection, which then has a source: the
-/// connection was lost under the call.
+/// connection was lost under the call. What TLS refuses it refuses again.
 pub(crate) fn is_retryable(status: &Status) -> bool {
     match status.code() {
         Code::DataLoss
@@ -79,7 +81,7 @@ pub(crate) fn is_retryable(status: &Status) -> bool {
         | Code::ResourceExhausted
         | Code::Aborted
         | Code::OutOfRange
-        | Code::Unavailable => true,
+        | Code::Unavailable => advice(status).is_none(),
         Code::Cancelled => status.source().is_some(),
         _ => false,
     }

@@ -169,7 +169,8 @@ impl Names {
 /// The runs of a handle after a start: its own result, and the chain that it began or joined.
 pub(crate) fn take_started(ids: &mut Ids, answer: &StartWorkflowExecutionResponse) {
     ids.result_run_id = id(&answer.run_id);
-    ids.first_execution_run_id = id(&answer.first_execution_run_id).or_else(|| ids.result_run_id.clone());
+    ids.first_execution_run_id =
+        id_like(&answer.first_execution_run_id, &ids.result_run_id).or_else(|| ids.result_run_id.clone());
     ids.eagerly_started = answer.eager_workflow_task.is_some();
 }
 
@@ -177,7 +178,12 @@ pub(crate) fn take_started(ids: &mut Ids, answer: &StartWorkflowExecutionRespons
 fn take_signalled(ids: &mut Ids, answer: SignalWithStartWorkflowExecutionResponse) {
     ids.result_run_id = id(&answer.run_id);
     let own: Option<Arc<str>> = ids.result_run_id.clone().filter(|_| answer.started);
-    ids.first_execution_run_id = id(&answer.first_execution_run_id).or(own);
+    ids.first_execution_run_id = id_like(&answer.first_execution_run_id, &ids.result_run_id).or(own);
+}
+
+/// An id of the API that shares the text of another if it is the same.
+fn id_like(text: &str, other: &Option<Arc<str>>) -> Option<Arc<str>> {
+    other.clone().filter(|other| **other == *text).or_else(|| id(text))
 }
 
 /// A start whose result is waited for; awaiting it starts the workflow.

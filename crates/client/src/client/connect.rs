@@ -11,7 +11,7 @@ use tonic::transport::Endpoint;
 use super::{Client, Settings};
 use crate::call::{Metadata, into_future};
 use crate::codec::PayloadCodec;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::interceptor::Interceptor;
 use crate::observer::RpcObserver;
 use crate::retry::RetryOptions;
@@ -234,7 +234,7 @@ async fn open(endpoint: Endpoint, lazy: bool) -> Result<Transport> {
         .keep_alive_while_idle(true);
     let channel = match lazy {
         true => endpoint.connect_lazy(),
-        false => endpoint.connect().await.map_err(|error| Error::with_source(ErrorKind::Connect, error))?,
+        false => endpoint.connect().await.map_err(Error::connect)?,
     };
     Ok(Transport::new(channel))
 }

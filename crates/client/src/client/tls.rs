@@ -1,12 +1,23 @@
 //! TLS and mTLS.
 
+mod refusal;
+
+pub(crate) use refusal::advice;
+
 use std::fmt;
 
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Certificates of a TLS connection. The default trusts what the operating system trusts.
+///
+/// They are looked at when the connection is awaited, and what is wrong with them is
+/// [`ErrorKind::InvalidArgument`]. A server that cannot be trusted, or that does not trust this client, is
+/// [`ErrorKind::Connect`], with advice in the chain of sources.
 #[derive(Clone, Default)]
 pub struct Tls {
     server_name: Option<String>,
@@ -48,18 +59,41 @@ impl Tls {
     fn config(self) -> Result<ClientTlsConfig> {
         let mut config = ClientTlsConfig::new();
         config = match self.server_ca_cert {
-            Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
+            Some(pem) => config.ca_certificate(authority(pem)?),
             None => config.with_enabled_roots(),
         };
         if let Some(name) = self.server_name {
+            ServerName::try_from(name.as_str())
+                .map_err(|_| Error::invalid(format!("{name:?} is not a name that a server's certificate can have")))?;
             config = config.domain_name(name);
         }
         match (self.client_cert, self.client_key) {
-            (Some(cert), Some(key)) => Ok(config.identity(Identity::from_pem(cert, key))),
+            (Some(cert), Some(key)) => Ok(config.identity(identity(&cert, &key)?)),
             (None, None) => Ok(config),
             _ => Err(Error::invalid("a client certificate needs its key and a key its certificate; give both")),
         }
     }
+}
+
+/// Certificates to trust. Without this look at them, what cannot be read would be passed over and nothing be trusted.
+fn authority(pem: Vec<u8>) -> Result<Certificate> {
+    let unreadable = || Error::invalid("the certificate of the server's authority cannot be read; give it in PEM");
+    let mut trusted = RootCertStore::empty();
+    for cert in CertificateDer::pem_slice_iter(&pem) {
+        trusted.add(cert.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
+    }
+    match trusted.is_empty() {
+        true => Err(unreadable()),
+        false => Ok(Certificate::from_pem(pem)),
+    }
+}
+
+fn identity(cert: &[u8], key: &[u8]) -> Result<Identity> {
+    CertificateDer::from_pem_slice(cert)
+        .map_err(|_| Error::invalid("the certificate of the client cannot be read; give it in PEM"))?;
+    PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| Error::invalid("the key of the client cannot be read; give it in PEM, not encrypted"))?;
+    Ok(Identity::from_pem(cert, key))
 }
 
 /// Keys stay out of logs.
@@ -82,7 +116,18 @@ pub(super) fn endpoint(address: &str, secure: bool, tls: Option<Tls>) -> Result<
             None => Ok(endpoint),
         };
     }
-    endpoint
-        .tls_config(tls.unwrap_or_default().config()?)
-        .map_err(|error| Error::with_source(ErrorKind::Connect, error))
+    endpoint.tls_config(tls.unwrap_or_default().config()?).map_err(unusable)
+}
+
+/// What is still wrong with certificates that can be read.
+fn unusable(error: tonic::transport::Error) -> Error {
+    let message = match refusal::cause(&error) {
+        Some(rustls::Error::InconsistentKeys(_)) => "the key of the client does not belong to its certificate",
+        Some(_) => "the certificate and the key of the client cannot be used",
+        None => {
+            "TLS cannot be set up; where the operating system has no root certificates, name the server's authority with \
+             Tls::server_ca_cert or TEMPORAL_TLS_SERVER_CA_CERT_PATH"
+        }
+    };
+    Error::with_source(ErrorKind::InvalidArgument(message.to_owned()), error)
 }

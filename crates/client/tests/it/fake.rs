@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use evertide_client::proto::google::rpc;
 use evertide_client::proto::prost::{Message, Name};
 use evertide_client::proto::prost_types::Any;
-use evertide_client::proto::{google::rpc, tonic};
 use evertide_client::{Client, Code, Connect, Rpc, Status, Transport, WorkflowHandle};
 use http_body_util::{BodyExt, Full};
 use tonic::body::Body;
