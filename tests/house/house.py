@@ -226,6 +226,24 @@ def the_contract_of_the_handle_is_tested():
         yield f"{test} is in {named(folder)}; name it in docs/handle.md beside its rule"
 
 
+def what_the_client_offers_has_an_example():
+    """Every public type, trait, function and macro of the client has an example, and so has every method of its handles."""
+    item = r"^(?:pub (?:(?:async )?fn|struct|enum|trait|type)|#\[macro_export\]\nmacro_rules!) (\w+)"
+    handles = r"^impl(?:<.*>)? (?:Client|WorkflowHandle|UpdateHandle|AsyncActivityHandle)\b[^{]*\{\n.*?^\}"
+    for file in rust_files(ROOT / "crates/client/src"):
+        text = file.read_text()
+        offered = list(re.finditer(item, text, re.M))
+        for handle in re.finditer(handles, text, re.M | re.S):
+            methods = re.compile(r"^    pub (?:async )?fn (\w+)", re.M)
+            offered += methods.finditer(text, handle.start(), handle.end())
+        for found in offered:
+            # A doc comment has no empty lines, so it is all that stands between the last one and its item.
+            comment = text[: found.start()].rsplit("\n\n", 1)[-1]
+            if "/// ```" not in comment:
+                line = text[: found.start(1)].count("\n") + 1
+                yield f"{named(file)}:{line}: {found[1]} has no example"
+
+
 RULES = [
     crates_see_only_what_is_below_them,
     anyhow_stays_in_the_binary,
@@ -238,6 +256,7 @@ RULES = [
     nothing_left_open,
     no_machine_paths,
     the_contract_of_the_handle_is_tested,
+    what_the_client_offers_has_an_example,
 ]
 
 

@@ -17,12 +17,30 @@ use crate::input::Input;
 
 impl Client {
     /// A handle of an activity by the task token that its worker got; nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client, task_token: Vec<u8>) -> evertide_client::Result<()> {
+    /// let activity = client.get_async_activity_handle_for_token(task_token);
+    /// activity.complete("paid").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_async_activity_handle_for_token(&self, task_token: impl Into<Bytes>) -> AsyncActivityHandle {
         AsyncActivityHandle { client: self.clone(), target: Target::Token(task_token.into()) }
     }
 
     /// A handle of an activity by its id and its workflow; nothing is sent. The workflow's latest run is meant, unless
     /// [`AsyncActivityHandle::with_run_id`] names another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let activity = client.get_async_activity_handle("order-7", "charge");
+    /// assert!(activity.heartbeat().await.unwrap_err().is_not_found(), "there is no such workflow");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_async_activity_handle(
         &self,
         workflow_id: impl Into<Arc<str>>,
@@ -34,6 +52,20 @@ impl Client {
 }
 
 /// A handle of an activity whose function has returned, or runs elsewhere, and which someone else reports on.
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// use evertide_client::{ErrorKind, Failure};
+///
+/// let activity = client.get_async_activity_handle("order-7", "charge");
+/// match activity.heartbeat().detail("dialling").await {
+///     Ok(()) => activity.complete("paid").await?,
+///     Err(error) if matches!(error.kind(), ErrorKind::ActivityCancelled(_)) => activity.report_cancellation().await?,
+///     Err(error) => activity.fail(Failure::from_error(&error)).await?,
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AsyncActivityHandle {
     client: Client,
@@ -60,6 +92,16 @@ impl Target {
 
 impl AsyncActivityHandle {
     /// The same activity in a given run of its workflow. A handle by token stays as it is.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let run_id = order.result_run_id().unwrap_or_default();
+    /// let activity = client.get_async_activity_handle("order-7", "charge").with_run_id(run_id);
+    /// activity.complete("paid").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_run_id(mut self, run: impl Into<Arc<str>>) -> Self {
         if let Target::Id { run_id, .. } = &mut self.target {
@@ -70,6 +112,13 @@ impl AsyncActivityHandle {
 
     /// Reports that the activity is alive.
     ///
+    /// ```no_run
+    /// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+    /// activity.heartbeat().detail(&50).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::ActivityCancelled`] if it should stop.
     pub fn heartbeat(&self) -> Heartbeat {
@@ -77,6 +126,13 @@ impl AsyncActivityHandle {
     }
 
     /// Completes the activity with a result.
+    ///
+    /// ```no_run
+    /// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+    /// activity.complete("paid").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`], with NOT_FOUND if the activity is not there any more.
@@ -88,6 +144,15 @@ impl AsyncActivityHandle {
 
     /// Fails the activity. [`Failure::from_error`] turns any error into a failure.
     ///
+    /// ```no_run
+    /// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+    /// use evertide_client::Failure;
+    ///
+    /// activity.fail(Failure::application("no money").with_type("NoMoney").non_retryable()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Rpc`], with NOT_FOUND if the activity is not there any more.
     pub fn fail(&self, failure: Failure) -> FailActivity {
@@ -95,6 +160,13 @@ impl AsyncActivityHandle {
     }
 
     /// Reports that the activity followed a request to cancel it.
+    ///
+    /// ```no_run
+    /// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+    /// activity.report_cancellation().detail("half of it was refunded").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`], with NOT_FOUND if the activity is not there any more.
@@ -221,6 +293,16 @@ macro_rules! report_options {
 }
 
 /// A heartbeat; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// let heartbeat = activity.heartbeat().detail(&50).detail("of 100 pages");
+/// heartbeat.rpc_timeout(Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a heartbeat is sent when it is awaited"]
 pub struct Heartbeat(Report);
@@ -263,6 +345,15 @@ impl Heartbeat {
 }
 
 /// The completion of an activity; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// activity.complete("paid").timeout(Duration::from_secs(60)).rpc_metadata("x-team", "orders").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a completion is sent when it is awaited"]
 pub struct CompleteActivity(Report);
@@ -284,6 +375,18 @@ impl CompleteActivity {
 }
 
 /// The failure of an activity; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_client::Failure;
+///
+/// let failure = Failure::application("busy").with_next_retry_delay(Duration::from_secs(30));
+/// activity.fail(failure).last_heartbeat_detail(&50).timeout(Duration::from_secs(60)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a failure is sent when it is awaited"]
 pub struct FailActivity {
@@ -315,6 +418,15 @@ impl FailActivity {
 }
 
 /// The report of a cancellation; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// activity.report_cancellation().detail(&50).timeout(Duration::from_secs(60)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a cancellation is reported when this is awaited"]
 pub struct ReportCancellation(Report);

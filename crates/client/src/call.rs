@@ -92,6 +92,19 @@ impl Metadata {
 }
 
 /// The future of a call.
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// use evertide_client::CallFuture;
+///
+/// let calls: Vec<CallFuture<()>> =
+///     ["order-1", "order-2"].map(|id| client.get_workflow_handle(id).cancel().into_future()).into();
+/// for call in calls {
+///     call.await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub type CallFuture<T> = BoxFuture<'static, Result<T>>;
 
 /// Gives a builder the setters that all calls share.

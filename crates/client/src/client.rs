@@ -86,11 +86,36 @@ impl Client {
     /// Connects to a server at `host:port`, or at an `http://` or `https://` address.
     ///
     /// Awaiting the builder connects and asks the server what it can do. See [`Connect`] for the options.
+    ///
+    /// ```no_run
+    /// # async fn run() -> evertide_client::Result<()> {
+    /// use evertide_client::Client;
+    ///
+    /// let client = Client::connect("localhost:7233").namespace("orders").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`] if the server cannot be reached, [`ErrorKind::InvalidArgument`] if an option is wrong.
     pub fn connect(address: impl Into<String>) -> Connect {
         Connect::to_address(address.into())
     }
 
     /// Connects through a transport, such as a server in this process: see [`Transport::new`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_client::{Client, Transport};
+    ///
+    /// let server = evertide_server::Server::builder().start().await?;
+    /// let client = Client::connect_with(Transport::new(server.service())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
     pub fn connect_with(transport: Transport) -> Connect {
         Connect::to_transport(transport)
     }
@@ -101,16 +126,45 @@ impl Client {
     }
 
     /// The namespace that this client works in.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_client::Client;
+    ///
+    /// let client = Client::connect("localhost:7233").namespace("orders").lazy().await?;
+    /// assert_eq!(client.namespace(), "orders");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn namespace(&self) -> &str {
         &self.0.namespace
     }
 
     /// The identity that this client signs its requests with: `pid@host`, unless another was set.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_client::Client;
+    ///
+    /// let client = Client::connect("localhost:7233").identity("billing-3").lazy().await?;
+    /// assert_eq!(client.identity(), "billing-3");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn identity(&self) -> &str {
         &self.0.settings.identity
     }
 
     /// A client for another namespace, on the same connection.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let billing = client.with_namespace("billing");
+    /// assert_eq!((client.namespace(), billing.namespace()), ("default", "billing"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_namespace(&self, namespace: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Inner {
@@ -122,11 +176,35 @@ impl Client {
     }
 
     /// Starts a workflow: see [`StartWorkflow`] for its options.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").arg("tea").arg(&3).await?;
+    /// assert_eq!(order.id(), "order-7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::WorkflowAlreadyStarted`] if the id is taken and the policies of the start allow no other workflow
+    /// with it, [`ErrorKind::InvalidArgument`] if the id or the task queue is missing.
     pub fn start_workflow<W: Known>(&self, workflow: impl WorkflowName<W>) -> StartWorkflow<W::Args, W> {
         StartWorkflow::new(self.clone(), workflow.into_name().into_owned())
     }
 
     /// Starts a workflow and waits for its result.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// let receipt: String = client.execute_workflow("Order").id("order-7").task_queue("orders").arg("tea").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start_workflow`](Self::start_workflow) and [`WorkflowHandle::result`](WorkflowHandle#method.result).
     pub fn execute_workflow<T, W>(&self, workflow: impl WorkflowName<W>) -> ExecuteWorkflow<W::Args, W, T>
     where
         W: Known<Output: ResultAs<T>>,
@@ -136,11 +214,33 @@ impl Client {
 
     /// A handle for a workflow that may or may not exist; nothing is sent. It acts on the workflow's latest run,
     /// unless [`WorkflowHandle::with_run_id`] names another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let handle = client.get_workflow_handle("order-7");
+    /// let error = handle.describe().await.unwrap_err();
+    /// assert!(error.is_not_found(), "there is no such workflow");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_workflow_handle(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle {
         self.get_workflow_handle_of::<Untyped>(workflow_id)
     }
 
     /// A handle whose messages and result are those of a definition.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use evertide_client::workflow;
+    ///
+    /// workflow!(Order = "OrderWorkflow", (String,) -> u32);
+    ///
+    /// let total: u32 = client.get_workflow_handle_for::<Order>("order-7").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_workflow_handle_for<W: Known>(&self, workflow_id: impl Into<Arc<str>>) -> WorkflowHandle<W> {
         self.get_workflow_handle_of::<W>(workflow_id)
     }
@@ -151,6 +251,18 @@ impl Client {
 
     /// The handle that a reference was made from, which may have been in another process. The handle works in the
     /// namespace of the reference.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// use evertide_client::WorkflowRef;
+    ///
+    /// let stored = serde_json::to_string(&client.get_workflow_handle("order-7").to_ref())?;
+    /// let reference: WorkflowRef = serde_json::from_str(&stored)?;
+    /// assert_eq!(client.bind(&reference).id(), "order-7");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn bind(&self, reference: &WorkflowRef) -> WorkflowHandle {
         let client = match &reference.namespace {
             Some(namespace) if namespace.as_str() != self.namespace() => self.with_namespace(namespace.as_str()),
@@ -161,8 +273,10 @@ impl Client {
 
     /// Makes any call of the API, with the client's metadata, deadlines and retries. Payloads are sent as they are.
     ///
-    /// ```no_run
-    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
     /// use evertide_client::proto::workflowservice::GetClusterInfoRequest;
     ///
     /// let info = client.call(GetClusterInfoRequest::default()).await?;
@@ -170,11 +284,25 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rpc`] if the server refuses or cannot be reached.
     pub fn call<R: Rpc>(&self, request: R) -> RawCall<R> {
         RawCall { client: self.clone(), request, options: CallOptions::default() }
     }
 
     /// What the server said about itself when the client connected, or says now if nothing was asked so far.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let info = client.system_info().await?;
+    /// let known = info.capabilities.clone().unwrap_or_default();
+    /// println!("{}, upserts memos: {}", info.server_version, known.upsert_memo);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Connect`] if it cannot be reached.
@@ -256,6 +384,22 @@ fn knows_no_system_info(status: &Status) -> bool {
 }
 
 /// A call of [`Client::call`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::proto::workflowservice::DescribeNamespaceRequest;
+///
+/// let request = DescribeNamespaceRequest { namespace: "default".to_owned(), ..Default::default() };
+/// let call = client.call(request).rpc_metadata("x-team", "orders").rpc_timeout(Duration::from_secs(2));
+/// let described = call.timeout(Duration::from_secs(10)).await?;
+/// assert_eq!(described.namespace_info.unwrap_or_default().name, "default");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct RawCall<R> {

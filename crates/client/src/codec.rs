@@ -18,16 +18,67 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// Arguments, results, details, memo and user metadata pass through it, and headers if the client says so. Search
 /// attributes never do, since the server reads them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// use evertide_client::proto::common::Payload;
+/// use evertide_client::{Client, CodecContext, CodecFuture, PayloadCodec, Transport};
+///
+/// /// Turns the bytes of payloads around.
+/// struct Mirror;
+///
+/// fn turn(mut payload: Payload) -> Payload {
+///     payload.data = payload.data.iter().rev().copied().collect();
+///     payload
+/// }
+///
+/// impl PayloadCodec for Mirror {
+///     fn encode<'a>(&'a self, _: &'a CodecContext, payloads: Vec<Payload>) -> CodecFuture<'a> {
+///         Box::pin(async { Ok(payloads.into_iter().map(turn).collect()) })
+///     }
+///
+///     fn decode<'a>(&'a self, _: &'a CodecContext, payloads: Vec<Payload>) -> CodecFuture<'a> {
+///         Box::pin(async { Ok(payloads.into_iter().map(turn).collect()) })
+///     }
+/// }
+///
+/// let secret = Client::connect_with(Transport::new(server.service())).codec(Mirror).await?;
+/// let order = secret.start_workflow("Order").id("order-7").task_queue("orders").memo("note", "tide").await?;
+/// assert_eq!(order.describe().await?.memo_value("note").await?, Some("tide".to_owned()));
+///
+/// let plain = Client::connect_with(Transport::new(server.service())).await?;
+/// let seen = plain.get_workflow_handle("order-7").describe().await?;
+/// assert_eq!(seen.memo_value("note").await?, Some("edit".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 pub trait PayloadCodec: Send + Sync + 'static {
     /// Transforms payloads before they are sent. May return another number of them, but one for one where a single
     /// payload has its own place, as in a memo.
+    ///
+    /// # Errors
+    /// Any error ends the call with [`ErrorKind::Conversion`], before anything is sent.
     fn encode<'a>(&'a self, context: &'a CodecContext, payloads: Vec<Payload>) -> CodecFuture<'a>;
 
     /// Undoes [`encode`](Self::encode). Payloads that it did not make should be passed as they are.
+    ///
+    /// # Errors
+    /// Any error ends the call with [`ErrorKind::Conversion`].
     fn decode<'a>(&'a self, context: &'a CodecContext, payloads: Vec<Payload>) -> CodecFuture<'a>;
 }
 
 /// What a codec answers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_client::CodecFuture;
+///
+/// let refused: CodecFuture<'_> = Box::pin(async { Err("the key has expired".into()) });
+/// assert_eq!(refused.await.unwrap_err().to_string(), "the key has expired");
+/// # Ok(())
+/// # }
+/// ```
 pub type CodecFuture<'a> = BoxFuture<'a, std::result::Result<Vec<Payload>, Box<dyn std::error::Error + Send + Sync>>>;
 
 impl fmt::Debug for dyn PayloadCodec {
@@ -37,6 +88,13 @@ impl fmt::Debug for dyn PayloadCodec {
 }
 
 /// Whose payloads a codec sees.
+///
+/// ```
+/// use evertide_client::CodecContext;
+///
+/// let context = CodecContext::new("default", Some("order-7".into()));
+/// assert_eq!((&*context.namespace, context.workflow_id.as_deref()), ("default", Some("order-7")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CodecContext {

@@ -59,6 +59,17 @@ impl Client {
 }
 
 /// One profile: how to reach a server.
+///
+/// ```
+/// use evertide_client::envconfig::ClientConfigProfile;
+///
+/// let mut profile = ClientConfigProfile::default();
+/// profile.address = Some("evertide.example:7233".to_owned());
+/// profile.namespace = Some("orders".to_owned());
+/// profile.grpc_meta.insert("x-team".to_owned(), "orders".to_owned());
+/// let connect = profile.connect()?.identity("billing-3");
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfigProfile {
@@ -75,6 +86,18 @@ pub struct ClientConfigProfile {
 }
 
 /// The TLS part of a profile.
+///
+/// ```
+/// use evertide_client::envconfig::{DataSource, LoadOptions};
+///
+/// let text = "[profile.default.tls]\nserver_name = 'evertide.internal'\nserver_ca_cert_path = 'ca.pem'";
+/// let profile = LoadOptions::new().config_text(text).disable_env().load()?;
+/// let tls = profile.tls.unwrap();
+/// assert_eq!(tls.server_name.as_deref(), Some("evertide.internal"));
+/// assert_eq!(tls.server_ca_cert, Some(DataSource::Path("ca.pem".into())));
+/// assert_eq!((tls.disabled, tls.client_cert), (None, None));
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfigTls {
@@ -91,6 +114,13 @@ pub struct ClientConfigTls {
 }
 
 /// A certificate or a key.
+///
+/// ```
+/// use evertide_client::envconfig::DataSource;
+///
+/// let key = DataSource::Data(b"secret".to_vec());
+/// assert_eq!(format!("{key:?}"), "Data(6 bytes)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum DataSource {
     /// In a file.
@@ -122,6 +152,19 @@ impl fmt::Debug for ClientConfigProfile {
 }
 
 /// Where a profile comes from.
+///
+/// ```
+/// use evertide_client::envconfig::LoadOptions;
+///
+/// let text = "[profile.production]\naddress = 'evertide.example:7233'\nnamespace = 'orders'";
+/// let options = LoadOptions::new().config_text(text).profile("production").strict();
+/// let options = options.environment([("TEMPORAL_NAMESPACE".to_owned(), "billing".to_owned())]);
+/// let profile = options.load()?;
+/// assert_eq!(profile.address.as_deref(), Some("evertide.example:7233"));
+/// assert_eq!(profile.namespace.as_deref(), Some("billing"), "the environment goes over the file");
+/// assert_eq!(options.load_all()?["production"].namespace.as_deref(), Some("orders"));
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     profile: Option<String>,

@@ -15,12 +15,37 @@ use crate::failure::{Failure, FailureKind};
 use crate::payload::Details;
 
 /// A result of this crate.
+///
+/// ```
+/// use evertide_client::{Client, Result};
+///
+/// async fn approve(client: &Client, order: &str) -> Result<()> {
+///     client.get_workflow_handle(order).signal("approve").await
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Anything that can go wrong in a call: [`kind`](Error::kind) says what, [`source`](StdError::source) says why.
 ///
 /// The chain of sources of a failed workflow leads through its [`Failure`]s down to the application's own error. A
 /// clone is cheap and shares everything.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::proto::errordetails::NotFoundFailure;
+/// use evertide_client::{Code, ErrorKind};
+///
+/// let error = client.get_workflow_handle("nobody").describe().await.unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::Rpc));
+/// assert_eq!(error.code(), Some(Code::NotFound));
+/// assert!(error.is_not_found() && !error.is_retryable());
+/// assert!(error.detail::<NotFoundFailure>().is_some());
+/// assert!(format!("{error:#}").starts_with("the server answered NotFound: "));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -35,6 +60,29 @@ enum Source {
 }
 
 /// What went wrong.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::ErrorKind;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let error = client.start_workflow("Order").id("order-7").task_queue("orders").await.unwrap_err();
+/// match error.kind() {
+///     ErrorKind::WorkflowAlreadyStarted { run_id, .. } => assert_eq!(run_id.as_deref(), order.result_run_id()),
+///     other => panic!("{other}"),
+/// }
+///
+/// order.terminate().reason("twice").detail(&7).await?;
+/// let error = order.result::<String>().await.unwrap_err();
+/// match error.kind() {
+///     ErrorKind::WorkflowFailed(failure) => assert_eq!(failure.message(), "twice"),
+///     other => panic!("{other}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -96,6 +144,20 @@ pub enum ErrorKind {
 }
 
 /// Why an activity should stop, as a heartbeat's answer tells.
+///
+/// ```no_run
+/// # async fn run(activity: evertide_client::AsyncActivityHandle) -> evertide_client::Result<()> {
+/// use evertide_client::ErrorKind;
+///
+/// if let Err(error) = activity.heartbeat().await
+///     && let ErrorKind::ActivityCancelled(why) = error.kind()
+///     && why.cancel_requested
+/// {
+///     activity.report_cancellation().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ActivityCancellation {
@@ -142,6 +204,19 @@ impl Error {
     }
 
     /// The details of the application's own failure at the end of the chain.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// order.terminate().reason("stuck").detail(&7).await?;
+    /// let error = order.result::<String>().await.unwrap_err();
+    /// assert_eq!(error.failure().map(|failure| failure.message()), Some("stuck"));
+    /// assert_eq!(error.details().unwrap().get::<u32>(0)?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn details(&self) -> Option<&Details> {
         self.failure()?.chain().last()?.details()
     }

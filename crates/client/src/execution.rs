@@ -13,6 +13,23 @@ use crate::payload;
 use crate::search_attributes::SearchAttributes;
 
 /// A run of a workflow, as lists and descriptions tell of it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::WorkflowExecutionStatus;
+///
+/// client.start_workflow("Order").id("order-7").task_queue("orders").memo("note", "a gift").await?;
+/// let order = client.list_workflows("WorkflowType = 'Order'").next().await.unwrap()?;
+/// assert_eq!((order.id(), order.workflow_type(), order.task_queue()), ("order-7", "Order", "orders"));
+/// assert_eq!(order.status(), Some(WorkflowExecutionStatus::Running));
+/// assert!(order.start_time().is_some() && order.close_time().is_none());
+/// assert_eq!((order.parent_id(), order.root_id()), (None, Some("order-7")));
+/// assert_eq!(order.memo_value("note").await?, Some("a gift".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkflowExecution {
     info: WorkflowExecutionInfo,

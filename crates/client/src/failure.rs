@@ -17,6 +17,17 @@ use crate::payload::{self, Details};
 ///
 /// A failed workflow that ran an activity usually ends with an application failure, whose cause is the activity's
 /// failure, whose cause is the application failure that the activity raised. [`chain`](Failure::chain) walks them.
+///
+/// ```
+/// use evertide_client::Failure;
+///
+/// let failure = Failure::application("no money").with_type("NoMoney").with_detail(&7)?.non_retryable();
+/// assert_eq!((failure.message(), failure.type_name()), ("no money", Some("NoMoney")));
+/// assert_eq!(failure.details().unwrap().get::<u32>(0)?, 7);
+/// assert_eq!(failure.to_string(), "NoMoney: no money");
+/// assert!(failure.cause().is_none() && !failure.is_cancelled());
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Failure(Box<Link>);
 
@@ -28,6 +39,20 @@ struct Link {
 }
 
 /// What kind of failure it is, with what is known about it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use evertide_client::{Failure, FailureKind};
+///
+/// let failure = Failure::application("busy").with_next_retry_delay(Duration::from_secs(5));
+/// match failure.kind() {
+///     FailureKind::Application { non_retryable, next_retry_delay, .. } => {
+///         assert_eq!((*non_retryable, *next_retry_delay), (false, Some(Duration::from_secs(5))));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -141,6 +166,14 @@ impl Failure {
     }
 
     /// An application failure made of an error with all its sources, each the cause of the one before.
+    ///
+    /// ```
+    /// use evertide_client::Failure;
+    ///
+    /// let error = "seven".parse::<u32>().unwrap_err();
+    /// let failure = Failure::from_error(&error).with_type("ParseIntError");
+    /// assert_eq!(failure.message(), "invalid digit found in string");
+    /// ```
     pub fn from_error(error: &(dyn StdError + 'static)) -> Self {
         if let Some(failure) = error.downcast_ref::<Self>() {
             return failure.clone();
@@ -213,11 +246,33 @@ impl Failure {
     }
 
     /// This failure and its causes, outermost first.
+    ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// if let Err(error) = order.result::<String>().await {
+    ///     for failure in error.failure().iter().flat_map(|failure| failure.chain()) {
+    ///         eprintln!("{failure}");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |failure| Self::cause(failure))
     }
 
     /// The application failure nearest to the end of the chain, if there is one.
+    ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// if let Err(error) = order.result::<String>().await {
+    ///     let cause = error.failure().and_then(|failure| failure.application_cause());
+    ///     let type_name = cause.and_then(|cause| cause.type_name());
+    ///     assert_eq!(type_name, Some("NoMoney"), "the activity that charges raised it");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn application_cause(&self) -> Option<&Self> {
         self.chain().filter(|failure| matches!(failure.kind(), FailureKind::Application { .. })).last()
     }

@@ -48,6 +48,21 @@ use crate::payload::ResultValue;
 /// if they name the same workflow and the same runs in the same namespace.
 ///
 /// Dropping a future of a call cancels the request, never the workflow.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::WorkflowExecutionStatus;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").arg("tea").await?;
+/// order.signal("approve").arg("Ada").await?;
+/// assert_eq!(order.describe().await?.status(), Some(WorkflowExecutionStatus::Running));
+/// assert_eq!(order.run_id(), None, "calls reach the latest run");
+/// assert_eq!(order.result_run_id(), order.first_execution_run_id());
+/// # Ok(())
+/// # }
+/// ```
 pub struct WorkflowHandle<W = Untyped> {
     client: Client,
     ids: Ids,
@@ -127,36 +142,107 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// The id of the workflow.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// assert_eq!(client.get_workflow_handle("order-7").id(), "order-7");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn id(&self) -> &str {
         &self.ids.workflow_id
     }
 
     /// The run that calls address, or none for the latest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let latest = client.get_workflow_handle("order-7");
+    /// assert_eq!(latest.run_id(), None);
+    /// let pinned = latest.with_run_id("01a204e3-0000-7000-8000-000000000000");
+    /// assert_eq!(pinned.run_id(), Some("01a204e3-0000-7000-8000-000000000000"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn run_id(&self) -> Option<&str> {
         self.ids.run_id.as_deref()
     }
 
     /// The run whose result is waited for, or none for the latest.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// assert_eq!(order.result_run_id(), Some(order.describe().await?.run_id()));
+    /// assert_eq!(client.get_workflow_handle("order-7").result_run_id(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn result_run_id(&self) -> Option<&str> {
         self.ids.result_run_id.as_deref()
     }
 
     /// The first run of the chain that cancellations, terminations and updates must belong to.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// assert_eq!(order.first_execution_run_id(), order.result_run_id(), "it began the chain");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn first_execution_run_id(&self) -> Option<&str> {
         self.ids.first_execution_run_id.as_deref()
     }
 
     /// Whether the server handed the first workflow task out with the answer to the start.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// assert!(!order.eagerly_started(), "nobody asked for it");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn eagerly_started(&self) -> bool {
         self.ids.eagerly_started
     }
 
     /// The client that this handle calls through.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let order = client.get_workflow_handle("order-7");
+    /// let payment = order.client().get_workflow_handle("payment-7");
+    /// assert_eq!(payment.client().namespace(), "default");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// The same workflow, with every call addressed to one run, also the wait for its result.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let pinned = client.get_workflow_handle("order-7").with_run_id(order.result_run_id().unwrap());
+    /// pinned.signal("approve").arg("Ada").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
         let run_id = run_id.into();
@@ -166,6 +252,18 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// The same workflow, with cancellations, terminations and updates bound to the chain that begins with a run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let of_another = client.get_workflow_handle("order-7");
+    /// let of_another = of_another.with_first_execution_run_id("01a204e3-0000-7000-8000-000000000000");
+    /// assert!(of_another.terminate().await.unwrap_err().is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_first_execution_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
         let run_id = run_id.into();
@@ -174,12 +272,38 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// The same workflow, with the messages and the result of a definition. Nothing is checked.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use evertide_client::workflow;
+    ///
+    /// workflow!(Order = "OrderWorkflow", (String,) -> u32);
+    ///
+    /// let total: u32 = client.get_workflow_handle("order-7").typed::<Order>().result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn typed<D: Known>(self) -> WorkflowHandle<D> {
         WorkflowHandle::new(self.client, self.ids)
     }
 
     /// The same workflow without a definition.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// use evertide_client::workflow;
+    ///
+    /// workflow!(Order = "OrderWorkflow", (String,) -> u32);
+    /// workflow!(Refund = "RefundWorkflow", (String,) -> ());
+    ///
+    /// let order = client.get_workflow_handle_for::<Order>("order-7").untyped();
+    /// let refund = client.get_workflow_handle_for::<Refund>("refund-7").untyped();
+    /// let handles = [order, refund];
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn untyped(self) -> WorkflowHandle {
         WorkflowHandle::new(self.client, self.ids)
@@ -190,6 +314,17 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// What must be stored to have this handle again later or elsewhere: see [`Client::bind`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let order = client.get_workflow_handle("order-7");
+    /// let stored = serde_json::to_string(&order.to_ref())?;
+    /// assert_eq!(stored, r#"{"namespace":"default","workflow_id":"order-7"}"#);
+    /// assert_eq!(client.bind(&serde_json::from_str(&stored)?), order);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn to_ref(&self) -> WorkflowRef {
         let owned = |id: &Option<Arc<str>>| id.as_deref().map(str::to_owned);
         WorkflowRef {
@@ -203,9 +338,12 @@ impl<W> WorkflowHandle<W> {
 
     /// Signals the workflow.
     ///
-    /// ```no_run
-    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
-    /// handle.signal("approve").arg("Ada").await?;
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// order.signal("approve").arg("Ada").await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -258,6 +396,13 @@ impl<W> WorkflowHandle<W> {
 
     /// Sends an update and waits for its result, with one request if the server answers in time.
     ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let items: u32 = handle.execute_update("add_item").arg(&7).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::UpdateFailed`](crate::ErrorKind::UpdateFailed) if it is refused or fails, and as
     /// [`start_update`](Self::start_update).
@@ -270,11 +415,29 @@ impl<W> WorkflowHandle<W> {
 
     /// A handle of an update that was sent before; nothing is sent. Its run is this handle's, unless
     /// [`UpdateHandle::with_workflow_run_id`] names another.
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let items: u32 = handle.get_update_handle("add-7").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_update_handle(&self, id: impl Into<Arc<str>>) -> UpdateHandle {
         UpdateHandle::new(self.client.clone(), &self.ids, id.into(), self.ids.run_id.clone(), None)
     }
 
     /// As [`get_update_handle`](Self::get_update_handle), with the result of a definition.
+    ///
+    /// ```no_run
+    /// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// use evertide_client::update;
+    ///
+    /// update!(AddItem = "add_item", (u32,) -> u32);
+    ///
+    /// let items: u32 = handle.get_update_handle_for(AddItem, "add-7").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_update_handle_for<K: Known>(
         &self,
         update: impl UpdateName<W, K>,
@@ -287,6 +450,16 @@ impl<W> WorkflowHandle<W> {
     /// Requests the cancellation of the workflow, which decides by itself what to do about it. A workflow that is
     /// closed already is no error.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// order.cancel().reason("it came too late").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
     pub fn cancel(&self) -> Cancel {
@@ -294,6 +467,17 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// Ends the workflow at once, without asking it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// order.terminate().reason("stuck").detail(&7).await?;
+    /// assert!(order.signal("approve").await.unwrap_err().is_not_found(), "it is closed");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow or it is closed.
@@ -303,6 +487,19 @@ impl<W> WorkflowHandle<W> {
 
     /// Describes the workflow: status, times, memo, search attributes, pending activities and more.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// use evertide_client::WorkflowExecutionStatus;
+    ///
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let description = order.describe().await?;
+    /// assert_eq!(description.status(), Some(WorkflowExecutionStatus::Running));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
     pub fn describe(&self) -> Describe {
@@ -311,6 +508,18 @@ impl<W> WorkflowHandle<W> {
 
     /// Reads the whole history.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let history = order.fetch_history().await?;
+    /// assert_eq!(history.run_id(), order.result_run_id());
+    /// println!("{}", history.to_json_pretty()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow.
     pub fn fetch_history(&self) -> FetchHistory {
@@ -318,6 +527,24 @@ impl<W> WorkflowHandle<W> {
     }
 
     /// The events of the history as a stream, page by page as it is read. Nothing is sent until then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// use evertide_client::proto::enums::EventType;
+    ///
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let mut events = order.fetch_history_events();
+    /// let first = events.next().await.unwrap()?;
+    /// assert_eq!(first.event_type(), EventType::WorkflowExecutionStarted);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// An event may be [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow. Who reads
+    /// on after an error asks for the same page again.
     pub fn fetch_history_events(&self) -> HistoryEvents {
         HistoryEvents::new(self.client.clone(), self.ids.clone())
     }
@@ -347,6 +574,18 @@ impl WorkflowHandle<Untyped> {
 
 impl<W: Workflow> WorkflowHandle<W> {
     /// Waits until the workflow closes and gives its result, as for a handle without a definition.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use evertide_client::workflow;
+    ///
+    /// workflow!(Order = "OrderWorkflow", (String,) -> u32);
+    ///
+    /// let order = client.start_workflow(Order).id("order-7").task_queue("orders").arg("tea").await?;
+    /// let total: u32 = order.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::WorkflowFailed`](crate::ErrorKind::WorkflowFailed) if it failed, was cancelled or terminated or
@@ -423,8 +662,10 @@ impl<W> fmt::Display for WorkflowHandle<W> {
 /// ```
 /// use evertide_client::WorkflowRef;
 ///
-/// let reference: WorkflowRef = serde_json::from_str(r#"{"workflow_id": "order-1"}"#).unwrap();
+/// let mut reference: WorkflowRef = serde_json::from_str(r#"{"workflow_id": "order-1"}"#).unwrap();
 /// assert_eq!(reference, WorkflowRef::new("order-1"));
+/// reference.namespace = Some("orders".to_owned());
+/// assert_eq!(serde_json::to_string(&reference).unwrap(), r#"{"namespace":"orders","workflow_id":"order-1"}"#);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -13,6 +13,19 @@ use crate::error::Result;
 use crate::rpc::Rpc;
 
 /// One call on its way out. The payloads in the request have not passed the codec yet.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use evertide_client::{Intercepted, Next, OutboundCall, Result};
+///
+/// /// To be called by the methods of an interceptor.
+/// async fn with_tenant<R: Intercepted>(mut call: OutboundCall<R>, next: Next) -> Result<R::Response> {
+///     call.add_rpc_metadata("x-tenant", "orders")?;
+///     call.set_rpc_timeout(Duration::from_secs(5));
+///     next.run(call).await
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct OutboundCall<R> {
     /// The request, which may be changed.
@@ -36,6 +49,38 @@ impl<R> OutboundCall<R> {
 }
 
 /// The rest of the way: the interceptors behind this one, the codec and the network.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// use evertide_client::proto::workflowservice::{
+///     TerminateWorkflowExecutionRequest, TerminateWorkflowExecutionResponse,
+/// };
+/// use evertide_client::{Client, Interceptor, InterceptorFuture, Next, OutboundCall, Transport};
+///
+/// /// Terminates nothing, unless the reason is a good one.
+/// struct Cautious;
+///
+/// impl Interceptor for Cautious {
+///     fn terminate_workflow<'a>(
+///         &'a self,
+///         call: OutboundCall<TerminateWorkflowExecutionRequest>,
+///         next: Next,
+///     ) -> InterceptorFuture<'a, TerminateWorkflowExecutionResponse> {
+///         match call.request.reason.as_str() {
+///             "" => Box::pin(async { Ok(TerminateWorkflowExecutionResponse::default()) }),
+///             _ => Box::pin(next.run(call)),
+///         }
+///     }
+/// }
+///
+/// let client = Client::connect_with(Transport::new(server.service())).interceptor(Cautious).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.terminate().await?;
+/// order.terminate().reason("it is still there").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Next {
     client: Client,
     codec: BoundCodec,
@@ -48,6 +93,9 @@ impl Next {
     }
 
     /// Goes on with the call. Calling it is not a must: an interceptor can answer by itself.
+    ///
+    /// # Errors
+    /// Those of the call. A codec that fails is [`ErrorKind::Conversion`](crate::ErrorKind::Conversion).
     pub async fn run<R: Intercepted>(mut self, mut call: OutboundCall<R>) -> Result<R::Response> {
         let Some(interceptor) = self.client.interceptor(self.index) else {
             self.codec.encode(&mut call.request).await?;
@@ -77,9 +125,40 @@ impl<R: Intercepted> OutboundCall<R> {
 }
 
 /// What an interceptor answers.
+///
+/// ```
+/// use evertide_client::proto::workflowservice::{CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse};
+/// use evertide_client::{Interceptor, InterceptorFuture, Next, OutboundCall};
+///
+/// struct Blind;
+///
+/// impl Interceptor for Blind {
+///     fn count_workflows<'a>(
+///         &'a self,
+///         _: OutboundCall<CountWorkflowExecutionsRequest>,
+///         _: Next,
+///     ) -> InterceptorFuture<'a, CountWorkflowExecutionsResponse> {
+///         Box::pin(async { Ok(CountWorkflowExecutionsResponse::default()) })
+///     }
+/// }
+/// ```
 pub type InterceptorFuture<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// A request that passes the interceptors.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use evertide_client::{Intercepted, Next, OutboundCall, Result};
+///
+/// /// One body for the methods of an interceptor, whatever they are asked for.
+/// async fn timed<R: Intercepted>(call: OutboundCall<R>, next: Next) -> Result<R::Response> {
+///     let started = Instant::now();
+///     let answer = next.run(call).await;
+///     println!("{} took {:?}", R::METHOD, started.elapsed());
+///     answer
+/// }
+/// ```
 pub trait Intercepted: Rpc + Carries {
     /// Hands the call to the method that is for this request.
     #[doc(hidden)]
@@ -107,6 +186,35 @@ macro_rules! intercepted {
         /// Each method is called for each request, also for each page of a history. The first interceptor is the
         /// outermost. Results come through [`fetch_workflow_history_events`](Self::fetch_workflow_history_events), as
         /// there is no other call for them.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let server = evertide_server::Server::builder().start().await?;
+        /// use evertide_client::proto::workflowservice::{
+        ///     SignalWorkflowExecutionRequest, SignalWorkflowExecutionResponse,
+        /// };
+        /// use evertide_client::{Client, Interceptor, InterceptorFuture, Next, OutboundCall, Transport};
+        ///
+        /// struct Shop;
+        ///
+        /// impl Interceptor for Shop {
+        ///     fn signal_workflow<'a>(
+        ///         &'a self,
+        ///         mut call: OutboundCall<SignalWorkflowExecutionRequest>,
+        ///         next: Next,
+        ///     ) -> InterceptorFuture<'a, SignalWorkflowExecutionResponse> {
+        ///         call.request.signal_name.insert_str(0, "shop.");
+        ///         Box::pin(next.run(call))
+        ///     }
+        /// }
+        ///
+        /// let client = Client::connect_with(Transport::new(server.service())).interceptor(Shop).await?;
+        /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+        /// order.signal("approve").await?;
+        /// assert!(order.fetch_history().await?.to_json()?.contains("shop.approve"));
+        /// # Ok(())
+        /// # }
+        /// ```
         pub trait Interceptor: Send + Sync + 'static {
             $($(#[$doc])*
             fn $method<'a>(

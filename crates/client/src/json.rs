@@ -27,6 +27,15 @@ fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage> {
 
 /// Writes a message on one line.
 ///
+/// ```
+/// use evertide_client::json;
+/// use evertide_client::proto::common::WorkflowExecution;
+///
+/// let run = WorkflowExecution { workflow_id: "order-7".to_owned(), ..Default::default() };
+/// assert_eq!(json::to_string(&run)?, r#"{"workflowId":"order-7"}"#);
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not of the Temporal API, or has a value that JSON
 /// cannot say.
@@ -37,6 +46,15 @@ pub fn to_string<M: Message + Name>(message: &M) -> Result<String> {
 }
 
 /// Writes a message with line breaks and two spaces of indentation.
+///
+/// ```
+/// use evertide_client::json;
+/// use evertide_client::proto::common::WorkflowExecution;
+///
+/// let run = WorkflowExecution { workflow_id: "order-7".to_owned(), ..Default::default() };
+/// assert_eq!(json::to_string_pretty(&run)?, "{\n  \"workflowId\": \"order-7\"\n}");
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`to_string`].
@@ -52,6 +70,16 @@ fn finish(written: serde_json::Result<()>, bytes: Vec<u8>) -> Result<String> {
 }
 
 /// Reads a message; fields that are not known are passed over.
+///
+/// ```
+/// use evertide_client::json;
+/// use evertide_client::proto::common::WorkflowExecution;
+///
+/// let run: WorkflowExecution = json::from_str(r#"{"workflowId": "order-7", "unknown": 1}"#)?;
+/// assert_eq!(run.workflow_id, "order-7");
+/// assert!(json::from_str::<WorkflowExecution>("7").is_err());
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not JSON or not this message.

@@ -27,8 +27,11 @@ impl Client {
     /// The workflows that a list filter finds, as a stream: `WorkflowType = 'Order' AND ExecutionStatus = 'Running'`.
     /// An empty filter finds all.
     ///
-    /// ```no_run
-    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
     /// let mut running = client.list_workflows("ExecutionStatus = 'Running'").limit(10);
     /// while let Some(workflow) = running.next().await {
     ///     println!("{}", workflow?.id());
@@ -54,6 +57,16 @@ impl Client {
     }
 
     /// How many workflows a list filter finds, also by group: `GROUP BY ExecutionStatus`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// assert_eq!(client.count_workflows("WorkflowType = 'Order'").await?.count, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with INVALID_ARGUMENT if the filter cannot be read.
@@ -89,6 +102,25 @@ impl Page for ListWorkflowExecutionsResponse {
 }
 
 /// The workflows of a list as a [`Stream`]. The options go before the first one is read.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// for id in ["order-7", "order-8", "order-9"] {
+///     client.start_workflow("Order").id(id).task_queue("orders").await?;
+/// }
+/// let mut orders = client.list_workflows("WorkflowType = 'Order'").page_size(2).rpc_timeout(Duration::from_secs(5));
+/// let mut ids = Vec::new();
+/// while let Some(order) = orders.next().await {
+///     ids.push(order?.id().to_owned());
+/// }
+/// assert_eq!(ids.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is listed until the stream is polled"]
 pub struct ListWorkflows {
     reader: Reader,
@@ -136,11 +168,27 @@ impl ListWorkflows {
     }
 
     /// The next workflow, or nothing after the last one.
+    ///
+    /// # Errors
+    /// As [`Client::list_workflows`]. Who reads on after an error asks for the same page again.
     pub async fn next(&mut self) -> Option<Result<WorkflowExecution>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// The histories of these workflows, one after the other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let mut histories = client.list_workflows("WorkflowType = 'Order'").map_histories();
+    /// while let Some(history) = histories.next().await {
+    ///     println!("{}", history?.to_json()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn map_histories(self) -> ListHistories {
         ListHistories { list: self, filter: EventFilter::AllEvents, skip_archival: false, reading: None }
     }
@@ -179,6 +227,21 @@ impl fmt::Debug for ListWorkflows {
 }
 
 /// The histories of the workflows of a list as a [`Stream`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::EventFilter;
+///
+/// client.start_workflow("Order").id("order-7").task_queue("orders").await?.terminate().await?;
+/// let histories = client.list_workflows("WorkflowType = 'Order'").map_histories();
+/// let mut endings = histories.event_filter_type(EventFilter::CloseEvent).skip_archival(true);
+/// let ending = endings.next().await.unwrap()?;
+/// assert_eq!((ending.workflow_id.as_str(), ending.events.len()), ("order-7", 1));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is read until the stream is polled"]
 pub struct ListHistories {
     list: ListWorkflows,
@@ -201,6 +264,10 @@ impl ListHistories {
     }
 
     /// The next history, or nothing after the last one.
+    ///
+    /// # Errors
+    /// As [`Client::list_workflows`] and [`WorkflowHandle::fetch_history`](crate::WorkflowHandle::fetch_history). Behind
+    /// a history that could not be read comes the next one.
     pub async fn next(&mut self) -> Option<Result<WorkflowHistory>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -237,6 +304,18 @@ impl fmt::Debug for ListHistories {
 }
 
 /// A count that is being made; awaiting it asks for it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// let count = client.count_workflows("WorkflowType = 'Order'").timeout(Duration::from_secs(10)).await?;
+/// assert_eq!(count.count, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a count is asked for when this is awaited"]
 pub struct CountWorkflows {
@@ -259,6 +338,18 @@ impl CountWorkflows {
 }
 
 /// How many workflows were found.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// client.start_workflow("Order").id("order-8").task_queue("orders").await?.terminate().await?;
+/// let count = client.count_workflows("GROUP BY ExecutionStatus").await?;
+/// assert_eq!((count.count, count.groups.len()), (2, 2));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct WorkflowExecutionCount {
@@ -281,6 +372,18 @@ impl WorkflowExecutionCount {
 }
 
 /// How many workflows one group has.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let count = client.count_workflows("GROUP BY ExecutionStatus").await?;
+/// let group = &count.groups[0];
+/// assert_eq!((group.value::<String>(0)?.as_str(), group.count), ("Running", 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct WorkflowExecutionCountGroup {

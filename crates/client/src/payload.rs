@@ -40,6 +40,15 @@ pub(crate) const BINARY_PROTOBUF: &str = "binary/protobuf";
 
 /// Turns a value into a payload.
 ///
+/// ```
+/// use evertide_client::payload::to_payload;
+///
+/// let payload = to_payload("tea")?;
+/// assert_eq!(&payload.metadata["encoding"][..], b"json/plain");
+/// assert_eq!(&payload.data[..], br#""tea""#);
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the value's `Serialize` fails.
 pub fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload> {
@@ -48,6 +57,16 @@ pub fn to_payload<T: Serialize + ?Sized>(value: &T) -> Result<Payload> {
 }
 
 /// Turns a payload into a value.
+///
+/// ```
+/// use evertide_client::payload::{from_payload, to_payload};
+///
+/// let payload = to_payload(&(3, "tea"))?;
+/// let (count, what): (u32, String) = from_payload(&payload)?;
+/// assert_eq!((count, what.as_str()), (3, "tea"));
+/// assert!(from_payload::<bool>(&payload).is_err());
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the payload's encoding is unknown or its content is not
@@ -89,11 +108,28 @@ pub(crate) fn payload(encoding: &'static str, data: impl Into<Bytes>) -> Payload
 }
 
 /// A value that a call can give: anything that serde can read. Implemented for every such type.
+///
+/// ```
+/// use evertide_client::{Result, ResultValue, WorkflowHandle};
+///
+/// async fn result_of<T: ResultValue>(handle: &WorkflowHandle) -> Result<T> {
+///     handle.result().follow_runs(false).await
+/// }
+/// ```
 pub trait ResultValue: DeserializeOwned + Send + 'static {}
 
 impl<T: DeserializeOwned + Send + 'static> ResultValue for T {}
 
 /// Several values at once, as the arguments of a call: a tuple of up to eight.
+///
+/// ```
+/// use evertide_client::Args;
+/// use evertide_client::payload::to_payload;
+///
+/// assert_eq!(("tea", 3).to_payloads()?, [to_payload("tea")?, to_payload(&3)?]);
+/// assert_eq!((<(String, u32)>::COUNT, <()>::COUNT), (2, 0));
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 pub trait Args: Send + 'static {
     /// How many there are.
     const COUNT: usize;
@@ -130,6 +166,17 @@ tuples! {
 }
 
 /// Values that came along with something, such as the details of a failure, read one by one.
+///
+/// ```
+/// use evertide_client::Details;
+/// use evertide_client::payload::to_payload;
+///
+/// let details = Details::new(vec![to_payload("tea")?, to_payload(&3)?]);
+/// assert_eq!((details.get::<String>(0)?.as_str(), details.get::<u32>(1)?), ("tea", 3));
+/// assert_eq!((details.len(), details.get::<Option<u32>>(2)?), (2, None));
+/// assert_eq!(format!("{details:?}"), r#"["tea", 3]"#);
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Details(Vec<Payload>);
 

@@ -10,6 +10,18 @@ use crate::client::advice;
 /// How failed calls are retried: a growing delay with jitter, bounded in tries and in time.
 ///
 /// A retried call is the same request, with the same request id, so the server does nothing twice.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use evertide_client::{Client, RetryOptions};
+///
+/// let mut patient = RetryOptions::default();
+/// patient.max_tries = 100;
+/// patient.max_elapsed_time = Some(Duration::from_secs(300));
+/// let connect = Client::connect("localhost:7233").retry(patient);
+/// assert_eq!(RetryOptions::none().max_tries, 1);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RetryOptions {

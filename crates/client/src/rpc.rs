@@ -7,6 +7,15 @@ use evertide_proto::{operatorservice as operator, testservice as test, workflows
 ///
 /// Implemented for every request of `WorkflowService` and `OperatorService`, and for those of `TestService`. It is
 /// what [`Client::call`](crate::Client::call) accepts, so every method of the API is within reach.
+///
+/// ```
+/// use evertide_client::Rpc;
+/// use evertide_client::proto::workflowservice::PollWorkflowTaskQueueRequest as Poll;
+///
+/// let poll = Poll { namespace: "orders".to_owned(), ..Default::default() };
+/// assert_eq!((Poll::METHOD, poll.namespace(), poll.waits()), ("PollWorkflowTaskQueue", Some("orders"), true));
+/// assert_eq!(Poll::PATH, "/temporal.api.workflowservice.v1.WorkflowService/PollWorkflowTaskQueue");
+/// ```
 pub trait Rpc: prost::Message + Send + Sync + Sized + 'static {
     /// The answer to this request.
     type Response: prost::Message + Default + Send + Sync + 'static;

@@ -99,6 +99,21 @@ impl SearchAttributeKey<Vec<String>> {
 }
 
 /// A type that a search attribute can have.
+///
+/// ```
+/// use evertide_client::{SearchAttributeKey, SearchAttributeValue, SearchAttributes};
+///
+/// fn changed<T: SearchAttributeValue + PartialEq>(
+///     key: SearchAttributeKey<T>,
+///     before: &SearchAttributes,
+///     after: &SearchAttributes,
+/// ) -> bool {
+///     before.get(key) != after.get(key)
+/// }
+///
+/// let amount = SearchAttributeKey::int("Amount");
+/// assert!(changed(amount, &SearchAttributes::new(), &SearchAttributes::new().with(amount, 12)));
+/// ```
 pub trait SearchAttributeValue: Sized + sealed::Sealed {
     #[doc(hidden)]
     fn encode(&self) -> Result<Payload>;
@@ -157,6 +172,24 @@ impl SearchAttributeValue for SystemTime {
 }
 
 /// The search attributes of a workflow, or those to start it with.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use evertide_client::{SearchAttributeKey, SearchAttributes};
+///
+/// const DUE: SearchAttributeKey<SystemTime> = SearchAttributeKey::datetime("Due");
+/// const TAGS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("Tags");
+///
+/// let due = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+/// let attributes = SearchAttributes::new().with(DUE, due).with(TAGS, vec!["gift".to_owned()]);
+/// assert_eq!(attributes.get(DUE), Some(due));
+/// assert_eq!(attributes.type_of("Tags"), Some("KeywordList"));
+/// assert_eq!(attributes.names().collect::<Vec<_>>(), ["Due", "Tags"]);
+/// assert_eq!(attributes.value::<String>("Due")?, "1970-01-02T00:00:00Z");
+/// assert_eq!(attributes.get(SearchAttributeKey::int("Due")), None, "it is a time");
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchAttributes(BTreeMap<String, Payload>);
 

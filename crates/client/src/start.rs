@@ -30,6 +30,23 @@ use crate::interceptor::Intercepted;
 ///
 /// An id and a task queue must be given. The handle acts on the latest run of the chain, and waits for the result of
 /// the run that was started.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::{RetryPolicy, WorkflowIdConflictPolicy};
+///
+/// let start = client.start_workflow("Order").id("order-7").task_queue("orders").arg("tea").arg(&3);
+/// let start = start.run_timeout(Duration::from_secs(3600)).retry_policy(RetryPolicy::attempts(5));
+/// let start = start.memo("note", "a gift").static_summary("An order of tea");
+/// let order = start.id_conflict_policy(WorkflowIdConflictPolicy::UseExisting).await?;
+/// assert_eq!(order.describe().await?.memo_value("note").await?, Some("a gift".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a workflow is started when this is awaited"]
 pub struct StartWorkflow<A, W> {
@@ -60,6 +77,18 @@ impl<A, W> StartWorkflow<A, W> {
     }
 
     /// Signals the workflow with the same call, and starts it only if none with this id runs.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let start = || client.start_workflow("Order").id("order-7").task_queue("orders");
+    /// let first = start().start_signal("add_item").start_signal_args(("tea", 3)).await?;
+    /// let second = start().start_signal("add_item").start_signal_arg("cake").start_signal_arg(&1).await?;
+    /// assert_eq!(first.result_run_id(), second.result_run_id(), "it was started once and signalled twice");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_signal(mut self, name: impl Into<String>) -> Self {
         self.signal.get_or_insert_default().name = name.into();
         self
@@ -187,6 +216,16 @@ fn id_like(text: &str, other: &Option<Arc<str>>) -> Option<Arc<str>> {
 }
 
 /// A start whose result is waited for; awaiting it starts the workflow.
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// let receipt = client.execute_workflow("Order").id("order-7").task_queue("orders").args(("tea", 3));
+/// let receipt: String = receipt.execution_timeout(Duration::from_secs(86_400)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a workflow is started when this is awaited"]
 pub struct ExecuteWorkflow<A, W, T> {

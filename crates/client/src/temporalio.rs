@@ -85,21 +85,84 @@ use crate::handle::{UpdateHandle, UpdateResult, WorkflowHandle, WorkflowResult};
 use crate::payload::{self, NULL};
 
 /// What a handle is for: the workflow whose `#[run]` method has the definition `R`. See [`Of`].
+///
+/// ```
+/// use evertide_client::temporalio::Run;
+/// use evertide_client::temporalio::common::WorkflowDefinition;
+/// use evertide_client::{Result, WorkflowHandle};
+///
+/// /// Ends any workflow that is defined by the SDK.
+/// async fn end<R: WorkflowDefinition + 'static>(workflow: &WorkflowHandle<Run<R>>) -> Result<()> {
+///     workflow.terminate().reason("it is not needed any more").await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Run<R>(PhantomData<fn() -> R>);
 
 /// What a handle of a workflow struct is for: `WorkflowHandle<Of<Order>>`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+/// # use evertide_client::temporalio::common::{HasWorkflowDefinition, WorkflowDefinition};
+/// # struct Order;
+/// # impl WorkflowDefinition for Order {
+/// #     type Input = String;
+/// #     type Output = u32;
+/// #     fn name(&self) -> &str {
+/// #         "Order"
+/// #     }
+/// # }
+/// # impl HasWorkflowDefinition for Order {
+/// #     type Run = Self;
+/// # }
+/// use evertide_client::temporalio::Of;
+///
+/// // `Order` has `#[workflow]`.
+/// let order = client.get_workflow_handle_for::<Of<Order>>("order-7");
+/// # Ok(())
+/// # }
+/// ```
 pub type Of<W> = Run<<W as HasWorkflowDefinition>::Run>;
 
 /// What a definition of the SDK tells: its argument and its result.
+///
+/// ```
+/// use evertide_client::temporalio::Defined;
+/// use evertide_client::{QueryName, Result, Untyped, WorkflowHandle};
+///
+/// /// Takes any query without an argument that gives a number.
+/// async fn ask(handle: &WorkflowHandle, query: impl QueryName<Untyped, Defined<(), u32>>) -> Result<u32> {
+///     handle.query(query).await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Defined<I, T>(PhantomData<fn(I) -> T>);
 
 /// The argument of a definition: one value, which may stand for several.
+///
+/// ```
+/// use evertide_client::KnownArgs;
+/// use evertide_client::temporalio::Arg;
+///
+/// assert!(Arg::<()>::check_count(0).is_ok());
+/// assert!(Arg::<String>::check_count(0).is_err());
+/// assert!(Arg::<(String, u32)>::check_count(2).is_ok(), "one argument may stand for several");
+/// ```
 #[derive(Debug)]
 pub struct Arg<I>(PhantomData<fn(I)>);
 
 /// The result of a definition.
+///
+/// ```
+/// use evertide_client::temporalio::Typed;
+/// use evertide_client::{Result, UpdateHandle};
+///
+/// /// Waits for any update of a definition that gives a number.
+/// async fn outcome(update: &UpdateHandle<Typed<u32>>) -> Result<u32> {
+///     update.result().await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Typed<T>(PhantomData<fn() -> T>);
 
@@ -171,6 +234,20 @@ message_names! {
 impl<R: WorkflowDefinition + 'static> WorkflowHandle<Run<R>> {
     /// Waits until the workflow closes and gives its result, as for a handle without a definition.
     ///
+    /// ```
+    /// use evertide_client::temporalio::Run;
+    /// use evertide_client::temporalio::common::WorkflowDefinition;
+    /// use evertide_client::{Result, WorkflowHandle};
+    ///
+    /// /// Waits for any workflow that gives a number.
+    /// async fn total<R>(order: &WorkflowHandle<Run<R>>) -> Result<u32>
+    /// where
+    ///     R: WorkflowDefinition<Output = u32> + 'static,
+    /// {
+    ///     order.result().await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As for a handle without a definition.
     pub fn result(&self) -> WorkflowResult<R::Output> {
@@ -180,6 +257,15 @@ impl<R: WorkflowDefinition + 'static> WorkflowHandle<Run<R>> {
 
 impl<T: TemporalDeserializable + 'static> UpdateHandle<Typed<T>> {
     /// Waits for the update's outcome. Nothing is sent if it is known already.
+    ///
+    /// ```
+    /// use evertide_client::temporalio::Typed;
+    /// use evertide_client::{Result, UpdateHandle};
+    ///
+    /// async fn items(update: &UpdateHandle<Typed<u32>>) -> Result<u32> {
+    ///     update.result().await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As for a handle without a definition.

@@ -23,6 +23,16 @@ pub(crate) struct AutoSkip {
 }
 
 /// Keeps time locked while it lives: see [`Client::disable_auto_time_skipping`].
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let guard = client.disable_auto_time_skipping();
+/// let receipt: String = order.result().await?; // This takes as long as it takes.
+/// drop(guard);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "time stays locked only while the guard lives"]
 pub struct AutoTimeSkippingDisabled(Option<Shared<AutoSkip>>);
@@ -37,6 +47,15 @@ impl Drop for AutoTimeSkippingDisabled {
 
 impl Client {
     /// Keeps `result()` from unlocking time until the guard is dropped.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let _guard = client.disable_auto_time_skipping();
+    /// let receipt: String = order.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disable_auto_time_skipping(&self) -> AutoTimeSkippingDisabled {
         let skip = self.settings().time_skipping.clone();
         if let Some(skip) = &skip {
@@ -47,6 +66,24 @@ impl Client {
 
     /// Lets the server's time pass by a duration, at once as far as nothing else is to be done.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use evertide_client::{Client, Transport};
+    /// use evertide_server::{Server, TimeSkipping};
+    ///
+    /// const MONTH: Duration = Duration::from_secs(30 * 86_400);
+    ///
+    /// let server = Server::builder().time_skipping(TimeSkipping::Locked).start().await?;
+    /// let client = Client::connect_with(Transport::new(server.service())).time_skipping().await?;
+    /// let begin = client.server_time().await?;
+    /// client.skip_time(MONTH).await?;
+    /// assert!(client.server_time().await?.duration_since(begin)? >= MONTH);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc) if the server does not skip time.
     pub async fn skip_time(&self, duration: Duration) -> Result<()> {
@@ -55,6 +92,20 @@ impl Client {
     }
 
     /// The time on the server's clock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::SystemTime;
+    ///
+    /// use evertide_client::{Client, Transport};
+    /// use evertide_server::{Server, TimeSkipping};
+    ///
+    /// let server = Server::builder().time_skipping(TimeSkipping::Locked).start().await?;
+    /// let client = Client::connect_with(Transport::new(server.service())).await?;
+    /// assert!(client.server_time().await? > SystemTime::UNIX_EPOCH);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Rpc`](crate::ErrorKind::Rpc) if the server does not skip time.

@@ -42,6 +42,18 @@ const MIN_COMPRESSED_SIZE_BYTES: usize = 1024;
 /// A network channel is made by [`Client::connect`](crate::Client::connect). A server in this process is anything
 /// that answers HTTP requests as a gRPC server does, such as a `tonic` router; it is called without a socket, and
 /// deadlines are kept on this side.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_client::{Client, Transport};
+///
+/// let server = evertide_server::Server::builder().start().await?;
+/// let transport = Transport::new(server.service());
+/// let orders = Client::connect_with(transport.clone()).await?;
+/// let billing = Client::connect_with(transport).identity("billing").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Transport(BoxCloneSyncService<Request<Body>, Response<Body>, Status>);
 
@@ -69,6 +81,13 @@ impl fmt::Debug for Transport {
 }
 
 /// When requests are compressed. Compressed answers are always accepted.
+///
+/// ```
+/// use evertide_client::{Client, Compression};
+///
+/// let connect = Client::connect("localhost:7233").compression(Compression::None);
+/// assert_eq!(Compression::default(), Compression::Gzip);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// Requests of a kilobyte and more are compressed with gzip.

@@ -28,6 +28,18 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// A connection that is being described; awaiting it makes it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_client::{Client, Compression, RetryOptions};
+///
+/// let connect = Client::connect("http://evertide.example:7233").namespace("orders").identity("billing-3");
+/// let connect = connect.rpc_metadata("x-team", "orders").api_key("secret").compression(Compression::None);
+/// assert!(!format!("{connect:?}").contains("secret"));
+/// let client = connect.retry(RetryOptions::none()).lazy().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a connection is made when it is awaited"]
 pub struct Connect {
     target: Target,
@@ -110,6 +122,15 @@ impl Connect {
     }
 
     /// Uses TLS, with these certificates.
+    ///
+    /// ```no_run
+    /// # async fn run() -> evertide_client::Result<()> {
+    /// use evertide_client::{Client, Tls};
+    ///
+    /// let client = Client::connect("evertide.example:7233").tls(Tls::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: super::Tls) -> Self {
         self.tls = Some(tls);
@@ -117,6 +138,17 @@ impl Connect {
     }
 
     /// Connects with the first call instead of now.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_client::{Client, ErrorKind, RetryOptions};
+    ///
+    /// let client = Client::connect("localhost:1").retry(RetryOptions::none()).lazy().await?;
+    /// let error = client.get_workflow_handle("order-7").describe().await.unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Connect));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lazy(mut self) -> Self {
         self.lazy = true;
         self
@@ -159,6 +191,21 @@ impl Connect {
     }
 
     /// The reject condition of queries that name none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// use evertide_client::{Client, ErrorKind, QueryRejectCondition, Transport};
+    ///
+    /// let connect = Client::connect_with(Transport::new(server.service()));
+    /// let client = connect.default_query_reject_condition(QueryRejectCondition::NotOpen).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// order.terminate().await?;
+    /// let error = order.query::<String, _>("state").await.unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::QueryRejected { .. }));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn default_query_reject_condition(mut self, condition: QueryRejectCondition) -> Self {
         self.settings.query_reject_condition = Some(condition);
         self

@@ -18,6 +18,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// They are looked at when the connection is awaited, and what is wrong with them is
 /// [`ErrorKind::InvalidArgument`]. A server that cannot be trusted, or that does not trust this client, is
 /// [`ErrorKind::Connect`], with advice in the chain of sources.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_client::{Client, Tls};
+///
+/// let tls = Tls::new().server_name("evertide.internal").server_ca_cert(std::fs::read("ca.pem")?);
+/// let tls = tls.client_cert(std::fs::read("client.pem")?).client_key(std::fs::read("client.key")?);
+/// let client = Client::connect("10.0.0.7:7233").tls(tls).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Tls {
     server_name: Option<String>,

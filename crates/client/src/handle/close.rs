@@ -11,6 +11,18 @@ use crate::error::Result;
 use crate::input::Input;
 
 /// A request to cancel; awaiting it sends it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.cancel().reason("it came too late").rpc_timeout(Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a cancellation is requested when it is awaited"]
 pub struct Cancel {
@@ -51,6 +63,20 @@ impl Cancel {
 }
 
 /// A termination; awaiting it sends it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.terminate().reason("stuck").detail(&7).rpc_metadata("x-team", "orders").await?;
+///
+/// let error = order.result::<String>().await.unwrap_err();
+/// assert_eq!(error.failure().unwrap().message(), "stuck");
+/// assert_eq!(error.details().unwrap().get::<u32>(0)?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a termination is sent when it is awaited"]
 pub struct Terminate {

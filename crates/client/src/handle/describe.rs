@@ -16,6 +16,19 @@ use crate::execution::WorkflowExecution;
 use crate::payload;
 
 /// The request for a description; awaiting it sends it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let description = order.describe().timeout(Duration::from_secs(10)).await?;
+/// assert_eq!(description.id(), "order-7");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a description is asked for when this is awaited"]
 pub struct Describe {
@@ -46,6 +59,21 @@ impl Describe {
 }
 
 /// What the server knows about a run. Everything that a list tells is there through [`WorkflowExecution`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let start = client.start_workflow("Order").id("order-7").task_queue("orders").static_summary("a gift");
+/// let description = start.static_details("with a ribbon").await?.describe().await?;
+/// assert_eq!(description.workflow_type(), "Order");
+/// assert_eq!(description.static_summary().await?.as_deref(), Some("a gift"));
+/// assert_eq!(description.static_details().await?.as_deref(), Some("with a ribbon"));
+/// assert!(description.pending_activities().is_empty());
+/// assert!(description.raw_description().pending_children.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkflowExecutionDescription {
     execution: WorkflowExecution,

@@ -28,6 +28,21 @@ use crate::error::{Error, Result};
 use crate::paging::{Page, Paging};
 
 /// Which events to read.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::EventFilter;
+/// use evertide_client::proto::enums::EventType;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.terminate().await?;
+/// let mut events = order.fetch_history_events().event_filter_type(EventFilter::CloseEvent);
+/// assert_eq!(events.next().await.unwrap()?.event_type(), EventType::WorkflowExecutionTerminated);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EventFilter {
     /// All of them.
@@ -89,6 +104,19 @@ pub(super) fn events_of(history: Option<proto::History>, raw: Vec<DataBlob>) -> 
 }
 
 /// One page of a history.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let page = order.fetch_history_events().page_size(1).pages().next().await.unwrap()?;
+/// assert_eq!(page.events.len(), 1);
+/// let mut rest = order.fetch_history_events().next_page_token(page.next_page_token);
+/// assert_eq!(rest.next().await.unwrap()?.event_id, 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HistoryPage {
@@ -114,6 +142,19 @@ impl HistoryPage {
 }
 
 /// An event of a history, and where to go on after it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let first = order.fetch_history_events().next().await.unwrap()?;
+/// assert_eq!(first.event_id, 1, "the event's fields are within reach");
+/// let mut rest = order.fetch_history_events().resume(first.resume_token);
+/// assert_eq!(rest.next().await.unwrap()?.event_id, 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HistoryEvent {
@@ -136,12 +177,17 @@ impl Deref for HistoryEvent {
 /// It is a [`Stream`], and has a [`next`](Self::next) of its own for those who need no combinators. The options go
 /// before the first event is read. Nothing is sent until then; each page is read when the one before is used up.
 ///
-/// ```no_run
-/// # async fn run(handle: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
-/// let mut events = handle.fetch_history_events().page_size(100);
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let mut events = order.fetch_history_events().page_size(100).skip_archival(true);
+/// let mut ids = Vec::new();
 /// while let Some(event) = events.next().await {
-///     println!("{}", event?.event_id);
+///     ids.push(event?.event_id);
 /// }
+/// assert_eq!(ids, [1, 2]);
 /// # Ok(())
 /// # }
 /// ```
@@ -174,6 +220,18 @@ impl HistoryEvents {
     }
 
     /// Starts at the page of a token, as it stood in [`HistoryPage`](field@HistoryPage::next_page_token).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let first = order.fetch_history_events().page_size(1).pages().next().await.unwrap()?;
+    /// let mut rest = order.fetch_history_events().page_size(1).next_page_token(first.next_page_token);
+    /// assert_eq!(rest.next().await.unwrap()?.event_id, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn next_page_token(mut self, token: impl Into<Bytes>) -> Self {
         self.position = ResumeToken::at_page(token.into());
         self.pages.paging = Paging::Before(self.position.page_token());
@@ -181,6 +239,23 @@ impl HistoryEvents {
     }
 
     /// Starts behind the event that a token came with. The options must be those of then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// use evertide_client::ResumeToken;
+    ///
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let mut events = order.fetch_history_events();
+    /// events.next().await.unwrap()?;
+    /// let stored = events.resume_token().to_bytes();
+    ///
+    /// let mut rest = order.fetch_history_events().resume(ResumeToken::from_bytes(&stored)?);
+    /// assert_eq!(rest.next().await.unwrap()?.event_id, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(mut self, token: ResumeToken) -> Self {
         self.pages.paging = Paging::Before(token.page_token());
         self.position = token;
@@ -188,6 +263,17 @@ impl HistoryEvents {
     }
 
     /// Goes on waiting for new events until the run closes.
+    ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let mut events = order.fetch_history_events().wait_new_event(true);
+    /// while let Some(event) = events.next().await {
+    ///     println!("{:?}", event?.event_type());
+    /// }
+    /// println!("{order} has closed");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_new_event(mut self, wait: bool) -> Self {
         self.pages.reader.wait_new_event = wait;
         self
@@ -211,6 +297,9 @@ impl HistoryEvents {
     }
 
     /// The next event, or nothing after the last one.
+    ///
+    /// # Errors
+    /// As [`WorkflowHandle::fetch_history_events`](crate::WorkflowHandle::fetch_history_events).
     pub async fn next(&mut self) -> Option<Result<HistoryEvent>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -278,6 +367,19 @@ impl fmt::Debug for HistoryEvents {
 }
 
 /// The pages of a history as a stream.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let mut pages = order.fetch_history_events().page_size(1).pages();
+/// while let Some(page) = pages.next().await {
+///     assert!(page?.events.len() <= 1);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "no page is read until the stream is polled"]
 pub struct HistoryPages {
@@ -287,6 +389,9 @@ pub struct HistoryPages {
 
 impl HistoryPages {
     /// The next page, or nothing after the last one.
+    ///
+    /// # Errors
+    /// As [`WorkflowHandle::fetch_history_events`](crate::WorkflowHandle::fetch_history_events).
     pub async fn next(&mut self) -> Option<Result<HistoryPage>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -311,6 +416,23 @@ impl Page for HistoryPage {
 }
 
 /// The read of a whole history; it begins when it is awaited.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::EventFilter;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.terminate().await?;
+/// let fetch = order.fetch_history().event_filter_type(EventFilter::CloseEvent).skip_archival(true);
+/// let history = fetch.timeout(Duration::from_secs(60)).await?;
+/// assert_eq!(history.events.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a history is read when this is awaited"]
 pub struct FetchHistory {
@@ -357,6 +479,21 @@ impl FetchHistory {
 }
 
 /// A whole history of one run.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::WorkflowHistory;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let history = order.fetch_history().await?;
+/// let stored = history.to_json()?;
+/// assert_eq!(WorkflowHistory::from_json("order-7", &stored)?, history);
+/// assert_eq!(history.run_id(), order.result_run_id());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct WorkflowHistory {

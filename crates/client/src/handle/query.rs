@@ -19,6 +19,24 @@ use crate::failure::{Failure, query_failure};
 use crate::input::{Input, takes_args};
 
 /// A query that is being made; awaiting it sends it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::{ErrorKind, QueryRejectCondition, WorkflowExecutionStatus};
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.terminate().await?;
+/// let state = order.query::<String, _>("state").arg(&true).reject_condition(QueryRejectCondition::NotOpen);
+/// let error = state.rpc_timeout(Duration::from_secs(5)).await.unwrap_err();
+/// let terminated = Some(WorkflowExecutionStatus::Terminated);
+/// assert!(matches!(error.kind(), ErrorKind::QueryRejected { status } if *status == terminated));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a query is sent when it is awaited"]
 pub struct QueryCall<A, T> {

@@ -25,6 +25,25 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The wait for a result; it begins when it is awaited.
+///
+/// ```no_run
+/// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_client::ErrorKind;
+///
+/// let alone = order.result::<String>().follow_runs(false).timeout(Duration::from_secs(3600)).await;
+/// match alone {
+///     Ok(receipt) => println!("{receipt}"),
+///     Err(error) => match error.kind() {
+///         ErrorKind::WorkflowContinuedAsNew { new_run_id } => println!("it goes on as {new_run_id}"),
+///         ErrorKind::Timeout { limit } => println!("it takes longer than {limit:?}"),
+///         _ => return Err(error),
+///     },
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a result is waited for when this is awaited"]
 pub struct WorkflowResult<T> {

@@ -13,6 +13,19 @@ use crate::error::{Error, Result};
 use crate::input::{Input, takes_args};
 
 /// A signal that is being made; awaiting it sends it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// order.signal("add_item").arg("tea").arg(&3).rpc_timeout(Duration::from_secs(5)).await?;
+/// order.signal("add_item").args(("tea", 3)).rpc_metadata("x-team", "orders").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a signal is sent when it is awaited"]
 pub struct SignalCall<A> {

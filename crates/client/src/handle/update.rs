@@ -25,6 +25,18 @@ use crate::failure::Failure;
 use crate::payload::ResultValue;
 
 /// How far an update must come before the call that sends it returns.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+/// use evertide_client::{ErrorKind, WaitForStage};
+///
+/// let update = client.get_workflow_handle("order-7").start_update("add_item").arg(&7);
+/// let refused = update.wait_for_stage(WaitForStage::Admitted).await.unwrap_err();
+/// assert!(matches!(refused.kind(), ErrorKind::InvalidArgument(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WaitForStage {
     /// The server has it. Servers do not wait for this yet, so it is refused before anything is sent.
@@ -46,6 +58,17 @@ impl From<WaitForStage> for Stage {
 }
 
 /// A handle of one update. A clone is cheap, and shares the outcome if it is known.
+///
+/// ```no_run
+/// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+/// use evertide_client::WaitForStage::Accepted;
+///
+/// let update = order.start_update("add_item").arg(&7).id("add-7").wait_for_stage(Accepted).await?;
+/// assert_eq!((update.id(), update.workflow_id()), ("add-7", order.id()));
+/// let items: u32 = update.result().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct UpdateHandle<O = Untyped> {
     client: Client,
     id: Arc<str>,
@@ -74,26 +97,73 @@ impl<O> UpdateHandle<O> {
     }
 
     /// The id of the update.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let update = client.get_workflow_handle("order-7").get_update_handle("add-7");
+    /// assert_eq!(update.id(), "add-7");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The id of the workflow.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let update = client.get_workflow_handle("order-7").get_update_handle("add-7");
+    /// assert_eq!(update.workflow_id(), "order-7");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn workflow_id(&self) -> &str {
         &self.workflow_id
     }
 
     /// The run that has the update, or none for the latest.
+    ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// use evertide_client::WaitForStage::Accepted;
+    ///
+    /// let update = order.start_update("add_item").arg(&7).wait_for_stage(Accepted).await?;
+    /// println!("run {:?} accepted it", update.workflow_run_id());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn workflow_run_id(&self) -> Option<&str> {
         self.workflow_run_id.as_deref()
     }
 
     /// Whether the outcome came with the answer to the call that sent the update.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let update = client.get_workflow_handle("order-7").get_update_handle("add-7");
+    /// assert!(!update.has_outcome(), "nobody was asked yet");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn has_outcome(&self) -> bool {
         self.known.is_some()
     }
 
     /// The same update in a given run of the workflow.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// let update = client.get_workflow_handle("order-7").get_update_handle("add-7");
+    /// let update = update.with_workflow_run_id("01a204e3-0000-7000-8000-000000000000");
+    /// assert_eq!(update.workflow_run_id(), Some("01a204e3-0000-7000-8000-000000000000"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_workflow_run_id(mut self, run_id: impl Into<Arc<str>>) -> Self {
         let run_id = run_id.into();
@@ -132,6 +202,13 @@ impl<O> UpdateHandle<O> {
 impl UpdateHandle<Untyped> {
     /// Waits for the update's outcome. Nothing is sent if it is known already.
     ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// let items: u32 = order.get_update_handle("add-7").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::UpdateFailed`] if it was refused or its handler failed,
     /// [`ErrorKind::UpdateTimeoutOrCancelled`] if the wait ends first.
@@ -142,6 +219,17 @@ impl UpdateHandle<Untyped> {
 
 impl<T: ResultValue> UpdateHandle<Typed<T>> {
     /// Waits for the update's outcome. Nothing is sent if it is known already.
+    ///
+    /// ```no_run
+    /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+    /// use evertide_client::update;
+    ///
+    /// update!(AddItem = "add_item", (u32,) -> u32);
+    ///
+    /// let items = order.get_update_handle_for(AddItem, "add-7").result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::UpdateFailed`] if it was refused or its handler failed,
@@ -180,6 +268,22 @@ impl<O> fmt::Debug for UpdateHandle<O> {
 }
 
 /// The wait for an update's outcome; it begins when it is awaited.
+///
+/// ```no_run
+/// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_client::ErrorKind;
+///
+/// let update = order.get_update_handle("add-7");
+/// match update.result::<u32>().timeout(Duration::from_secs(5)).await {
+///     Ok(items) => println!("{items} items"),
+///     Err(error) if matches!(error.kind(), ErrorKind::UpdateTimeoutOrCancelled) => println!("not yet"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an outcome is waited for when this is awaited"]
 pub struct UpdateResult<T> {

@@ -66,6 +66,12 @@ impl<'de> Visitor<'de> for EncodedVisitor {
 }
 
 /// How a protobuf message is written. Both ways are read.
+///
+/// ```
+/// use evertide_client::payload::ProtoEncoding;
+///
+/// assert_eq!(ProtoEncoding::default(), ProtoEncoding::Binary);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProtoEncoding {
     /// `binary/protobuf`.
@@ -76,6 +82,20 @@ pub enum ProtoEncoding {
 }
 
 /// A protobuf message as a value.
+///
+/// ```
+/// use evertide_client::payload::{Proto, from_payload, to_payload};
+/// use evertide_client::proto::common::WorkflowType;
+///
+/// let payload = to_payload(&Proto::json(WorkflowType { name: "Order".to_owned() }))?;
+/// assert_eq!(&payload.data[..], br#"{"name":"Order"}"#);
+/// let message: Proto<WorkflowType> = from_payload(&payload)?;
+/// assert_eq!(message.name, "Order");
+///
+/// let payload = to_payload(&Proto::new(message.into_inner()))?;
+/// assert_eq!(&payload.metadata["encoding"][..], b"binary/protobuf");
+/// # Ok::<(), evertide_client::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proto<M> {
     message: M,

@@ -19,6 +19,20 @@ use crate::payload::to_payload;
 use crate::search_attributes::SearchAttributes;
 
 /// How a workflow that fails is run again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use evertide_client::RetryPolicy;
+///
+/// let policy = RetryPolicy::attempts(5)
+///     .with_initial_interval(Duration::from_secs(2))
+///     .with_backoff_coefficient(1.5)
+///     .with_maximum_interval(Duration::from_secs(60))
+///     .with_non_retryable("NoMoney");
+/// assert_eq!(policy.maximum_attempts, 5);
+/// assert_eq!(policy.non_retryable_error_types, ["NoMoney"]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RetryPolicy {

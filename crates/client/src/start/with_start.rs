@@ -34,6 +34,20 @@ use crate::input::{Input, takes_args};
 /// A start to go with an update: see [`Client::start_update_with_start_workflow`].
 ///
 /// It is for one call. Its handle is known as soon as the server has answered for the first time.
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// use std::sync::Arc;
+///
+/// use evertide_client::WorkflowIdConflictPolicy::UseExisting;
+///
+/// let cart = client.with_start_workflow("Cart").id("cart-7").task_queue("carts").arg("Ada");
+/// let cart = Arc::new(cart.id_conflict_policy(UseExisting));
+/// let items: u32 = client.execute_update_with_start_workflow("add_item", &cart).arg(&3).await?;
+/// cart.workflow_handle().await?.signal("check_out").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WithStartWorkflowOperation<A, W> {
     input: Input,
@@ -72,6 +86,22 @@ impl<A, W> WithStartWorkflowOperation<A, W> {
 
     /// The handle of the workflow, as soon as the call has started it or found it running.
     ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use std::sync::Arc;
+    ///
+    /// use evertide_client::WaitForStage::Completed;
+    /// use evertide_client::WorkflowIdConflictPolicy::UseExisting;
+    ///
+    /// let cart = client.with_start_workflow("Cart").id("cart-7").task_queue("carts").id_conflict_policy(UseExisting);
+    /// let cart = Arc::new(cart);
+    /// let update = client.start_update_with_start_workflow("add_item", &cart).arg(&3).wait_for_stage(Completed);
+    /// tokio::spawn(update.into_future());
+    /// println!("{} is started, whether or not the update is completed", cart.workflow_handle().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// The error of the call, if that fails first.
     pub async fn workflow_handle(&self) -> Result<WorkflowHandle<W>> {
@@ -107,6 +137,16 @@ type Shared<A, W> = Arc<WithStartWorkflowOperation<A, W>>;
 impl Client {
     /// Describes a start that goes with an update, to be given to
     /// [`start_update_with_start_workflow`](Self::start_update_with_start_workflow).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+    /// use evertide_client::WorkflowIdConflictPolicy::UseExisting;
+    ///
+    /// let cart = client.with_start_workflow("Cart").id("cart-7").task_queue("carts").id_conflict_policy(UseExisting);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_start_workflow<W: Known>(
         &self,
         workflow: impl WorkflowName<W>,
@@ -130,6 +170,13 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// As [`WorkflowHandle::start_update`], and further
+    /// [`ErrorKind::WorkflowAlreadyStarted`](crate::ErrorKind::WorkflowAlreadyStarted) if the policies of the start
+    /// forbid to join a workflow that is there, and
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the start has no conflict policy or was used
+    /// before.
     pub fn start_update_with_start_workflow<K: Known, A, W>(
         &self,
         update: impl UpdateName<W, K>,
@@ -144,6 +191,22 @@ impl Client {
     }
 
     /// As [`start_update_with_start_workflow`](Self::start_update_with_start_workflow), and waits for the result.
+    ///
+    /// ```no_run
+    /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+    /// use std::sync::Arc;
+    ///
+    /// use evertide_client::WorkflowIdConflictPolicy::UseExisting;
+    ///
+    /// let cart = client.with_start_workflow("Cart").id("cart-7").task_queue("carts").id_conflict_policy(UseExisting);
+    /// let items: u32 = client.execute_update_with_start_workflow("add_item", &Arc::new(cart)).arg(&3).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start_update_with_start_workflow`](Self::start_update_with_start_workflow), and
+    /// [`ErrorKind::UpdateFailed`](crate::ErrorKind::UpdateFailed) if the update is refused or fails.
     pub fn execute_update_with_start_workflow<T, K, A, W>(
         &self,
         update: impl UpdateName<W, K>,
@@ -273,6 +336,21 @@ impl Pair<'_> {
 }
 
 /// An update that starts its workflow; awaiting it sends it and gives the update's handle.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = evertide_client::Client::connect("localhost:7233").lazy().await?;
+/// use std::sync::Arc;
+///
+/// use evertide_client::{ErrorKind, WaitForStage::Accepted};
+///
+/// let cart = Arc::new(client.with_start_workflow("Cart").id("cart-7").task_queue("carts"));
+/// let update = client.start_update_with_start_workflow("add_item", &cart).arg("tea").id("add-7");
+/// let error = update.wait_for_stage(Accepted).await.unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::InvalidArgument(_)), "the start has no conflict policy");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an update is sent when it is awaited"]
 pub struct StartUpdateWithStart<U, O, A, W> {
@@ -309,6 +387,20 @@ impl<U: KnownArgs, O: 'static, A: KnownArgs, W: 'static> IntoFuture for StartUpd
 }
 
 /// An update that starts its workflow and whose result is waited for; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use evertide_client::WorkflowIdConflictPolicy::UseExisting;
+///
+/// let cart = client.with_start_workflow("Cart").id("cart-7").task_queue("carts").id_conflict_policy(UseExisting);
+/// let update = client.execute_update_with_start_workflow("add_item", &Arc::new(cart)).args(("tea", 3));
+/// let items: u32 = update.id("add-7").timeout(Duration::from_secs(20)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an update is sent when it is awaited"]
 pub struct ExecuteUpdateWithStart<U, T, A, W> {

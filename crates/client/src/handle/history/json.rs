@@ -10,6 +10,17 @@ use crate::json;
 impl WorkflowHistory {
     /// The history as canonical JSON on one line: `{"events":[...]}`.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// let json = order.fetch_history().await?.to_json()?;
+    /// assert!(json.starts_with(r#"{"events":[{"eventId":"1","#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if an event has a value that JSON cannot say, such as a
     /// time beyond year 9999.
@@ -28,6 +39,16 @@ impl WorkflowHistory {
     /// Reads a history from JSON, as this crate, the CLI, the UI and the SDKs write it. Names of enum values may be
     /// spelled as in the API (`EVENT_TYPE_TIMER_FIRED`) or short (`TimerFired`). Fields that are not known are passed
     /// over.
+    ///
+    /// ```
+    /// use evertide_client::WorkflowHistory;
+    /// use evertide_client::proto::enums::EventType;
+    ///
+    /// let text = r#"{"events": [{"eventId": "1", "eventType": "WorkflowExecutionStarted"}]}"#;
+    /// let history = WorkflowHistory::from_json("order-7", text)?;
+    /// assert_eq!(history.events[0].event_type(), EventType::WorkflowExecutionStarted);
+    /// # Ok::<(), evertide_client::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not JSON or not a history.

@@ -8,6 +8,22 @@ use crate::error::{Error, Result};
 /// [`HistoryEvents::resume`](super::HistoryEvents::resume).
 ///
 /// It holds for as long as the server accepts its page tokens, which is at least while the run exists.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use evertide_client::ResumeToken;
+///
+/// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let first = order.fetch_history_events().next().await.unwrap()?;
+/// let stored = first.resume_token.to_bytes();
+///
+/// let mut rest = order.fetch_history_events().resume(ResumeToken::from_bytes(&stored)?);
+/// assert_eq!(rest.next().await.unwrap()?.event_id, 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ResumeToken {
     /// The token of the page that has the next event.

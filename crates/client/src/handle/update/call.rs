@@ -78,6 +78,19 @@ pub(crate) fn first_outcome(answer: &UpdateWorkflowExecutionResponse) -> bool {
 }
 
 /// An update that is being made; awaiting it sends it and gives its handle.
+///
+/// ```no_run
+/// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_client::WaitForStage::Accepted;
+///
+/// let update = order.start_update("add_item").arg("tea").arg(&3).id("add-7").wait_for_stage(Accepted);
+/// let update = update.timeout(Duration::from_secs(20)).await?;
+/// let items: u32 = update.result().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an update is sent when it is awaited"]
 pub struct StartUpdate<A, O> {
@@ -182,6 +195,16 @@ async fn send_until_seen(
 }
 
 /// An update whose result is waited for; awaiting it sends it.
+///
+/// ```no_run
+/// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
+/// use std::time::Duration;
+///
+/// let update = order.execute_update("add_item").args(("tea", 3)).id("add-7");
+/// let items: u32 = update.timeout(Duration::from_secs(20)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an update is sent when it is awaited"]
 pub struct ExecuteUpdate<A, T> {
