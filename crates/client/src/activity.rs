@@ -91,7 +91,8 @@ impl Target {
 }
 
 impl AsyncActivityHandle {
-    /// The same activity in a given run of its workflow. A handle by token stays as it is.
+    /// The same activity in a given run of its workflow. An empty id is the latest run. A handle by token stays as it
+    /// is.
     ///
     /// ```no_run
     /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {

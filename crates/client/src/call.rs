@@ -125,7 +125,8 @@ macro_rules! call_options {
             }
 
             /// Adds metadata to each request, over the client's own. A key that ends in `-bin` carries any bytes, all
-            /// others printable ASCII.
+            /// others printable ASCII; anything else ends the call with
+            /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) before it is sent.
             pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
                 self.options.add_metadata(key.as_ref(), value.as_ref());
                 self

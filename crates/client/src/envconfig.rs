@@ -73,15 +73,15 @@ impl Client {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfigProfile {
-    /// The address of the server.
+    /// The address of the server, as [`Client::connect`] takes it. `localhost:7233` if there is none.
     pub address: Option<String>,
-    /// The namespace to work in.
+    /// The namespace to work in. `default` if there is none.
     pub namespace: Option<String>,
     /// The API key. It asks for TLS unless `tls` says otherwise.
     pub api_key: Option<String>,
     /// TLS; its mere presence asks for it.
     pub tls: Option<ClientConfigTls>,
-    /// Metadata for every request.
+    /// Metadata for every request, by keys in lower case.
     pub grpc_meta: BTreeMap<String, String>,
 }
 
@@ -101,15 +101,15 @@ pub struct ClientConfigProfile {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfigTls {
-    /// Whether TLS is off in spite of everything else.
+    /// Whether TLS is off in spite of everything else. None is no.
     pub disabled: Option<bool>,
-    /// The name that the server's certificate is checked against.
+    /// The name that the server's certificate is checked against. The host of the address if there is none.
     pub server_name: Option<String>,
-    /// The authority to trust.
+    /// The authority to trust, in PEM. Those of the operating system if there is none.
     pub server_ca_cert: Option<DataSource>,
-    /// The client's certificate.
+    /// The client's certificate, in PEM. Goes with a key.
     pub client_cert: Option<DataSource>,
-    /// The key of that certificate.
+    /// The key of that certificate, in PEM.
     pub client_key: Option<DataSource>,
 }
 
@@ -187,14 +187,23 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// Which profile to use. It must exist.
+    /// Which profile to use. It must exist. If none is named it is that of `TEMPORAL_PROFILE`, and without that
+    /// `default`, which need not exist.
     #[must_use]
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
 
-    /// Reads this file instead of the user's.
+    /// Reads this file instead of the user's. One that is not there is one without profiles.
+    ///
+    /// ```
+    /// use evertide_client::envconfig::LoadOptions;
+    ///
+    /// let profile = LoadOptions::new().config_file("no/such/file.toml").disable_env().load()?;
+    /// assert_eq!(profile.address, None, "a file that is not there has no profiles");
+    /// # Ok::<(), evertide_client::Error>(())
+    /// ```
     #[must_use]
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.source = Some(Source::Path(path.into()));
@@ -209,6 +218,15 @@ impl LoadOptions {
     }
 
     /// Reads no file.
+    ///
+    /// ```
+    /// use evertide_client::envconfig::LoadOptions;
+    ///
+    /// let environment = [("TEMPORAL_ADDRESS".to_owned(), "evertide.example:7233".to_owned())];
+    /// let profile = LoadOptions::new().disable_file().environment(environment).load()?;
+    /// assert_eq!(profile.address.as_deref(), Some("evertide.example:7233"));
+    /// # Ok::<(), evertide_client::Error>(())
+    /// ```
     #[must_use]
     pub fn disable_file(mut self) -> Self {
         self.disable_file = true;
@@ -417,8 +435,8 @@ impl ClientConfigProfile {
     /// A connection as the profile says, to which more options can be added.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] if a certificate cannot be read, or TLS is asked for and this crate was built without
-    /// its feature `tls`.
+    /// [`ErrorKind::Configuration`] if a certificate cannot be read, or TLS is asked for and this crate was built
+    /// without its feature `tls`.
     pub fn connect(&self) -> Result<Connect> {
         let address = self.address.as_deref().unwrap_or(DEFAULT_ADDRESS);
         let disabled = self.tls.as_ref().and_then(|tls| tls.disabled) == Some(true);

@@ -39,7 +39,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// let error = client.get_workflow_handle("nobody").describe().await.unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::Rpc));
-/// assert_eq!(error.code(), Some(Code::NotFound));
+/// assert_eq!((error.code(), error.grpc_status().map(|status| status.code())), (Some(Code::NotFound), error.code()));
 /// assert!(error.is_not_found() && !error.is_retryable());
 /// assert!(error.detail::<NotFoundFailure>().is_some());
 /// assert!(format!("{error:#}").starts_with("the server answered NotFound: "));
@@ -122,7 +122,7 @@ pub enum ErrorKind {
     },
     /// The activity was cancelled, paused or reset while it reported a heartbeat.
     ActivityCancelled(ActivityCancellation),
-    /// The workflow has no updates, activities or runs as the call needs them, as told by a status of the server.
+    /// The server refused the call, did not answer in time, or could not be reached by the last try.
     ///
     /// [`Error::grpc_status`] has the code, the message and the details.
     Rpc,
@@ -175,7 +175,7 @@ impl Error {
         &self.0.kind
     }
 
-    /// The status that the server answered with, if a call failed.
+    /// The status that the server answered with. None if the error is not about a request.
     pub fn grpc_status(&self) -> Option<&Status> {
         match &self.0.source {
             Some(Source::Status(status)) => Some(status),
@@ -184,17 +184,17 @@ impl Error {
         }
     }
 
-    /// The code of that status.
+    /// The code of that status. None if there is no status.
     pub fn code(&self) -> Option<Code> {
         self.grpc_status().map(Status::code)
     }
 
-    /// The first detail of the status that is of type `M`.
+    /// The first detail of the status that is of type `M`. None if there is no such detail, or no status.
     pub fn detail<M: Message + Name + Default>(&self) -> Option<M> {
         status_detail(self.grpc_status()?)
     }
 
-    /// The failure that the workflow, the update or the query ended with.
+    /// The failure that the workflow, the update or the query ended with. None for every other error.
     pub fn failure(&self) -> Option<&Failure> {
         match self.kind() {
             ErrorKind::WorkflowFailed(failure) | ErrorKind::UpdateFailed(failure) => Some(failure),
@@ -203,7 +203,8 @@ impl Error {
         }
     }
 
-    /// The details of the application's own failure at the end of the chain.
+    /// The details of the last failure in the chain, which is usually the application's own. None if it cannot have
+    /// any.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -25,8 +25,11 @@ use crate::search_attributes::SearchAttributes;
 /// assert_eq!((order.id(), order.workflow_type(), order.task_queue()), ("order-7", "Order", "orders"));
 /// assert_eq!(order.status(), Some(WorkflowExecutionStatus::Running));
 /// assert!(order.start_time().is_some() && order.close_time().is_none());
-/// assert_eq!((order.parent_id(), order.root_id()), (None, Some("order-7")));
+/// assert_eq!((order.parent_id(), order.parent_run_id()), (None, None));
+/// assert_eq!((order.root_id(), order.root_run_id()), (Some("order-7"), Some(order.run_id())));
 /// assert_eq!(order.memo_value("note").await?, Some("a gift".to_owned()));
+/// assert!(order.memo_keys().eq(["note"]) && order.search_attributes().is_empty());
+/// assert_eq!((order.namespace(), order.raw_info().task_queue.as_str()), ("default", order.task_queue()));
 /// # Ok(())
 /// # }
 /// ```
@@ -53,7 +56,7 @@ impl WorkflowExecution {
         self.info.execution.as_ref().map_or("", |execution| &execution.workflow_id)
     }
 
-    /// The run.
+    /// The id of the run.
     pub fn run_id(&self) -> &str {
         self.info.execution.as_ref().map_or("", |execution| &execution.run_id)
     }
@@ -73,22 +76,22 @@ impl WorkflowExecution {
         &self.info.task_queue
     }
 
-    /// The status, if the server named one.
+    /// The status. None if the server named none, or one that is not known here.
     pub fn status(&self) -> Option<WorkflowExecutionStatus> {
         Some(self.info.status()).filter(|status| *status != WorkflowExecutionStatus::Unspecified)
     }
 
-    /// When the run was created.
+    /// When the run was created. None if the server does not say.
     pub fn start_time(&self) -> Option<SystemTime> {
         time(self.info.start_time)
     }
 
-    /// When the run began or will begin to run, after its delay.
+    /// When the run began or will begin to run, after its delay. None if the server does not say.
     pub fn execution_time(&self) -> Option<SystemTime> {
         time(self.info.execution_time)
     }
 
-    /// When the run closed.
+    /// When the run closed. None while it is open.
     pub fn close_time(&self) -> Option<SystemTime> {
         time(self.info.close_time)
     }
@@ -98,22 +101,23 @@ impl WorkflowExecution {
         self.info.history_length
     }
 
-    /// The id of the parent workflow, if it is a child.
+    /// The id of the parent workflow. None if it is not a child.
     pub fn parent_id(&self) -> Option<&str> {
         self.info.parent_execution.as_ref().map(|parent| parent.workflow_id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// The run of the parent workflow.
+    /// The run of the parent workflow. None if it is not a child.
     pub fn parent_run_id(&self) -> Option<&str> {
         self.info.parent_execution.as_ref().map(|parent| parent.run_id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// The id of the workflow at the root of the family, which is its own for one without a parent.
+    /// The id of the workflow at the root of the family, which is its own for one without a parent. None if the server
+    /// does not say.
     pub fn root_id(&self) -> Option<&str> {
         self.info.root_execution.as_ref().map(|root| root.workflow_id.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// The run of the workflow at the root of the family.
+    /// The run of the workflow at the root of the family. None if the server does not say.
     pub fn root_run_id(&self) -> Option<&str> {
         self.info.root_execution.as_ref().map(|root| root.run_id.as_str()).filter(|id| !id.is_empty())
     }
@@ -139,7 +143,7 @@ impl WorkflowExecution {
         payload::from_payload(&self.codec.decode_one(value.clone()).await?).map(Some)
     }
 
-    /// The whole memo, with values of one type, such as `serde_json::Value`.
+    /// The whole memo, with values of one type, such as `serde_json::Value`. Empty if there is no memo.
     ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if a value is not a `T`.

@@ -19,9 +19,10 @@ use crate::payload::{self, Details};
 /// failure, whose cause is the application failure that the activity raised. [`chain`](Failure::chain) walks them.
 ///
 /// ```
-/// use evertide_client::Failure;
+/// use evertide_client::{Failure, FailureKind};
 ///
 /// let failure = Failure::application("no money").with_type("NoMoney").with_detail(&7)?.non_retryable();
+/// assert!(matches!(failure.kind(), FailureKind::Application { non_retryable: true, .. }));
 /// assert_eq!((failure.message(), failure.type_name()), ("no money", Some("NoMoney")));
 /// assert_eq!(failure.details().unwrap().get::<u32>(0)?, 7);
 /// assert_eq!(failure.to_string(), "NoMoney: no money");
@@ -187,22 +188,22 @@ impl Failure {
         failure
     }
 
-    /// Sets the type that retry policies know the failure by.
+    /// Sets the type that retry policies know the failure by. A failure that is not the application's stays as it is.
     pub fn with_type(self, type_name: impl Into<String>) -> Self {
         self.change(|info| info.r#type = type_name.into())
     }
 
-    /// Forbids retries.
+    /// Forbids retries. A failure that is not the application's stays as it is.
     pub fn non_retryable(self) -> Self {
         self.change(|info| info.non_retryable = true)
     }
 
-    /// Sets the delay before the next try.
+    /// Sets the delay before the next try. A failure that is not the application's stays as it is.
     pub fn with_next_retry_delay(self, delay: Duration) -> Self {
         self.change(|info| info.next_retry_delay = prost_duration(delay))
     }
 
-    /// Adds a detail.
+    /// Adds a detail. A failure that is not the application's stays as it is.
     ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if the value cannot be sent.
@@ -230,7 +231,7 @@ impl Failure {
         &self.0.proto.message
     }
 
-    /// The stack trace of the SDK that raised it.
+    /// The stack trace of the SDK that raised it; empty if there is none.
     pub fn stack_trace(&self) -> &str {
         &self.0.proto.stack_trace
     }
@@ -240,7 +241,7 @@ impl Failure {
         &self.0.proto.source
     }
 
-    /// What caused it.
+    /// What caused it. None for the last failure of the chain.
     pub fn cause(&self) -> Option<&Self> {
         self.0.cause.as_ref()
     }
@@ -261,7 +262,7 @@ impl Failure {
         std::iter::successors(Some(self), |failure| Self::cause(failure))
     }
 
-    /// The application failure nearest to the end of the chain, if there is one.
+    /// The application failure nearest to the end of the chain. None if the application raised nothing.
     ///
     /// ```no_run
     /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
@@ -277,7 +278,7 @@ impl Failure {
         self.chain().filter(|failure| matches!(failure.kind(), FailureKind::Application { .. })).last()
     }
 
-    /// The type that the application gave it, or the Nexus handler.
+    /// The type that the application gave it, or the Nexus handler. None for every other kind.
     pub fn type_name(&self) -> Option<&str> {
         match self.kind() {
             FailureKind::Application { type_name, .. } | FailureKind::NexusHandler { type_name, .. } => Some(type_name),
@@ -285,7 +286,7 @@ impl Failure {
         }
     }
 
-    /// What was added to it.
+    /// What was added to it. None for kinds that have no details.
     pub fn details(&self) -> Option<&Details> {
         match self.kind() {
             FailureKind::Application { details, .. }
@@ -297,7 +298,7 @@ impl Failure {
         }
     }
 
-    /// Why what failed was not tried again, for activities and children.
+    /// Why what failed was not tried again. None for all but activities and children.
     pub fn retry_state(&self) -> Option<RetryState> {
         match self.kind() {
             FailureKind::Activity { retry_state, .. } | FailureKind::ChildWorkflow { retry_state, .. } => {
@@ -323,6 +324,25 @@ impl Failure {
     }
 
     /// A failure as the API describes it. Encoded attributes are restored if they are plain JSON.
+    ///
+    /// ```
+    /// use evertide_client::Failure;
+    /// use evertide_client::proto::enums::RetryState;
+    /// use evertide_client::proto::failure::{self as proto, ActivityFailureInfo, failure::FailureInfo};
+    ///
+    /// let info = ActivityFailureInfo { retry_state: RetryState::MaximumAttemptsReached.into(), ..Default::default() };
+    /// let failure = Failure::from_proto(proto::Failure {
+    ///     message: "the activity failed".to_owned(),
+    ///     source: "PythonSDK".to_owned(),
+    ///     cause: Some(Box::new(Failure::application("no money").into_proto())),
+    ///     failure_info: Some(FailureInfo::ActivityFailureInfo(info)),
+    ///     ..Default::default()
+    /// });
+    /// assert_eq!(failure.retry_state(), Some(RetryState::MaximumAttemptsReached));
+    /// assert_eq!((failure.origin(), failure.stack_trace()), ("PythonSDK", ""));
+    /// assert_eq!(failure.application_cause().unwrap().message(), "no money");
+    /// assert_eq!(failure.as_proto().message, failure.message());
+    /// ```
     pub fn from_proto(proto: proto::Failure) -> Self {
         // Causes are converted from the innermost outwards, so that a chain of any length needs no deep stack.
         let mut links = Vec::new();

@@ -186,7 +186,7 @@ impl<W> WorkflowHandle<W> {
         self.ids.result_run_id.as_deref()
     }
 
-    /// The first run of the chain that cancellations, terminations and updates must belong to.
+    /// The first run of the chain that cancellations, terminations and updates must belong to, or none for any chain.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -231,7 +231,8 @@ impl<W> WorkflowHandle<W> {
         &self.client
     }
 
-    /// The same workflow, with every call addressed to one run, also the wait for its result.
+    /// The same workflow, with every call addressed to one run, also the wait for its result. An empty id is the latest
+    /// run.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -251,7 +252,8 @@ impl<W> WorkflowHandle<W> {
         self
     }
 
-    /// The same workflow, with cancellations, terminations and updates bound to the chain that begins with a run.
+    /// The same workflow, with cancellations, terminations and updates bound to the chain that begins with a run. An
+    /// empty id is any chain.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -543,8 +545,8 @@ impl<W> WorkflowHandle<W> {
     /// ```
     ///
     /// # Errors
-    /// An event may be [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow. Who reads
-    /// on after an error asks for the same page again.
+    /// An event may be [`ErrorKind::Rpc`](crate::ErrorKind::Rpc), with NOT_FOUND if there is no such workflow. Who
+    /// reads on after an error asks for the same page again.
     pub fn fetch_history_events(&self) -> HistoryEvents {
         HistoryEvents::new(self.client.clone(), self.ids.clone())
     }

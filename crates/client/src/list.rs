@@ -112,7 +112,8 @@ impl Page for ListWorkflowExecutionsResponse {
 /// for id in ["order-7", "order-8", "order-9"] {
 ///     client.start_workflow("Order").id(id).task_queue("orders").await?;
 /// }
-/// let mut orders = client.list_workflows("WorkflowType = 'Order'").page_size(2).rpc_timeout(Duration::from_secs(5));
+/// let orders = client.list_workflows("WorkflowType = 'Order'").page_size(2).limit(100);
+/// let mut orders = orders.rpc_timeout(Duration::from_secs(5)).rpc_metadata("x-team", "orders");
 /// let mut ids = Vec::new();
 /// while let Some(order) = orders.next().await {
 ///     ids.push(order?.id().to_owned());
@@ -136,13 +137,13 @@ impl ListWorkflows {
         self
     }
 
-    /// Starts at the page of a token that a server gave.
+    /// Starts at the page of a token that a server gave. An empty one is the first page.
     pub fn next_page_token(mut self, token: impl Into<Bytes>) -> Self {
         self.paging = Paging::Before(token.into());
         self
     }
 
-    /// Ends after so many workflows.
+    /// Ends after so many workflows. Without it the list ends with the last one.
     pub fn limit(mut self, workflows: usize) -> Self {
         self.left = workflows;
         self
@@ -266,8 +267,8 @@ impl ListHistories {
     /// The next history, or nothing after the last one.
     ///
     /// # Errors
-    /// As [`Client::list_workflows`] and [`WorkflowHandle::fetch_history`](crate::WorkflowHandle::fetch_history). Behind
-    /// a history that could not be read comes the next one.
+    /// As [`Client::list_workflows`] and [`WorkflowHandle::fetch_history`](crate::WorkflowHandle::fetch_history).
+    /// Behind a history that could not be read comes the next one.
     pub async fn next(&mut self) -> Option<Result<WorkflowHistory>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -355,7 +356,7 @@ impl CountWorkflows {
 pub struct WorkflowExecutionCount {
     /// In all. With groups it may be an estimate.
     pub count: i64,
-    /// By group, if the filter asks for groups.
+    /// By group; empty unless the filter asks for groups.
     pub groups: Vec<WorkflowExecutionCountGroup>,
 }
 

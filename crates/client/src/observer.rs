@@ -57,13 +57,13 @@ pub trait RpcObserver: Send + Sync + 'static {
 pub struct RpcReport<'a> {
     /// The method, as in the API: `SignalWorkflowExecution`.
     pub method: &'static str,
-    /// The namespace that the request was about.
+    /// The namespace that the request was about. None if it is about the whole server.
     pub namespace: Option<&'a str>,
     /// Which try it was, from 1.
     pub attempt: u32,
     /// Whether the server was asked to wait for something.
     pub long_poll: bool,
-    /// How long it took.
+    /// How long it took, without the pauses between tries.
     pub elapsed: Duration,
     /// How it ended.
     pub code: Code,

@@ -174,6 +174,8 @@ tuples! {
 /// let details = Details::new(vec![to_payload("tea")?, to_payload(&3)?]);
 /// assert_eq!((details.get::<String>(0)?.as_str(), details.get::<u32>(1)?), ("tea", 3));
 /// assert_eq!((details.len(), details.get::<Option<u32>>(2)?), (2, None));
+/// assert_eq!(details.payloads()[1], to_payload(&3)?);
+/// assert!(!details.is_empty());
 /// assert_eq!(format!("{details:?}"), r#"["tea", 3]"#);
 /// # Ok::<(), evertide_client::Error>(())
 /// ```

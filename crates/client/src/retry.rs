@@ -35,7 +35,7 @@ pub struct RetryOptions {
     pub max_interval: Duration,
     /// How long to go on after the first failure. 10 s. `None` is without end.
     pub max_elapsed_time: Option<Duration>,
-    /// How many tries to make in all. 10. One means no retries.
+    /// How many tries to make in all. 10. With one there are no retries.
     pub max_tries: u32,
 }
 

@@ -53,6 +53,19 @@ impl<T> SearchAttributeKey<T> {
 
 impl SearchAttributeKey<String> {
     /// Text that is searched by its words.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use evertide_client::SearchAttributeKey;
+    ///
+    /// const TITLE: SearchAttributeKey<String> = SearchAttributeKey::text("Title");
+    /// const PRICE: SearchAttributeKey<f64> = SearchAttributeKey::double("Price");
+    /// const PAID: SearchAttributeKey<bool> = SearchAttributeKey::bool("Paid");
+    /// const DUE: SearchAttributeKey<SystemTime> = SearchAttributeKey::datetime("Due");
+    /// const TAGS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("Tags");
+    /// assert_eq!([TITLE.name(), PRICE.name(), DUE.name()], ["Title", "Price", "Due"]);
+    /// ```
     pub const fn text(name: &'static str) -> Self {
         Self::new(name, "Text")
     }
@@ -185,7 +198,7 @@ impl SearchAttributeValue for SystemTime {
 /// let attributes = SearchAttributes::new().with(DUE, due).with(TAGS, vec!["gift".to_owned()]);
 /// assert_eq!(attributes.get(DUE), Some(due));
 /// assert_eq!(attributes.type_of("Tags"), Some("KeywordList"));
-/// assert_eq!(attributes.names().collect::<Vec<_>>(), ["Due", "Tags"]);
+/// assert_eq!((attributes.len(), attributes.names().collect::<Vec<_>>()), (2, vec!["Due", "Tags"]));
 /// assert_eq!(attributes.value::<String>("Due")?, "1970-01-02T00:00:00Z");
 /// assert_eq!(attributes.get(SearchAttributeKey::int("Due")), None, "it is a time");
 /// # Ok::<(), evertide_client::Error>(())
@@ -210,6 +223,16 @@ impl SearchAttributes {
     }
 
     /// Adds an attribute as a payload.
+    ///
+    /// ```
+    /// use evertide_client::SearchAttributes;
+    /// use evertide_client::payload::to_payload;
+    ///
+    /// let attributes = SearchAttributes::new().with_payload("Amount", to_payload(&12)?);
+    /// assert_eq!(attributes.payload("Amount"), Some(&to_payload(&12)?));
+    /// assert!(!attributes.is_empty());
+    /// # Ok::<(), evertide_client::Error>(())
+    /// ```
     #[must_use]
     pub fn with_payload(mut self, name: impl Into<String>, payload: Payload) -> Self {
         self.0.insert(name.into(), payload);
@@ -224,7 +247,7 @@ impl SearchAttributes {
         same.then(|| T::decode(payload)).flatten()
     }
 
-    /// The type of an attribute, as the server names it.
+    /// The type of an attribute, as the server names it. None if it is not there or has no type.
     pub fn type_of(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.0.get(name)?.metadata.get(TYPE)?).ok()
     }
@@ -234,7 +257,7 @@ impl SearchAttributes {
         self.0.keys().map(String::as_str)
     }
 
-    /// The payload of an attribute.
+    /// The payload of an attribute. None if it is not there.
     pub fn payload(&self, name: &str) -> Option<&Payload> {
         self.0.get(name)
     }

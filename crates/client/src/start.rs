@@ -47,6 +47,28 @@ use crate::interceptor::Intercepted;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = evertide_server::Server::builder().start().await?;
+/// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::payload::to_payload;
+/// use evertide_client::{SearchAttributes, WorkflowIdReusePolicy};
+///
+/// let start = client.start_workflow("Report").id("report").task_queue("reports").request_id("the-same-when-repeated");
+/// let start = start.cron_schedule("CRON_TZ=Europe/Paris 0 9 * * MON").task_timeout(Duration::from_secs(20));
+/// let start = start.execution_timeout(Duration::from_secs(365 * 86_400)).static_details("The sales of the week");
+/// let start = start.id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).priority_key(4).fairness("sales", 2.0);
+/// let start = start.search_attributes(SearchAttributes::new()).header("tenant", to_payload("seven")?);
+/// let report = start.await?;
+///
+/// let reminder = client.start_workflow("Reminder").id("reminder-7").task_queue("reminders");
+/// let reminder = reminder.start_delay(Duration::from_secs(86_400)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a workflow is started when this is awaited"]
 pub struct StartWorkflow<A, W> {
@@ -100,13 +122,24 @@ impl<A, W> StartWorkflow<A, W> {
         self
     }
 
-    /// Sets all arguments of the signal at once, as a tuple.
+    /// Sets all arguments of the signal at once, as a tuple. Not together with `start_signal_arg`.
     pub fn start_signal_args(mut self, args: impl crate::payload::Args) -> Self {
         self.signal.get_or_insert_default().input.set(&args);
         self
     }
 
-    /// Asks for the first workflow task with the answer, for a worker in this process.
+    /// Asks for the first workflow task with the answer, for a worker in this process. Not together with a signal.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let start = client.start_workflow("Order").id("order-7").task_queue("orders").request_eager_start(true);
+    /// let order = start.await?;
+    /// println!("the server {} eager", if order.eagerly_started() { "is" } else { "is not" });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request_eager_start(mut self, yes: bool) -> Self {
         self.request_eager_start = yes;
         self
@@ -215,7 +248,7 @@ fn id_like(text: &str, other: &Option<Arc<str>>) -> Option<Arc<str>> {
     other.clone().filter(|other| **other == *text).or_else(|| id(text))
 }
 
-/// A start whose result is waited for; awaiting it starts the workflow.
+/// A start whose result is waited for; awaiting it starts the workflow. The options are those of [`StartWorkflow`].
 ///
 /// ```no_run
 /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {

@@ -41,7 +41,7 @@ const MIN_COMPRESSED_SIZE_BYTES: usize = 1024;
 ///
 /// A network channel is made by [`Client::connect`](crate::Client::connect). A server in this process is anything
 /// that answers HTTP requests as a gRPC server does, such as a `tonic` router; it is called without a socket, and
-/// deadlines are kept on this side.
+/// deadlines are kept on this side. An answer may have up to 128 MiB.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -90,7 +90,7 @@ impl fmt::Debug for Transport {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Requests of a kilobyte and more are compressed with gzip.
+    /// Requests of a kilobyte, which are 1024 bytes, and more are compressed with gzip.
     #[default]
     Gzip,
     /// Nothing is compressed.

@@ -9,6 +9,22 @@
 //! - The attributes of events and commands are boxed; each kind of them converts with `into()`, and tells its type.
 //! - Every method of a service trait has a body that answers UNIMPLEMENTED and names the method.
 //!
+//! ```
+//! use evertide_proto::enums::EventType;
+//! use evertide_proto::history::history_event::Attributes;
+//! use evertide_proto::history::{HistoryEvent, TimerFiredEventAttributes};
+//! use evertide_proto::prost::{Message, Name};
+//!
+//! let attributes = Attributes::from(TimerFiredEventAttributes { timer_id: "7".to_owned(), started_event_id: 5 });
+//! let event_type = attributes.event_type();
+//! assert_eq!(event_type, EventType::TimerFired);
+//!
+//! let event = HistoryEvent { event_type: event_type.into(), attributes: Some(attributes), ..Default::default() };
+//! assert_eq!(HistoryEvent::decode(event.encode_to_vec().as_slice())?, event);
+//! assert_eq!(HistoryEvent::full_name(), "temporal.api.history.v1.HistoryEvent");
+//! # Ok::<(), evertide_proto::prost::DecodeError>(())
+//! ```
+//!
 //! The features `client` and `server`, both on by default, add the client stubs and the service traits. A crate that
 //! only speaks of messages turns them off and is spared the gRPC stack.
 
@@ -58,6 +74,16 @@ pub use temporal::api::workflow::v1 as workflow;
 pub use temporal::api::workflowservice::v1 as workflowservice;
 
 /// The encoded `FileDescriptorSet` of the whole API with everything it imports, without comments, with custom options.
+///
+/// ```
+/// use evertide_proto::DESCRIPTORS;
+/// use evertide_proto::prost::Message;
+/// use evertide_proto::prost_types::FileDescriptorSet;
+///
+/// let files = FileDescriptorSet::decode(DESCRIPTORS)?.file;
+/// assert!(files.iter().any(|file| file.name() == "temporal/api/workflowservice/v1/service.proto"));
+/// # Ok::<(), evertide_proto::prost::DecodeError>(())
+/// ```
 pub const DESCRIPTORS: &[u8] = include_bytes!("../descriptors.bin");
 
 /// The descriptor set carries no comments, and the generators answer for the style of what they write.

@@ -6,6 +6,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A source of time. The engine never asks one: each decision gets the time as a value.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use evertide_server::clock::Clock;
+///
+/// /// Everything happens at midnight of 1970.
+/// #[derive(Debug)]
+/// struct Stopped;
+///
+/// impl Clock for Stopped {
+///     fn now_ns(&self) -> i64 {
+///         0
+///     }
+/// }
+///
+/// assert_eq!(Stopped.world_ns(), 0);
+/// assert_eq!(Stopped.sleep_until(1_000_000), Duration::from_millis(1));
+/// ```
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Nanoseconds since the Unix epoch. Never goes back.
     fn now_ns(&self) -> i64;
@@ -23,6 +42,14 @@ pub trait Clock: Debug + Send + Sync + 'static {
 }
 
 /// The time of the machine, held still while the machine's clock is set back.
+///
+/// ```
+/// use evertide_server::clock::{Clock, SystemClock};
+///
+/// let clock = SystemClock::default();
+/// let before = clock.now_ns();
+/// assert!(clock.now_ns() >= before);
+/// ```
 #[derive(Debug, Default)]
 pub struct SystemClock {
     newest_ns: AtomicI64,
@@ -37,6 +64,15 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is moved: for tests and simulation.
+///
+/// ```
+/// use evertide_server::clock::{Clock, ManualClock};
+///
+/// let clock = ManualClock::at(5);
+/// clock.advance_ns(2);
+/// clock.advance_to_ns(6);
+/// assert_eq!(clock.now_ns(), 7, "it never goes back");
+/// ```
 #[derive(Debug)]
 pub struct ManualClock {
     now_ns: AtomicI64,
@@ -67,6 +103,15 @@ impl Clock for ManualClock {
 }
 
 /// A clock that goes with another and jumps ahead of it.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use evertide_server::clock::{Clock, ManualClock, SkippingClock};
+///
+/// let clock = SkippingClock::over(Arc::new(ManualClock::at(5)));
+/// assert_eq!((clock.now_ns(), clock.world_ns()), (5, 5));
+/// ```
 #[derive(Debug)]
 pub struct SkippingClock {
     world: Arc<dyn Clock>,

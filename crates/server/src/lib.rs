@@ -4,6 +4,21 @@
 //! by the committer, and only then is answered and sets off what follows from it. Nothing here knows a rule of a workflow;
 //! nothing outside [`node`] knows threads.
 //!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use evertide_proto::workflowservice::GetClusterInfoRequest;
+//! use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
+//! use evertide_server::Server;
+//!
+//! let server = Server::builder().start().await?; // In memory, without a port.
+//! let mut client = WorkflowServiceClient::new(server.service());
+//! let info = client.get_cluster_info(GetClusterInfoRequest::default()).await?.into_inner();
+//! println!("{}", info.server_version);
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Start reading at [`node::Node`], then `shard.rs` (where decisions are made) and `commit.rs` (where they become durable).
 #![allow(deprecated)] // The protocol keeps deprecated fields that older clients still read.
 

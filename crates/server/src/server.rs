@@ -48,6 +48,20 @@ const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Why a server could not be started.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_server::{Server, StartError};
+///
+/// let first = Server::builder().listen(([127, 0, 0, 1], 0).into()).start().await?;
+/// let taken = first.local_addr().ok_or("it listens")?;
+/// match Server::builder().listen(taken).start().await {
+///     Err(StartError::Listen { address, .. }) => assert_eq!(address, taken),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken, or the address is not this machine's.
@@ -85,6 +99,23 @@ impl fmt::Debug for Keep {
 }
 
 /// How a server is to be started. Without further words it keeps everything in memory and listens nowhere.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use evertide_server::Server;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("evertide.db");
+/// let server = Server::builder().db_file(&file).namespace("orders").retention(Duration::from_secs(3 * 86_400));
+/// let server = server.dynamic_config("limit.maxIDLength", "200").listen(([127, 0, 0, 1], 0).into());
+/// let server = server.start().await?;
+/// println!("listening on {:?}", server.local_addr());
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ServerBuilder {
     keep: Keep,
@@ -98,6 +129,18 @@ pub struct ServerBuilder {
 }
 
 /// Whether a server that skips time begins with its clock locked.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_proto::testservice::test_service_client::TestServiceClient;
+/// use evertide_server::{Server, TimeSkipping};
+///
+/// let server = Server::builder().time_skipping(TimeSkipping::Unlocked).start().await?;
+/// let time = TestServiceClient::new(server.service()).get_current_time(()).await?.into_inner().time;
+/// assert!(time.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeSkipping {
     /// Time goes at the world's pace until a client unlocks it, as clients of test servers expect.
@@ -107,6 +150,17 @@ pub enum TimeSkipping {
 }
 
 /// A server that can be built: see [`Server::builder`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_server::Server;
+///
+/// let server = Server::builder().start().await?;
+/// assert_eq!(server.local_addr(), None, "it serves this process only");
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Server;
 
@@ -129,6 +183,18 @@ impl Server {
 
 impl ServerBuilder {
     /// Keeps everything in this store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use evertide_server::Server;
+    /// use evertide_store::MemoryStore;
+    ///
+    /// let server = Server::builder().store(Arc::new(MemoryStore::new())).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.keep = Keep::Store(store);
@@ -143,6 +209,20 @@ impl ServerBuilder {
     }
 
     /// Takes the time from this clock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use evertide_server::Server;
+    /// use evertide_server::clock::ManualClock;
+    ///
+    /// let clock = Arc::new(ManualClock::at(0));
+    /// let server = Server::builder().clock(clock.clone()).start().await?;
+    /// clock.advance_ns(3_600_000_000_000); // An hour.
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -160,6 +240,16 @@ impl ServerBuilder {
     }
 
     /// Defines a search attribute in the namespaces named here and in `default`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_engine::visibility::AttributeType;
+    /// use evertide_server::Server;
+    ///
+    /// let server = Server::builder().search_attribute("CustomerId", AttributeType::Keyword).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn search_attribute(mut self, name: impl Into<String>, kind: AttributeType) -> Self {
         self.search_attributes.insert(name.into(), kind);
@@ -173,7 +263,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How long closed runs of the namespaces made at the start are kept.
+    /// How long closed runs of the namespaces made at the start are kept. 24 hours if nothing is set.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention_ns = i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX);
@@ -201,7 +291,7 @@ impl ServerBuilder {
     /// Starts the server: when this returns it answers requests.
     ///
     /// # Errors
-    /// The port is taken or the store cannot be used.
+    /// [`StartError::Listen`] if the port is taken, [`StartError::Store`] if the store cannot be used.
     pub async fn start(self) -> Result<RunningServer, StartError> {
         // The port first: nothing has happened yet if it is taken.
         let listener = self.listen.map(listen).transpose()?;
@@ -310,6 +400,23 @@ struct Serving {
 }
 
 /// A server that runs. Dropping it stops it, without waiting for open requests.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use evertide_proto::workflowservice::ListNamespacesRequest;
+/// use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
+/// use evertide_server::Server;
+///
+/// let server = Server::builder().listen(([127, 0, 0, 1], 0).into()).start().await?;
+/// assert_ne!(server.local_addr().ok_or("it listens")?.port(), 0);
+///
+/// let mut client = WorkflowServiceClient::new(server.service());
+/// let namespaces = client.list_namespaces(ListNamespacesRequest::default()).await?.into_inner().namespaces;
+/// assert!(!namespaces.is_empty());
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RunningServer {
     node: Node,

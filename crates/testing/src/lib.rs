@@ -46,6 +46,20 @@ use tonic::service::Routes;
 const WORKFLOW_TIME_SKIPPING: &str = "frontend.WorkflowTimeSkippingEnabled";
 
 /// What can go wrong with an environment.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_testing::{Error, WorkflowEnvironment};
+///
+/// let env = WorkflowEnvironment::start_local().await?;
+/// let order = env.client().start_workflow("Order").id("order-7").task_queue("orders").await?;
+/// let error = env.fast_forward(&order, Duration::MAX).await.unwrap_err();
+/// assert!(matches!(error, Error::FastForward { .. }), "that is longer than the protocol can say");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server does not start.
@@ -65,9 +79,36 @@ pub enum Error {
 }
 
 /// Shorthand of this crate's results.
+///
+/// ```
+/// use evertide_testing::{Result, WorkflowEnvironment};
+///
+/// async fn begin() -> Result<WorkflowEnvironment> {
+///     let env = WorkflowEnvironment::start_time_skipping().await?;
+///     env.client().start_workflow("Order").id("order-7").task_queue("orders").await?;
+///     Ok(env)
+/// }
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A server for tests and a client of it. Dropping it stops the server.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+/// use std::time::Duration;
+///
+/// use evertide_testing::WorkflowEnvironment;
+///
+/// const MONTH: Duration = Duration::from_secs(30 * 86_400);
+///
+/// let env = WorkflowEnvironment::start_time_skipping().await?;
+/// let begin = env.get_current_time().await?;
+/// env.sleep(MONTH).await?;
+/// assert!(env.get_current_time().await? >= begin + MONTH);
+/// env.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WorkflowEnvironment {
     server: RunningServer,
@@ -76,6 +117,18 @@ pub struct WorkflowEnvironment {
 }
 
 /// An environment that is to be started: await it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+/// use evertide_testing::WorkflowEnvironment;
+///
+/// let start = WorkflowEnvironment::start_local().server(|server| server.namespace("orders"));
+/// let env = start.listen(([127, 0, 0, 1], 0).into()).await?;
+/// assert!(env.local_addr().is_some());
+/// let client = env.connect().namespace("orders").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing starts before this is awaited"]
 pub struct Start {
@@ -85,28 +138,80 @@ pub struct Start {
 
 impl WorkflowEnvironment {
     /// A server with one clock for all workflows, which jumps while a test waits.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_time_skipping().await?;
+    /// assert!(env.supports_time_skipping());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_time_skipping() -> Start {
         Start { server: Server::builder().time_skipping(TimeSkipping::Locked), skips_time: true }
     }
 
     /// A server with the world's time, on which single workflows may skip time.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// assert!(!env.supports_time_skipping(), "time skips for single workflows only");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_local() -> Start {
         Start { server: Server::builder().dynamic_config(WORKFLOW_TIME_SKIPPING, "true"), skips_time: false }
     }
 
     /// A client in the namespace `default`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// let order = env.client().start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// A further client, to be set up as it is wanted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// let client = env.connect().identity("billing-3").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect(&self) -> Connect {
         let connect = Client::connect_with(Transport::new(self.server.service()));
         if self.skips_time { connect.time_skipping() } else { connect }
     }
 
     /// The services of the server, for workers in this process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_client::{Client, Transport};
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// // What takes a service over HTTP requests takes this one, such as a worker's connection.
+    /// let client = Client::connect_with(Transport::new(env.service())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn service(&self) -> Wire<Routes> {
         self.server.service()
@@ -146,12 +251,38 @@ impl WorkflowEnvironment {
     }
 
     /// Keeps time at the world's pace until the guard is dropped, also while results are waited for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_time_skipping().await?;
+    /// let guard = env.auto_time_skipping_disabled();
+    /// // Results are waited for at the world's pace here.
+    /// drop(guard);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn auto_time_skipping_disabled(&self) -> AutoTimeSkippingDisabled {
         self.client.disable_auto_time_skipping()
     }
 
     /// Lets one workflow live through a length of time at once, and waits until it has, across the runs of its chain. Its
     /// clock is ahead of the world's from then on; it goes at the world's pace again.
+    ///
+    /// ```no_run
+    /// # async fn run() -> evertide_testing::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// // A worker of the queue "orders" is needed too.
+    /// let order = env.client().start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// env.fast_forward(&order, Duration::from_secs(30 * 86_400)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The workflow has ended before, or does not skip time because this server's time skips for all.
@@ -182,6 +313,17 @@ impl WorkflowEnvironment {
     }
 
     /// Lets one workflow skip time from now on, whenever it only waits.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> evertide_testing::Result<()> {
+    /// use evertide_testing::WorkflowEnvironment;
+    ///
+    /// let env = WorkflowEnvironment::start_local().await?;
+    /// let order = env.client().start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// env.skip_time_of(&order).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The workflow has ended, or this server's time skips for all.

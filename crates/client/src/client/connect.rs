@@ -29,14 +29,18 @@ const DEFAULT_NAMESPACE: &str = "default";
 
 /// A connection that is being described; awaiting it makes it.
 ///
+/// It must come about within 10 s. It is probed every 30 s, and counts as lost if a probe has no answer within 15 s. A
+/// lost connection is made again by the next call.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use evertide_client::{Client, Compression, RetryOptions};
+/// use evertide_client::{Client, Compression, RetryOptions, RpcReport};
 ///
 /// let connect = Client::connect("http://evertide.example:7233").namespace("orders").identity("billing-3");
 /// let connect = connect.rpc_metadata("x-team", "orders").api_key("secret").compression(Compression::None);
 /// assert!(!format!("{connect:?}").contains("secret"));
-/// let client = connect.retry(RetryOptions::none()).lazy().await?;
+/// let connect = connect.observer(|report: &RpcReport<'_>| println!("{report:?}")).retry(RetryOptions::none());
+/// let client = connect.lazy().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -95,7 +99,7 @@ impl Connect {
         }
     }
 
-    /// The namespace to work in. `default` if none is given.
+    /// The namespace to work in. `default` if none is given; an empty one is refused.
     pub fn namespace(mut self, namespace: impl Into<Arc<str>>) -> Self {
         self.namespace = namespace.into();
         self
@@ -113,7 +117,8 @@ impl Connect {
         self
     }
 
-    /// Sends metadata with every request. A key that ends in `-bin` carries any bytes, all others printable ASCII.
+    /// Sends metadata with every request. A key that ends in `-bin` carries any bytes, all others printable ASCII;
+    /// anything else is [`ErrorKind::InvalidArgument`] when the builder is awaited.
     pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         if let Err(error) = self.metadata.add(key.as_ref(), value.as_ref()) {
             self.refused.get_or_insert(error);
@@ -137,7 +142,7 @@ impl Connect {
         self
     }
 
-    /// Connects with the first call instead of now.
+    /// Connects with the first call instead of now, so that only the address is checked here.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -154,43 +159,49 @@ impl Connect {
         self
     }
 
-    /// How failed calls are retried.
+    /// How failed calls are retried: up to ten times within ten seconds if nothing is set.
     pub fn retry(mut self, options: RetryOptions) -> Self {
         self.retry = options;
         self
     }
 
-    /// When requests are compressed.
+    /// When requests are compressed: from a kilobyte on if nothing is set.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Transforms payloads on their way out and in.
+    /// Transforms payloads on their way out and in: see [`PayloadCodec`].
     pub fn codec(mut self, codec: impl PayloadCodec) -> Self {
         self.settings.codec = Some(Arc::new(codec));
         self
     }
 
     /// Lets headers pass the codec too. By default they are sent as they are.
+    ///
+    /// ```
+    /// use evertide_client::Client;
+    ///
+    /// let connect = Client::connect("localhost:7233").codec_for_headers(true);
+    /// ```
     pub fn codec_for_headers(mut self, yes: bool) -> Self {
         self.settings.codec_for_headers = yes;
         self
     }
 
-    /// Adds an interceptor behind those that are there.
+    /// Adds an interceptor behind those that are there: see [`Interceptor`].
     pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.settings.interceptors.push(Arc::new(interceptor));
         self
     }
 
-    /// Is told of every request on the wire, for metrics.
+    /// Is told of every request on the wire, for metrics: see [`RpcObserver`].
     pub fn observer(mut self, observer: impl RpcObserver) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// The reject condition of queries that name none.
+    /// The reject condition of queries that name none. Without it they are always delivered.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -212,6 +223,17 @@ impl Connect {
     }
 
     /// Lets the time of a time-skipping test server run while a handle from `start_workflow` waits for its result.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use evertide_client::{Client, Transport};
+    /// use evertide_server::{Server, TimeSkipping};
+    ///
+    /// let server = Server::builder().time_skipping(TimeSkipping::Locked).start().await?;
+    /// let client = Client::connect_with(Transport::new(server.service())).time_skipping().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn time_skipping(mut self) -> Self {
         self.settings.time_skipping = Some(Arc::new(AutoSkip::default()));
         self

@@ -40,7 +40,7 @@ impl Cancel {
         Self { client, ids, reason: String::new(), options: CallOptions::default() }
     }
 
-    /// Why, for the history.
+    /// Why, for the history. Empty if nothing is set.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
@@ -95,7 +95,7 @@ impl Terminate {
         Self { client, ids, reason: String::new(), details: Input::default(), options: CallOptions::default() }
     }
 
-    /// Why, for the history and for whoever waits for the result.
+    /// Why, for the history and for whoever waits for the result. Empty if nothing is set.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self

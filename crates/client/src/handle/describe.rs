@@ -100,7 +100,7 @@ impl WorkflowExecutionDescription {
         &self.raw.pending_activities
     }
 
-    /// The summary that the workflow was started with.
+    /// The summary that the workflow was started with. None if there was none.
     ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if it is not a text.
@@ -108,7 +108,7 @@ impl WorkflowExecutionDescription {
         self.decode(self.user_metadata().and_then(|metadata| metadata.summary.clone())).await
     }
 
-    /// The details that the workflow was started with.
+    /// The details that the workflow was started with. None if there were none.
     ///
     /// # Errors
     /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion) if they are not a text.

@@ -181,8 +181,13 @@ impl Deref for HistoryEvent {
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = evertide_server::Server::builder().start().await?;
 /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+/// use std::time::Duration;
+///
+/// use evertide_client::EventFilter;
+///
 /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
-/// let mut events = order.fetch_history_events().page_size(100).skip_archival(true);
+/// let events = order.fetch_history_events().page_size(100).event_filter_type(EventFilter::AllEvents);
+/// let mut events = events.timeout(Duration::from_secs(60)).rpc_metadata("x-team", "orders");
 /// let mut ids = Vec::new();
 /// while let Some(event) = events.next().await {
 ///     ids.push(event?.event_id);
@@ -219,7 +224,8 @@ impl HistoryEvents {
         self
     }
 
-    /// Starts at the page of a token, as it stood in [`HistoryPage`](field@HistoryPage::next_page_token).
+    /// Starts at the page of a token, as it stood in [`HistoryPage`](field@HistoryPage::next_page_token). An empty one
+    /// is the first page.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -262,7 +268,7 @@ impl HistoryEvents {
         self
     }
 
-    /// Goes on waiting for new events until the run closes.
+    /// Goes on waiting for new events until the run closes. Otherwise the stream ends with what is there.
     ///
     /// ```no_run
     /// # async fn run(order: evertide_client::WorkflowHandle) -> evertide_client::Result<()> {
@@ -279,7 +285,7 @@ impl HistoryEvents {
         self
     }
 
-    /// Which events to read.
+    /// Which events to read. All of them if nothing is set.
     pub fn event_filter_type(mut self, filter: EventFilter) -> Self {
         self.pages.reader.filter = filter;
         self
@@ -448,7 +454,7 @@ impl FetchHistory {
         Self { events, options: CallOptions::default() }
     }
 
-    /// Which events to read.
+    /// Which events to read. All of them if nothing is set.
     pub fn event_filter_type(mut self, filter: EventFilter) -> Self {
         self.events = self.events.event_filter_type(filter);
         self

@@ -153,7 +153,7 @@ impl<O> UpdateHandle<O> {
         self.known.is_some()
     }
 
-    /// The same update in a given run of the workflow.
+    /// The same update in a given run of the workflow. An empty id is the latest run.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -108,7 +108,8 @@ impl<M> Proto<M> {
         Self { message, encoding: ProtoEncoding::Binary }
     }
 
-    /// A message of the Temporal API that is sent as canonical JSON.
+    /// A message of the Temporal API that is sent as canonical JSON. Sending another message so is
+    /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion).
     pub fn json(message: M) -> Self {
         Self { message, encoding: ProtoEncoding::Json }
     }

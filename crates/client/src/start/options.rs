@@ -206,19 +206,19 @@ macro_rules! start_options {
                 self
             }
 
-            /// Bounds the whole chain of runs, with retries and continue-as-new.
+            /// Bounds the whole chain of runs, with retries and continue-as-new. Without it the chain has no bound.
             pub fn execution_timeout(mut self, limit: std::time::Duration) -> Self {
                 self.start.request.workflow_execution_timeout = crate::failure::prost_duration(limit);
                 self
             }
 
-            /// Bounds each run.
+            /// Bounds each run. Without it a run has the time of the whole chain.
             pub fn run_timeout(mut self, limit: std::time::Duration) -> Self {
                 self.start.request.workflow_run_timeout = crate::failure::prost_duration(limit);
                 self
             }
 
-            /// Bounds each workflow task.
+            /// Bounds each workflow task. Servers give it 10 s if nothing is set, and at most 120 s.
             pub fn task_timeout(mut self, limit: std::time::Duration) -> Self {
                 self.start.request.workflow_task_timeout = crate::failure::prost_duration(limit);
                 self
@@ -249,13 +249,15 @@ macro_rules! start_options {
                 self
             }
 
-            /// Runs the workflow again and again at these times.
+            /// Runs the workflow again and again at these times: cron's five fields, such as `0 9 * * MON`, or
+            /// `@every 90m`. They are in UTC unless `CRON_TZ=Europe/Paris` or the like stands before them.
             pub fn cron_schedule(mut self, schedule: impl Into<String>) -> Self {
                 self.start.request.cron_schedule = schedule.into();
                 self
             }
 
-            /// Adds a value to the memo, which descriptions and lists show.
+            /// Adds a value to the memo, which descriptions and lists show. One that cannot be sent ends the start with
+            /// [`ErrorKind::Conversion`](crate::ErrorKind::Conversion).
             pub fn memo<Value: serde::Serialize + ?Sized>(mut self, key: impl Into<String>, value: &Value) -> Self {
                 if let Some(payload) = self.start.convert(value) {
                     self.start.memo.insert(key.into(), payload);
@@ -289,13 +291,14 @@ macro_rules! start_options {
                 self
             }
 
-            /// Which workflows go first on a task queue. Lower keys go first; servers know 1 to 5.
+            /// Which workflows go first on a task queue. Lower keys go first; servers know 1 to 5, and take 3 for 0,
+            /// which is the default.
             pub fn priority_key(mut self, key: i32) -> Self {
                 self.start.request.priority.get_or_insert_default().priority_key = key;
                 self
             }
 
-            /// Shares a task queue fairly between keys, by weight.
+            /// Shares a task queue fairly between keys, by weight. A key has the weight 1 if it is given 0.
             pub fn fairness(mut self, key: impl Into<String>, weight: f32) -> Self {
                 let priority = self.start.request.priority.get_or_insert_default();
                 priority.fairness_key = key.into();

@@ -33,7 +33,8 @@ use crate::input::{Input, takes_args};
 
 /// A start to go with an update: see [`Client::start_update_with_start_workflow`].
 ///
-/// It is for one call. Its handle is known as soon as the server has answered for the first time.
+/// It is for one call. Its handle is known as soon as the server has answered for the first time. The options are
+/// those of [`StartWorkflow`](crate::StartWorkflow).
 ///
 /// ```no_run
 /// # async fn run(client: evertide_client::Client) -> evertide_client::Result<()> {
@@ -175,8 +176,8 @@ impl Client {
     /// As [`WorkflowHandle::start_update`], and further
     /// [`ErrorKind::WorkflowAlreadyStarted`](crate::ErrorKind::WorkflowAlreadyStarted) if the policies of the start
     /// forbid to join a workflow that is there, and
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the start has no conflict policy or was used
-    /// before.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the start has no conflict policy or was
+    /// used before.
     pub fn start_update_with_start_workflow<K: Known, A, W>(
         &self,
         update: impl UpdateName<W, K>,

@@ -30,6 +30,16 @@ impl WorkflowHistory {
 
     /// The history as canonical JSON with line breaks and indentation.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = evertide_server::Server::builder().start().await?;
+    /// # let client = evertide_client::Client::connect_with(evertide_client::Transport::new(server.service())).await?;
+    /// let order = client.start_workflow("Order").id("order-7").task_queue("orders").await?;
+    /// println!("{}", order.fetch_history().await?.to_json_pretty()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`to_json`](Self::to_json).
     pub fn to_json_pretty(&self) -> Result<String> {
