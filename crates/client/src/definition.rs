@@ -287,6 +287,15 @@ impl<A: Args> KnownArgs for A {
 
 /// What can be given by reference as an argument of type `I`: an `I`, for a `String` also a `str`, and for a `Vec` also
 /// a slice.
+///
+/// ```
+/// use evertide_client::AsArg;
+///
+/// fn length(text: &(impl AsArg<String> + ?Sized)) -> usize {
+///     text.lend(String::len)
+/// }
+/// assert_eq!((length("Ada"), length(&"Grace".to_owned())), (3, 5));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what the definition takes as its argument, a `{I}`",
     label = "a `{I}` is expected here"
