@@ -118,7 +118,7 @@ impl Connect {
     }
 
     /// Sends metadata with every request. A key that ends in `-bin` carries any bytes, all others printable ASCII;
-    /// anything else is [`ErrorKind::InvalidArgument`] when the builder is awaited.
+    /// anything else is [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when the builder is awaited.
     pub fn rpc_metadata(mut self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         if let Err(error) = self.metadata.add(key.as_ref(), value.as_ref()) {
             self.refused.get_or_insert(error);
