@@ -16,7 +16,7 @@ mod de;
 mod ser;
 mod special;
 
-pub use special::{Proto, ProtoEncoding, Raw};
+pub use special::{Proto, Raw};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -43,4 +43,5 @@ mod timers;
 mod visibility;
 mod work;
 
+pub use evertide_engine::visibility::AttributeType;
 pub use server::{RunningServer, Server, ServerBuilder, StartError, TimeSkipping};

@@ -243,8 +243,7 @@ impl ServerBuilder {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use evertide_engine::visibility::AttributeType;
-    /// use evertide_server::Server;
+    /// use evertide_server::{AttributeType, Server};
     ///
     /// let server = Server::builder().search_attribute("CustomerId", AttributeType::Keyword).start().await?;
     /// # Ok(())

@@ -66,14 +66,8 @@ impl<'de> Visitor<'de> for EncodedVisitor {
 }
 
 /// How a protobuf message is written. Both ways are read.
-///
-/// ```
-/// use evertide_client::payload::ProtoEncoding;
-///
-/// assert_eq!(ProtoEncoding::default(), ProtoEncoding::Binary);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProtoEncoding {
+enum ProtoEncoding {
     /// `binary/protobuf`.
     #[default]
     Binary,
