@@ -34,6 +34,10 @@ use evertide_store::{ListQuery, Store, StoreError};
 /// Entries on a page at most, and where the caller does not say how many.
 const PAGE_SIZE: usize = 1000;
 
+/// What to do about a count that would take too long, before its reason.
+const NARROW_COUNT: &str = "the count needs a narrower filter, such as a range of StartTime or CloseTime, or a rare value of a \
+    search attribute; a list goes through all pages: ";
+
 /// The entries of a page and the token of the next one.
 type Page = (Vec<WorkflowExecutionInfo>, Bytes);
 
@@ -149,7 +153,10 @@ impl Frontend {
         let store = self.node.store().clone();
         let read = tokio::task::spawn_blocking(move || read(&*store)).await;
         let read = read.map_err(|error| Fault::Internal(error.to_string()))?;
-        Ok(read.map_err(store_fault)?)
+        read.map_err(|error| match error {
+            StoreError::TooManyRows { .. } => Rejection::invalid(format!("{NARROW_COUNT}{error}")).into(),
+            _ => store_fault(error).into(),
+        })
     }
 }
 
