@@ -92,7 +92,9 @@ impl Core {
             Ok(())
         })?;
         while self.layers.read().full_count() > self.full_layers && self.write_layer(&mut writer).is_ok() {}
-        self.upkeep.iter().for_each(|upkeep| upkeep.begin());
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.begin();
+        }
         Ok(())
     }
 
@@ -158,7 +160,9 @@ impl Core {
     /// that a failure is no concern of whoever committed it: it is tried again when as much has been added once more.
     fn after_growth(&self, writer: &mut Writer, filled: bool) {
         if filled {
-            self.upkeep.iter().for_each(|upkeep| upkeep.begin());
+            if let Some(upkeep) = &self.upkeep {
+                upkeep.begin();
+            }
             if self.layers.read().full_count() > self.full_layers {
                 let _ = self.write_layer(writer);
             }
