@@ -5,6 +5,8 @@
 
 #[path = "finding/bounds.rs"]
 mod bounds;
+#[path = "finding/cluster.rs"]
+mod cluster;
 #[path = "finding/hostile.rs"]
 mod hostile;
 #[path = "finding/isolation.rs"]

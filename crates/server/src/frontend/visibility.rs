@@ -24,10 +24,10 @@ use evertide_proto::workflowservice::count_workflow_executions_response::Aggrega
 use evertide_proto::workflowservice::list_closed_workflow_executions_request::Filters as ClosedFilters;
 use evertide_proto::workflowservice::list_open_workflow_executions_request::Filters as OpenFilters;
 use evertide_proto::workflowservice::{
-    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListClosedWorkflowExecutionsRequest,
-    ListClosedWorkflowExecutionsResponse, ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse,
-    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest,
-    ScanWorkflowExecutionsResponse,
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListArchivedWorkflowExecutionsRequest,
+    ListArchivedWorkflowExecutionsResponse, ListClosedWorkflowExecutionsRequest, ListClosedWorkflowExecutionsResponse,
+    ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
+    ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest, ScanWorkflowExecutionsResponse,
 };
 use evertide_store::{ListQuery, Store, StoreError};
 
@@ -123,6 +123,16 @@ impl Frontend {
         let attributes = namespace.attributes();
         let executions = found.rows.iter().map(|row| entry(row, &attributes)).collect();
         Ok((executions, found.next.map_or_else(Bytes::new, |next| page::token(&namespace.id, next))))
+    }
+
+    /// ListArchivedWorkflowExecutions: there is no archive.
+    pub(super) async fn list_archived_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ListArchivedWorkflowExecutionsRequest,
+    ) -> Outcome<ListArchivedWorkflowExecutionsResponse> {
+        self.namespace(&r.namespace)?;
+        Err(Rejection::invalid("Cluster is not configured for visibility archival.").into())
     }
 
     /// CountWorkflowExecutions, of all or by status.
