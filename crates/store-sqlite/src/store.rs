@@ -47,7 +47,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             idle: Some(Duration::from_millis(200)),
-            layer_bytes: 1024 * 1024,
+            layer_bytes: 2 * 1024 * 1024,
             full_layers: 4,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
