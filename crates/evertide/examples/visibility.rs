@@ -27,6 +27,7 @@ use evertide_server::{RunningServer, Server};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tonic::service::Routes;
+use visibility::cost;
 use visibility::fill::{self, ATTRIBUTES};
 
 type Client = WorkflowServiceClient<Wire<Routes>>;
@@ -47,8 +48,11 @@ struct Args {
     /// How often each question is asked.
     #[arg(long, default_value_t = 51)]
     times: usize,
-    /// How long starts are measured, with and without lists, seconds.
-    #[arg(long, default_value_t = 15)]
+    /// How often starts are measured, with and without lists.
+    #[arg(long, default_value_t = 4)]
+    turns: u32,
+    /// How long each time, seconds.
+    #[arg(long, default_value_t = 10)]
     seconds: u32,
     /// How many workflows show the CPU time that visibility costs.
     #[arg(long, default_value_t = 100_000)]
@@ -62,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(run(&args, &folder.path().join("visibility.db")))?;
     drop(runtime);
     for with_rows in [false, true, false, true] {
-        let cpu = visibility::cost::measure(folder.path(), args.workflows, with_rows)?;
+        let cpu = cost::measure(folder.path(), args.workflows, with_rows)?;
         let name = if with_rows { "with" } else { "without" };
         println!("{:<58} {:>9.1} us", format!("CPU of the store per workflow {name} visibility"), cpu);
     }
@@ -90,7 +94,7 @@ async fn run(args: &Args, file: &Path) -> anyhow::Result<()> {
     for (name, query) in filled.counts() {
         count_latency(&client, args.times, name, &query).await?;
     }
-    starts(&client, args.seconds, &filled).await?;
+    starts(&client, args, &filled).await?;
     server.shutdown().await;
     Ok(())
 }
@@ -168,34 +172,53 @@ fn told(name: &str, mut taken: Vec<Duration>) {
     println!("{name:<58} {:>9.2} ms p50 {:>9.2} ms p99", at(50), at(99));
 }
 
-/// Starts with and without lists beside them, in short turns, so that a busy machine is as busy for both. Where other
-/// programs run as well, the CPU time says more than the rate.
-async fn starts(client: &Client, seconds: u32, filled: &fill::Filled) -> anyhow::Result<()> {
+/// Starts with and without lists beside them, in turns, so that a busy machine is as busy for both. Each turn begins and
+/// ends at rest: what one leaves to be brought into the tables is its own CPU time and not the next one's, and a turn is
+/// so long that this hardly counts for the rate.
+async fn starts(client: &Client, args: &Args, filled: &fill::Filled) -> anyhow::Result<()> {
     let mut counts = [0_u64; 2];
     let mut cpu_seconds = [0.0; 2];
-    for turn in 0..2 * seconds {
+    for turn in 0..2 * args.turns {
         let with_lists = turn % 2 == 1;
+        at_rest().await?;
+        let cpu_before = cost::cpu_seconds()?;
         let lists = with_lists.then(|| tokio::spawn(dashboards(client.clone(), filled.queries())));
-        let cpu_before = visibility::cost::cpu_seconds()?;
-        counts[usize::from(with_lists)] += start_for(client, Duration::from_secs(1), turn).await?;
-        // A list brings into the tables what is left to be, so that each turn pays for its own.
-        page(client, "", bytes::Bytes::new()).await?;
-        cpu_seconds[usize::from(with_lists)] += visibility::cost::cpu_seconds()? - cpu_before;
+        counts[usize::from(with_lists)] += start_for(client, Duration::from_secs(args.seconds.into()), turn).await?;
         if let Some(lists) = lists {
             lists.abort();
         }
+        at_rest().await?;
+        cpu_seconds[usize::from(with_lists)] += cost::cpu_seconds()? - cpu_before;
     }
-    for (with_lists, name) in
-        ["alone".to_owned(), format!("beside {LISTS_PER_SECOND} lists a second")].iter().enumerate()
-    {
-        let per_second = counts[with_lists] as f64 / f64::from(seconds);
-        let cpu_us = cpu_seconds[with_lists] * 1e6 / counts[with_lists].max(1) as f64;
-        println!(
-            "{:<58} {per_second:>9.0} /s {cpu_us:>13.0} us CPU each",
-            format!("starts by {STARTERS} callers {name}")
-        );
-    }
+    let seconds = f64::from(args.turns * args.seconds);
+    let told = |which: usize, name: &str| {
+        let (per_second, cpu_us) =
+            (counts[which] as f64 / seconds, cpu_seconds[which] * 1e6 / counts[which].max(1) as f64);
+        let name = format!("starts by {STARTERS} callers {name}");
+        println!("{name:<58} {per_second:>9.0} /s {cpu_us:>13.0} us CPU each");
+        (per_second, cpu_us)
+    };
+    let (alone, alone_cpu_us) = told(0, "alone");
+    let (beside, beside_cpu_us) = told(1, &format!("beside {LISTS_PER_SECOND} lists a second"));
+    let change = |with: f64, without: f64| (with / without - 1.0) * 100.0;
+    println!(
+        "{:<58} {:>+9.1} %  {:>+13.1} % CPU",
+        "what the lists change",
+        change(beside, alone),
+        change(beside_cpu_us, alone_cpu_us)
+    );
     Ok(())
+}
+
+/// Waits until this process has had nothing to do for a while: longer than the store waits before it writes its tables.
+async fn at_rest() -> anyhow::Result<()> {
+    loop {
+        let before = cost::cpu_seconds()?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if cost::cpu_seconds()? - before < 0.015 {
+            return Ok(());
+        }
+    }
 }
 
 async fn start_for(client: &Client, seconds: Duration, turn: u32) -> anyhow::Result<u64> {

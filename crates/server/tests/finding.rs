@@ -1,7 +1,12 @@
-//! Finding workflows through the whole server: what stays within a namespace, and what hostile questions are told.
+//! Finding workflows through the whole server: what stays within a namespace, what hostile questions are told, and how far
+//! one answer goes.
 #![allow(clippy::needless_update)] // Some requests have no other fields than those that a test names.
 #![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
+#[path = "finding/bounds.rs"]
+mod bounds;
+#[path = "finding/cluster.rs"]
+mod cluster;
 #[path = "finding/hostile.rs"]
 mod hostile;
 #[path = "finding/isolation.rs"]

@@ -1,18 +1,19 @@
 //! The storage contract on one SQLite file.
 //!
 //! **Log first, tables later.** A commit appends one row to a log and syncs; that is all a caller waits for. The batch is
-//! also kept in memory, digested by `pending`, and reads lay that over the tables. From time to time, when nothing
-//! happens or when much is pending, all of it is written to the tables in one transaction that also shortens the log:
-//! a run that came and went in the meantime costs one row of history and one of visibility. Opening a store reads the
-//! log's tail back into memory, and nothing else needs to be repaired.
+//! also kept in memory, digested by `pending`, and reads lay that over the tables. When nothing happens, or when a
+//! `layer` of it is full, it is written to the tables in a transaction that also shortens the log: a run that came and
+//! went in the meantime costs one row of history and one of visibility. Commits go on between two layers. Opening a
+//! store reads the log's tail back into memory, and nothing else needs to be repaired.
 //!
 //! One connection writes; any number read. The file belongs to one process at a time.
 //!
-//! Start reading at [`SqliteStore`], then `pending`, then `materialise`; the tables are in `schema`.
+//! Start reading at [`SqliteStore`], then `layers` and `pending`, then `materialise`; the tables are in `schema`.
 
 mod chunk;
 mod error;
 mod exclusive;
+mod layers;
 mod list;
 mod materialise;
 mod pending;

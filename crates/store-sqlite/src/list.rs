@@ -1,90 +1,154 @@
-//! Lists and counts over the tables. The caller has materialised what is pending.
+//! Lists and counts over the tables, with what is pending laid over them.
 //!
 //! There are two ways to the rows. If a probe of the plan finds few keys, those rows are read and sorted here. Otherwise
 //! an index is followed in the order of lists, within the plan's bounds, until the page is full or so many rows have
 //! been looked at that the caller should hear of it. Either way the engine says of each row whether it is meant.
+//!
+//! What is pending is never more than a few layers, so that all of it is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use evertide_engine::visibility::{Filter, matches};
 use evertide_store::{ListCursor, ListPage, ListQuery, RUNNING, RunKey, VisibilityRow};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
+use crate::layers::Layers;
 use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
 use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_cursor, read_row};
 
+/// How many rows are looked at; what each means stands with the options of the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) few_rows: usize,
+    pub(crate) scan_rows: usize,
+    pub(crate) count_rows: usize,
+}
+
+/// What an answer takes from the layers.
+pub(crate) struct Pending<T> {
+    found: T,
+    /// Runs whose rows in the tables no longer count.
+    hidden: HashSet<RunKey>,
+}
+
+/// The pending rows that may stand on a page, in the order of lists.
+pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Pending<Vec<VisibilityRow>> {
+    let mut rows: Vec<&VisibilityRow> = Vec::new();
+    let hidden = layers.visit_rows(&query.namespace_id, |row| {
+        if query.after.as_ref().is_none_or(|after| after.list_place() < row.list_place()) && matches(&query.filter, row)
+        {
+            rows.push(row);
+        }
+    });
+    rows.sort_unstable_by_key(|row| row.list_place());
+    rows.truncate(query.page_size.saturating_add(1));
+    Pending { found: rows.into_iter().cloned().collect(), hidden }
+}
+
 pub(crate) fn list(
     connection: &Connection,
     query: &ListQuery,
-    few_rows: usize,
-    scan_rows: usize,
+    pending: Pending<Vec<VisibilityRow>>,
+    bounds: Bounds,
 ) -> rusqlite::Result<ListPage> {
-    let search = Search::begin(connection, &query.namespace_id, &query.filter, few_rows)?;
-    let Some(search) = search else {
-        return Ok(ListPage::default());
-    };
-    let after = query.after.as_ref();
-    let wanted = query.page_size.saturating_add(1);
-    let mut rows: Vec<VisibilityRow> = Vec::new();
-    let mut add = |row: &Row<'_>| {
-        rows.push(read_row(&query.namespace_id, row)?);
-        Ok(rows.len() < wanted)
-    };
-    let stopped_at = match search.few_keys()? {
-        None => search.visit_in_order(after, scan_rows, &mut add)?,
-        Some(run_keys) => {
-            search.visit_few(&run_keys, &mut |row| add(row).map(|_| true))?;
-            rows.retain(|row| after.is_none_or(|after| after.list_order(&row.cursor()).is_lt()));
-            rows.sort_by(|a, b| a.cursor().list_order(&b.cursor()));
-            None
+    let Pending { found: mut rows, hidden } = pending;
+    let mut stopped_at = None;
+    if let Some(search) = Search::begin(connection, &query.namespace_id, &query.filter, &hidden, bounds.few_rows)? {
+        let after = query.after.as_ref();
+        let (before, wanted) = (rows.len(), query.page_size.saturating_add(1));
+        let mut add = |row: &Row<'_>| {
+            rows.push(read_row(&query.namespace_id, row)?);
+            Ok(rows.len() - before < wanted)
+        };
+        match search.few_keys()? {
+            None => stopped_at = search.visit_in_order(after, bounds.scan_rows, &mut add)?,
+            Some(run_keys) => search.visit_few(&run_keys, &mut add)?,
         }
+    }
+    let is_on_page = |row: &VisibilityRow| {
+        let is_after = query.after.as_ref().is_none_or(|after| after.list_place() < row.list_place());
+        is_after && stopped_at.as_ref().is_none_or(|last| row.list_place() <= last.list_place())
     };
+    rows.retain(is_on_page);
+    rows.sort_unstable_by(|a, b| a.list_place().cmp(&b.list_place()));
     let ListPage { rows, next } = ListPage::from_rows(rows.into_iter(), query.page_size);
     Ok(ListPage { rows, next: next.or(stopped_at) })
 }
 
+/// How many pending rows are meant, by status.
+pub(crate) fn pending_counts(layers: &Layers, namespace_id: &str, filter: &Filter) -> Pending<BTreeMap<i32, u64>> {
+    let mut counts = BTreeMap::new();
+    let hidden = layers.visit_rows(namespace_id, |row| {
+        if matches(filter, row) {
+            *counts.entry(row.status).or_default() += 1;
+        }
+    });
+    Pending { found: counts, hidden }
+}
+
+/// None if that would take a look at too many rows.
 pub(crate) fn count_by_status(
     connection: &Connection,
     namespace_id: &str,
     filter: &Filter,
-    few_rows: usize,
-) -> rusqlite::Result<BTreeMap<i32, u64>> {
-    let mut counts = BTreeMap::new();
-    let Some(search) = Search::begin(connection, namespace_id, filter, few_rows)? else {
-        return Ok(counts);
+    pending: Pending<BTreeMap<i32, u64>>,
+    bounds: Bounds,
+) -> rusqlite::Result<Option<BTreeMap<i32, u64>>> {
+    let Pending { found: mut counts, hidden } = pending;
+    let Some(search) = Search::begin(connection, namespace_id, filter, &hidden, bounds.few_rows)? else {
+        return Ok(Some(counts));
     };
     if let Some(counted) = &search.plan.counted {
-        return search.kept_counts(counted);
+        search.add_kept_counts(counted, &mut counts)?;
+        return Ok(Some(counts));
     }
     let mut add = |row: &Row<'_>| {
         *counts.entry(row.get(STATUS)?).or_default() += 1;
         Ok(true)
     };
     match search.few_keys()? {
-        // There is no way to tell how far a count has come, so it goes through to the end.
-        None => search.visit_in_order(None, usize::MAX, &mut add).map(drop)?,
-        Some(run_keys) => search.visit_few(&run_keys, &mut add)?,
+        None => {
+            let stopped_at = search.visit_in_order(None, bounds.count_rows.saturating_add(1), &mut add)?;
+            Ok(stopped_at.is_none().then_some(counts))
+        }
+        Some(run_keys) => {
+            search.visit_few(&run_keys, &mut add)?;
+            Ok(Some(counts))
+        }
     }
-    Ok(counts)
+}
+
+/// The pending rows that closed before a time.
+pub(crate) fn pending_expired(layers: &Layers, namespace_id: &str, closed_before_ns: i64) -> Pending<Vec<ListCursor>> {
+    let mut closed = Vec::new();
+    let hidden = layers.visit_rows(namespace_id, |row| {
+        closed.extend((row.list_close_time_ns() < closed_before_ns).then(|| row.cursor()));
+    });
+    Pending { found: closed, hidden }
 }
 
 pub(crate) fn expired(
     connection: &Connection,
     namespace_id: &str,
     closed_before_ns: i64,
+    pending: Pending<Vec<ListCursor>>,
     limit: usize,
 ) -> rusqlite::Result<Vec<RunKey>> {
-    let Some(namespace) = namespace(connection, namespace_id)? else {
-        return Ok(Vec::new());
-    };
-    let sql = "SELECT run_key FROM visibility INDEXED BY visibility_in_order WHERE namespace = ?1 AND close_rank > ?2
-        ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC LIMIT ?3";
-    let mut statement = connection.prepare_cached(sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let run_keys = statement.query_map([namespace, rank(closed_before_ns), limit], |row| row.get(0))?;
-    run_keys.collect()
+    let Pending { found: mut expired, hidden } = pending;
+    if let Some(namespace) = namespace(connection, namespace_id)? {
+        let sql = "SELECT run_key, close_rank, start_rank, run_id FROM visibility INDEXED BY visibility_in_order
+            WHERE namespace = ?1 AND close_rank > ?2
+            ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC LIMIT ?3";
+        let mut statement = connection.prepare_cached(sql)?;
+        let most = i64::try_from(limit.saturating_add(hidden.len())).unwrap_or(i64::MAX);
+        for cursor in statement.query_map([namespace, rank(closed_before_ns), most], read_cursor)? {
+            expired.extend(Some(cursor?).filter(|cursor| !hidden.contains(&cursor.run_key)));
+        }
+    }
+    expired.sort_unstable_by(|a, b| b.list_order(a));
+    Ok(expired.into_iter().map(|cursor| cursor.run_key).take(limit).collect())
 }
 
 fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Option<i64>> {
@@ -93,12 +157,12 @@ fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Op
     statement.query_row([namespace_id], |row| row.get(0)).optional()
 }
 
-/// One filter over one namespace, at one moment.
+/// One filter over one namespace.
 struct Search<'a> {
-    /// Never committed; it keeps the tables as they are until the search is over.
-    tables: Transaction<'a>,
+    tables: &'a Connection,
     namespace: i64,
     filter: &'a Filter,
+    hidden: &'a HashSet<RunKey>,
     plan: Plan,
     few_rows: usize,
 }
@@ -118,16 +182,16 @@ enum End {
 type Visit<'a> = &'a mut dyn FnMut(&Row<'_>) -> rusqlite::Result<bool>;
 
 impl<'a> Search<'a> {
-    /// None if there is nothing in the namespace.
+    /// None if the tables have nothing in the namespace.
     fn begin(
-        connection: &'a Connection,
+        tables: &'a Connection,
         namespace_id: &str,
         filter: &'a Filter,
+        hidden: &'a HashSet<RunKey>,
         few_rows: usize,
     ) -> rusqlite::Result<Option<Self>> {
-        let tables = connection.unchecked_transaction()?;
-        let namespace = namespace(&tables, namespace_id)?;
-        Ok(namespace.map(|namespace| Self { tables, namespace, filter, plan: Plan::of(filter), few_rows }))
+        let namespace = namespace(tables, namespace_id)?;
+        Ok(namespace.map(|namespace| Self { tables, namespace, filter, hidden, plan: Plan::of(filter), few_rows }))
     }
 
     /// The keys that a probe finds, if one finds few.
@@ -160,13 +224,31 @@ impl<'a> Search<'a> {
         Ok(run_keys)
     }
 
+    /// Whether the filter means a row, be it hidden or not.
+    fn is_meant(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let values = RowValues::of(row);
+        let meant = matches(self.filter, &values);
+        values.check().map(|()| meant)
+    }
+
+    fn is_hidden(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        Ok(!self.hidden.is_empty() && self.hidden.contains(&row.get(0)?))
+    }
+
     fn visit_few(&self, run_keys: &[RunKey], visit: Visit<'_>) -> rusqlite::Result<()> {
+        let shown = run_keys.iter().filter(|run_key| !self.hidden.contains(run_key));
+        self.visit_keys(shown, visit)
+    }
+
+    fn visit_keys<'k>(&self, run_keys: impl Iterator<Item = &'k RunKey>, visit: Visit<'_>) -> rusqlite::Result<()> {
         let sql = format!("SELECT {COLUMNS} FROM visibility WHERE run_key = ?1 AND namespace = ?2");
         let mut statement = self.tables.prepare_cached(&sql)?;
         for run_key in run_keys {
             let mut rows = statement.query([*run_key, self.namespace])?;
-            if self.visit_rows(&mut rows, usize::MAX, visit)? == End::Enough {
-                break;
+            while let Some(row) = rows.next()? {
+                if self.is_meant(row)? {
+                    visit(row)?;
+                }
             }
         }
         Ok(())
@@ -209,10 +291,7 @@ impl<'a> Search<'a> {
     fn visit_rows(&self, rows: &mut rusqlite::Rows<'_>, most: usize, visit: Visit<'_>) -> rusqlite::Result<End> {
         let mut looked_at = 0;
         while let Some(row) = rows.next()? {
-            let values = RowValues::of(row);
-            let meant = matches(self.filter, &values);
-            values.check()?;
-            if meant && !visit(row)? {
+            if self.is_meant(row)? && !self.is_hidden(row)? && !visit(row)? {
                 return Ok(End::Enough);
             }
             looked_at += 1;
@@ -223,21 +302,32 @@ impl<'a> Search<'a> {
         Ok(End::OfRows)
     }
 
-    fn kept_counts(&self, counted: &Counted) -> rusqlite::Result<BTreeMap<i32, u64>> {
+    fn add_kept_counts(&self, counted: &Counted, counts: &mut BTreeMap<i32, u64>) -> rusqlite::Result<()> {
         let sql = "SELECT status, SUM(row_count) FROM visibility_count
             WHERE namespace = ?1 AND (?2 IS NULL OR in_division = ?2)
-            GROUP BY status HAVING SUM(row_count) > 0";
+            GROUP BY status";
         let mut statement = self.tables.prepare_cached(sql)?;
         let mut rows = statement.query(params![self.namespace, counted.in_division])?;
-        let mut counts = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let status: i32 = row.get(0)?;
             let is_meant = |statuses: &std::collections::BTreeSet<i64>| statuses.contains(&i64::from(status));
             if self.plan.statuses.as_ref().is_none_or(is_meant) {
-                counts.insert(status, row.get::<_, i64>(1)?.cast_unsigned());
+                *counts.entry(status).or_default() += row.get::<_, i64>(1)?.cast_unsigned();
             }
         }
-        Ok(counts)
+        self.uncount_hidden(counts)?;
+        counts.retain(|_, count| *count > 0);
+        Ok(())
+    }
+
+    /// Takes from the kept counts those rows that no longer count.
+    fn uncount_hidden(&self, counts: &mut BTreeMap<i32, u64>) -> rusqlite::Result<()> {
+        self.visit_keys(self.hidden.iter(), &mut |row| {
+            if let Some(count) = counts.get_mut(&row.get(STATUS)?) {
+                *count = count.saturating_sub(1);
+            }
+            Ok(true)
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes what is pending into the tables, in one transaction, and takes it out of the log.
+//! Writes a layer of what is pending into the tables, in one transaction, and takes it out of the log.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
-//! What is committed but not in the tables yet, in the form in which reads want it.
+//! One layer of what is committed but not in the tables yet, in the form in which reads want it.
 //!
-//! Laid over the tables it is the truth. It also is the digest that goes to the tables: what was put and taken away again
-//! before it got there has left no trace here.
+//! Laid over what is below it, it is the truth. It also is the digest that goes to the tables: what was put and taken away
+//! again before it got there has left no trace here. To a layer, the tables are all that is below it: the layers before
+//! it will be in them when its own turn comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use evertide_store::{
 
 use crate::chunk::PlacedRecord;
 
-/// Committed writes that the tables lack.
+/// Committed writes in a row that the tables lack.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     /// Where numbering goes on, everything counted.
@@ -32,8 +33,6 @@ pub(crate) struct Pending {
     pub(crate) backlog: BTreeMap<QueueKey, BTreeMap<i64, Option<Bytes>>>,
     /// None stands for a record that is removed.
     pub(crate) registry: BTreeMap<String, BTreeMap<String, Option<Bytes>>>,
-    /// Whether lists and counts need what is in here.
-    pub(crate) changes_lists: bool,
 }
 
 /// Where numbers go on.
@@ -101,8 +100,8 @@ pub(crate) enum PendingCurrent {
     Nothing,
 }
 
-/// Runs that the tables have and a batch is about to touch.
-pub(crate) type TabledRuns = HashMap<RunKey, RunIdentity>;
+/// Runs that a batch is about to touch and only the tables have.
+pub(crate) type RunsBelow = HashMap<RunKey, Arc<RunIdentity>>;
 
 /// What a map entry costs beside the bytes in it, roughly.
 const ENTRY_BYTES: usize = 128;
@@ -117,19 +116,19 @@ impl Pending {
         self.numbering == self.tabled
     }
 
-    /// Whether the tables may have something of a run that is not pending.
-    pub(crate) fn may_be_tabled(&self, run_key: RunKey) -> bool {
+    /// Whether the tables may have something of a run that is not in this layer.
+    pub(crate) fn may_be_below(&self, run_key: RunKey) -> bool {
         run_key < self.tabled.open_state.next_run_key
     }
 
-    /// Adds a batch that was checked and is durable. `tabled_runs` names the runs in it that only the tables have.
-    pub(crate) fn apply(&mut self, batch: &Batch, mut tabled_runs: TabledRuns) {
+    /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that only the tables have.
+    pub(crate) fn apply(&mut self, batch: &Batch, mut runs_below: RunsBelow) {
         for write in &batch.writes {
             let position = self.numbering.next_position;
             self.numbering.next_position += 1;
             match write {
-                Write::Run(run) => self.apply_run(run, position, &mut tabled_runs),
-                Write::DeleteRun { run_key } => self.delete_run(*run_key, &mut tabled_runs),
+                Write::Run(run) => self.apply_run(run, position, &mut runs_below),
+                Write::DeleteRun { run_key } => self.delete_run(*run_key, &mut runs_below),
                 Write::Registry { kind, key, value } => {
                     self.size_bytes += ENTRY_BYTES + value.as_ref().map_or(0, Bytes::len);
                     let records = self.registry.entry(kind.clone()).or_default();
@@ -139,11 +138,11 @@ impl Pending {
         }
     }
 
-    fn apply_run(&mut self, write: &RunWrite, position: i64, tabled_runs: &mut TabledRuns) {
+    fn apply_run(&mut self, write: &RunWrite, position: i64, runs_below: &mut RunsBelow) {
         if let Some(identity) = &write.create {
             self.create_run(write.run_key, identity);
         } else {
-            self.pin_tabled(write.run_key, tabled_runs);
+            self.pin_tabled(write.run_key, runs_below);
         }
         let Some(run) = self.runs.get_mut(&write.run_key) else {
             // The batch was checked, so the run is here now.
@@ -174,7 +173,6 @@ impl Pending {
                 self.size_bytes += 4 * ENTRY_BYTES + row.memo.len() + row.payload.len();
             }
             run.visibility = Some(VisibilityRow { run_key: write.run_key, ..row.clone() });
-            self.changes_lists = true;
         }
         if write.current != CurrentRun::Keep {
             self.apply_current(write.run_key, write.current);
@@ -205,13 +203,13 @@ impl Pending {
     }
 
     /// Gives a run that only the tables have its place here.
-    fn pin_tabled(&mut self, run_key: RunKey, tabled_runs: &mut TabledRuns) {
-        let Some(identity) = tabled_runs.remove(&run_key) else {
+    fn pin_tabled(&mut self, run_key: RunKey, runs_below: &mut RunsBelow) {
+        let Some(identity) = runs_below.remove(&run_key) else {
             return;
         };
         self.size_bytes += 2 * ENTRY_BYTES;
         self.runs.entry(run_key).or_insert_with(|| PendingRun {
-            identity: Arc::new(identity),
+            identity,
             tables: InTables::Earlier,
             exists: true,
             records: Vec::new(),
@@ -266,8 +264,8 @@ impl Pending {
         }
     }
 
-    fn delete_run(&mut self, run_key: RunKey, tabled_runs: &mut TabledRuns) {
-        self.pin_tabled(run_key, tabled_runs);
+    fn delete_run(&mut self, run_key: RunKey, runs_below: &mut RunsBelow) {
+        self.pin_tabled(run_key, runs_below);
         if !self.runs.get(&run_key).is_some_and(|run| run.exists) {
             return;
         }
@@ -292,7 +290,6 @@ impl Pending {
                 wake: None,
                 not_current: true,
             };
-            self.changes_lists = true;
         }
         self.name(&identity).created.retain(|(_, created)| *created != run_key);
     }

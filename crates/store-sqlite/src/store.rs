@@ -10,6 +10,7 @@ use evertide_store::{
     StoredRun,
 };
 
+use crate::list::{self, Bounds};
 use crate::upkeep::UpkeepThread;
 
 mod core;
@@ -21,10 +22,12 @@ pub(crate) use core::Core;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
     /// How long nothing must be committed before what is pending goes to the tables. With it a thread does so, and also
-    /// when much is pending. None leaves both to commits and lists, which wait for it.
+    /// when a layer is full. None leaves that to commits.
     pub idle: Option<Duration>,
-    /// About how much memory may be pending before it goes to the tables. Commits wait while it does.
-    pub pending_bytes: usize,
+    /// About how much memory is pending when it goes to the tables, in a transaction that commits may have to wait for.
+    pub layer_bytes: usize,
+    /// How many such layers may wait to be written. The commit that fills one more writes the oldest itself.
+    pub full_layers: usize,
     /// How long SQLite's own log may grow before it is taken into the file.
     pub wal_bytes: u64,
     /// How large the file may become. Commits beyond it are refused as unavailable.
@@ -35,17 +38,22 @@ pub struct SqliteOptions {
     /// How many rows a list that goes in its own order looks at before it answers with what it has found so far and where
     /// to go on, so that no question takes longer the more rows there are.
     pub scan_rows: usize,
+    /// How many rows a count looks at, some seconds' worth, before it is refused: it cannot tell how far it has come. It
+    /// sees one moment and holds up nobody; but until it ends, SQLite's own log grows.
+    pub count_rows: usize,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             idle: Some(Duration::from_millis(200)),
-            pending_bytes: 8 * 1024 * 1024,
+            layer_bytes: 2 * 1024 * 1024,
+            full_layers: 4,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
             few_rows: 1000,
             scan_rows: 50_000,
+            count_rows: 5_000_000,
         }
     }
 }
@@ -54,8 +62,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     core: Arc<Core>,
-    few_rows: usize,
-    scan_rows: usize,
+    bounds: Bounds,
     _upkeep_thread: Option<UpkeepThread>,
 }
 
@@ -73,7 +80,9 @@ impl SqliteStore {
             Some((requests, idle)) => Some(UpkeepThread::start(Arc::downgrade(&core), requests, idle)?),
             None => None,
         };
-        Ok(Self { core, few_rows: options.few_rows, scan_rows: options.scan_rows, _upkeep_thread: upkeep_thread })
+        let SqliteOptions { few_rows, scan_rows, count_rows, .. } = *options;
+        let bounds = Bounds { few_rows, scan_rows, count_rows };
+        Ok(Self { core, bounds, _upkeep_thread: upkeep_thread })
     }
 
     /// Changes how large the file may become. It is not made smaller than it is.
@@ -89,7 +98,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if they cannot be written. What is pending stays so, and is as durable as before.
     pub fn materialise(&self) -> Result<(), StoreError> {
-        self.core.materialise_all()
+        self.core.materialise()
     }
 }
 
@@ -103,15 +112,15 @@ impl Store for SqliteStore {
     }
 
     fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError> {
-        self.core.read(|pending, tables| read::current_run(pending, tables, namespace_id, workflow_id))
+        self.core.read(|layers, tables| read::current_run(layers, tables, namespace_id, workflow_id))
     }
 
     fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
-        self.core.read(|pending, tables| read::find_run(pending, tables, namespace_id, workflow_id, run_id))
+        self.core.read(|layers, tables| read::find_run(layers, tables, namespace_id, workflow_id, run_id))
     }
 
     fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError> {
-        self.core.read(|pending, tables| read::run(pending, tables, run_key))
+        self.core.read(|layers, tables| read::run(layers, tables, run_key))
     }
 
     fn history(
@@ -120,7 +129,7 @@ impl Store for SqliteStore {
         from_event_id: i64,
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
-        self.core.read(|pending, tables| read::history(pending, tables, run_key, from_event_id, limit))
+        self.core.read(|layers, tables| read::history(layers, tables, run_key, from_event_id, limit))
     }
 
     fn history_before(
@@ -129,7 +138,7 @@ impl Store for SqliteStore {
         before_event_id: i64,
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError> {
-        self.core.read(|pending, tables| read::history_before(pending, tables, run_key, before_event_id, limit))
+        self.core.read(|layers, tables| read::history_before(layers, tables, run_key, before_event_id, limit))
     }
 
     fn wakes(
@@ -138,7 +147,7 @@ impl Store for SqliteStore {
         after: Option<(i64, RunKey)>,
         limit: usize,
     ) -> Result<Vec<(i64, RunKey)>, StoreError> {
-        self.core.read(|pending, tables| read::wakes(pending, tables, until_ms, after, limit))
+        self.core.read(|layers, tables| read::wakes(layers, tables, until_ms, after, limit))
     }
 
     fn next_wake(&self) -> Result<Option<i64>, StoreError> {
@@ -152,21 +161,23 @@ impl Store for SqliteStore {
         after_task_id: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, Bytes)>, StoreError> {
-        self.core.read(|pending, tables| read::backlog(pending, tables, queue, after_task_id, limit))
+        self.core.read(|layers, tables| read::backlog(layers, tables, queue, after_task_id, limit))
     }
 
     fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
-        self.core.query(|pending| !pending.backlog.is_empty(), crate::tables::backlog_queues)
+        // The tables keep the sizes of backlogs, and this is asked so seldom that they may be brought up to date for it.
+        self.core.materialise()?;
+        self.core.ask(|_| (), |tables, ()| crate::tables::backlog_queues(tables))
     }
 
     fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
-        self.core.read(|pending, tables| read::registry(pending, tables, kind))
+        self.core.read(|layers, tables| read::registry(layers, tables, kind))
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        self.core.query(
-            |pending| pending.changes_lists,
-            |tables| crate::list::list(tables, query, self.few_rows, self.scan_rows),
+        self.core.ask(
+            |layers| list::pending_rows(layers, query),
+            |tables, pending| list::list(tables, query, pending, self.bounds),
         )
     }
 
@@ -176,17 +187,54 @@ impl Store for SqliteStore {
     }
 
     fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError> {
-        let counts = self.core.query(
-            |pending| pending.changes_lists,
-            |tables| crate::list::count_by_status(tables, namespace_id, filter, self.few_rows),
+        let counts = self.core.ask(
+            |layers| list::pending_counts(layers, namespace_id, filter),
+            |tables, pending| list::count_by_status(tables, namespace_id, filter, pending, self.bounds),
         )?;
+        let counts = counts.ok_or(StoreError::TooManyRows { limit: self.bounds.count_rows })?;
         Ok(counts.into_iter().collect())
     }
 
     fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError> {
-        self.core.query(
-            |pending| pending.changes_lists,
-            |tables| crate::list::expired(tables, namespace_id, closed_before_ns, limit),
+        self.core.ask(
+            |layers| list::pending_expired(layers, namespace_id, closed_before_ns),
+            |tables, pending| list::expired(tables, namespace_id, closed_before_ns, pending, limit),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evertide_store::{RunIdentity, RunWrite, VisibilityRow, Write};
+
+    use super::*;
+
+    fn start(run_key: RunKey) -> Batch {
+        let identity = RunIdentity { run_id: format!("run-{run_key}"), ..RunIdentity::default() };
+        let row = VisibilityRow { run_id: identity.run_id.clone(), status: 1, ..VisibilityRow::default() };
+        let create = RunWrite { run_key, create: Some(identity), visibility: Some(row), ..RunWrite::default() };
+        Batch { writes: vec![Write::Run(create)] }
+    }
+
+    #[test]
+    fn commits_and_tables_do_not_wait_for_a_list_that_is_under_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = SqliteOptions { idle: None, ..SqliteOptions::default() };
+        let store = SqliteStore::open(directory.path().join("store.db"), &options).unwrap();
+        let query = ListQuery { namespace_id: String::new(), filter: Filter::All, page_size: 10, after: None };
+        store.commit(&start(1)).unwrap();
+        store.materialise().unwrap();
+        store.commit(&start(2)).unwrap();
+        let meanwhile = store.core.ask(
+            |layers| list::pending_rows(layers, &query),
+            |tables, pending| {
+                store.commit(&start(3)).unwrap();
+                store.materialise().unwrap();
+                store.core.rest();
+                list::list(tables, &query, pending, store.bounds)
+            },
+        );
+        assert_eq!(meanwhile.unwrap().rows.len(), 2, "it sees the moment at which it began");
+        assert_eq!(store.list(&query).unwrap().rows.len(), 3);
     }
 }

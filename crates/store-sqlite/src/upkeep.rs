@@ -1,4 +1,4 @@
-//! A thread that brings what is pending into the tables, when it has become much or while nothing else happens.
+//! A thread that brings what is pending into the tables, when a layer is full or while nothing else happens.
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -74,30 +74,18 @@ impl UpkeepThread {
     }
 }
 
-/// Under steady load the tables are written when so many quiet moments would have been over, though much less may be
-/// pending than the limit: commits wait as long as there is to write, and a short wait often is better than a long one.
-const BUSY_MOMENTS: u32 = 5;
-
 fn keep_up(core: &Weak<Core>, requests: &Requests, idle: Duration) {
     let mut commits_seen = None;
-    let mut busy_moments = 0;
     loop {
         let event = requests.next(idle);
         let Some(core) = core.upgrade() else { return };
         let commits = core.commits();
-        let is_quiet = commits_seen == Some(commits);
         match event {
             Event::End => return,
             Event::Asked => core.keep_up(),
-            Event::NothingAsked if is_quiet => core.rest(),
-            Event::NothingAsked if busy_moments < BUSY_MOMENTS => {
-                busy_moments += 1;
-                commits_seen = Some(commits);
-                continue;
-            }
-            Event::NothingAsked => core.write_tables(),
+            Event::NothingAsked if commits_seen == Some(commits) => core.rest(),
+            Event::NothingAsked => commits_seen = Some(commits),
         }
-        busy_moments = 0;
     }
 }
 

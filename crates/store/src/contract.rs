@@ -83,9 +83,15 @@ pub trait Store: Send + Sync + 'static {
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
 
     /// How many runs match.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyRows`] if that would take a look at more rows than the store allows for one answer.
     fn count(&self, namespace_id: &str, filter: &Filter) -> Result<u64, StoreError>;
 
     /// How many runs match in each status that occurs among them, in ascending order of the status.
+    ///
+    /// # Errors
+    /// As for [`count`](Self::count).
     fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError>;
 
     /// Runs of a namespace that closed before a time: those whose retention is over. In the reverse order of lists, so the

@@ -47,6 +47,12 @@ pub enum StoreError {
         /// The file or database.
         location: String,
     },
+    /// The question would have the store look at more rows than it does for one answer. Only another question helps.
+    #[error("more than {limit} workflows would have to be looked at")]
+    TooManyRows {
+        /// How many rows the store looks at for an answer.
+        limit: usize,
+    },
     /// The batch breaks the contract: a mistake of the caller. Nothing of it is visible.
     #[error("the batch is refused at run {run_key}: {reason}; this is a mistake of the server, please report it")]
     Refused {

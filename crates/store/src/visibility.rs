@@ -1,5 +1,7 @@
 //! What lists and counts see of a run.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 use evertide_engine::visibility::{Field, Filter, NAMESPACE_DIVISION, Row, SearchValue, SystemAttribute, ValueRef};
 
@@ -58,6 +60,11 @@ impl VisibilityRow {
     /// The close time as lists order by it: an open run counts as closing after all others.
     pub fn list_close_time_ns(&self) -> i64 {
         self.close_time_ns.unwrap_or(i64::MAX)
+    }
+
+    /// The place of this row, to compare it with others.
+    pub fn list_place(&self) -> ListPlace<'_> {
+        (Reverse(self.list_close_time_ns()), Reverse(self.start_time_ns), &self.run_id, self.run_key)
     }
 
     /// Where this row stands in a list.
@@ -139,13 +146,18 @@ pub struct ListCursor {
     pub run_key: RunKey,
 }
 
+/// What lists are ordered by: what closes latest first, then what started latest, then by run id.
+pub type ListPlace<'a> = (Reverse<i64>, Reverse<i64>, &'a str, RunKey);
+
 impl ListCursor {
-    /// The order of lists: what closes latest first, then what started latest, then by run id.
+    /// The place, to compare it with those of rows.
+    pub fn list_place(&self) -> ListPlace<'_> {
+        (Reverse(self.close_time_ns), Reverse(self.start_time_ns), &self.run_id, self.run_key)
+    }
+
+    /// The order of lists.
     pub fn list_order(&self, other: &Self) -> std::cmp::Ordering {
-        (other.close_time_ns, other.start_time_ns)
-            .cmp(&(self.close_time_ns, self.start_time_ns))
-            .then_with(|| self.run_id.cmp(&other.run_id))
-            .then_with(|| self.run_key.cmp(&other.run_key))
+        self.list_place().cmp(&other.list_place())
     }
 }
 

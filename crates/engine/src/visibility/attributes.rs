@@ -246,13 +246,16 @@ impl Attributes {
             if is_reserved(name) {
                 return Err(Rejection::invalid(format!("Search attribute {name} is reserved by system.")));
             }
+            if self.custom.contains_key(name) {
+                continue;
+            }
             let Some(value_type) = AttributeType::from_proto(*number) else {
                 return Err(Rejection::invalid(format!("Unknown search attribute type: {number}.")));
             };
             added.push((name, value_type));
         }
         for (name, value_type) in added {
-            self.custom.entry(name.clone()).or_insert(value_type);
+            self.custom.insert(name.clone(), value_type);
         }
         Ok(())
     }

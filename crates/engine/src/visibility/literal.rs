@@ -23,8 +23,12 @@ pub fn parse_execution_status(name: &str) -> Option<i32> {
     EXECUTION_STATUSES.into_iter().zip(0..).find(|(short, _)| *short == name).map(|(_, status)| status)
 }
 
+/// The last second of the year 9999, in unix seconds: when what is open counts as closing.
+const END_OF_TIME_SECONDS: i64 = 253_402_300_799;
+
 /// Reads a time in RFC 3339, such as `2024-02-29T12:00:00.5+02:00`, as unix nanoseconds. What is finer than a nanosecond is
-/// cut off, and a time that the number cannot hold becomes the nearest one that it can.
+/// cut off. A time that the number cannot hold becomes the nearest one that it can, but `i64::MAX` stands for the end of
+/// time only, so that nothing before it is taken for later than what is open.
 pub(super) fn parse_datetime(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let fixed = bytes.get(..19)?;
@@ -45,7 +49,8 @@ pub(super) fn parse_datetime(text: &str) -> Option<i64> {
     let (fraction_ns, zone) = fraction(&bytes[19..])?;
     let seconds = i64::from(days) * 86_400 + hour * 3600 + minute * 60 + second - zone_offset_seconds(zone)?;
     let time_ns = i128::from(seconds) * i128::from(SECOND_NS) + i128::from(fraction_ns);
-    Some(time_ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    let latest = if seconds < END_OF_TIME_SECONDS { i64::MAX - 1 } else { i64::MAX };
+    Some(time_ns.clamp(i64::MIN.into(), latest.into()) as i64) // In range by the clamp.
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
@@ -115,6 +120,7 @@ mod tests {
             ("2024-02-29T14:00:00.123456789+02:00", Some(1_709_208_000_123_456_789)),
             ("2024-02-29T00:30:00.1234567891-11:30", Some(1_709_208_000_123_456_789)),
             ("2024-02-29T12:00:00,25Z", Some(1_709_208_000_250_000_000)),
+            ("9999-12-31T23:59:58Z", Some(i64::MAX - 1)),
             ("9999-12-31T23:59:59Z", Some(i64::MAX)),
             ("0001-01-01T00:00:00Z", Some(i64::MIN)),
             ("2023-02-29T00:00:00Z", None),

@@ -2,7 +2,7 @@
 
 use super::attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute};
 use super::filter::{CompareOp, Filter, Query};
-use super::literal::{execution_status_name, parse_datetime, parse_duration_ns, parse_execution_status};
+use super::literal::{parse_datetime, parse_duration_ns, parse_execution_status};
 use super::print::{bare_or_in_backticks, comparison_text, operand_text};
 use super::syntax::{Comparison, Expr, IsTest, Operand, Statement, parse_statement};
 use super::value::{AttributeType, SearchValue};
@@ -240,15 +240,7 @@ fn literal(operand: &Operand) -> Result<Literal, FilterError> {
     match operand {
         Operand::Text(text) => Ok(Literal::Text(text.clone())),
         Operand::Bool(value) => Ok(Literal::Bool(*value)),
-        Operand::Number(number) => {
-            if let Ok(int) = number.parse() {
-                return Ok(Literal::Int(int));
-            }
-            match number.parse::<f64>() {
-                Ok(double) if double.is_finite() => Ok(Literal::Double(double)),
-                _ => Err(invalid(format!("unable to parse {number}"))),
-            }
-        }
+        Operand::Number(digits) => number(digits).ok_or_else(|| invalid(format!("unable to parse {digits}"))),
         Operand::Function => Err(not_supported("nested func")),
         Operand::Column(name) => Err(not_supported(format!(
             "column name on the right side of comparison expression (did you forget to quote '{}'?)",
@@ -277,14 +269,39 @@ fn typed_value(column: &Column<'_>, literal: &Literal) -> Result<SearchValue, Fi
         (AttributeType::Datetime, Literal::Text(text)) => parse_datetime(text)
             .map(SearchValue::Datetime)
             .ok_or_else(|| invalid(format!("unable to parse datetime '{text}'"))),
-        (AttributeType::Int, Literal::Int(number)) => Ok(SearchValue::Int(*number)),
-        (AttributeType::Int, Literal::Double(number)) => Ok(int_or_double(*number)),
-        (AttributeType::Double, Literal::Int(number)) => Ok(SearchValue::Double(*number as f64)),
-        (AttributeType::Double, Literal::Double(number)) => Ok(SearchValue::Double(*number)),
-        (AttributeType::Bool, Literal::Bool(value)) => Ok(SearchValue::Bool(*value)),
-        (AttributeType::Keyword, Literal::Text(text)) => Ok(SearchValue::Keyword(text.clone())),
-        _ => Err(unexpected_type(column, literal)),
+        (value_type, literal) => read_as(value_type, literal).ok_or_else(|| unexpected_type(column, literal)),
     }
+}
+
+/// The value as one of a scalar type: of the type itself, or of another one in which it can be written just as well, such
+/// as `'5'` for 5, 5 for `'5'` and 1 for `true`.
+fn read_as(value_type: AttributeType, literal: &Literal) -> Option<SearchValue> {
+    match (value_type, literal) {
+        (AttributeType::Int, Literal::Int(number)) => Some(SearchValue::Int(*number)),
+        (AttributeType::Int, Literal::Double(number)) => Some(int_or_double(*number)),
+        (AttributeType::Double, Literal::Int(number)) => Some(SearchValue::Double(*number as f64)),
+        (AttributeType::Double, Literal::Double(number)) => Some(SearchValue::Double(*number)),
+        (AttributeType::Int | AttributeType::Double, Literal::Text(text)) => {
+            read_as(value_type, &number(text.trim_ascii())?)
+        }
+        (AttributeType::Bool, Literal::Bool(value)) => Some(SearchValue::Bool(*value)),
+        (AttributeType::Bool, Literal::Int(number @ (0 | 1))) => Some(SearchValue::Bool(*number == 1)),
+        (AttributeType::Keyword, Literal::Text(text)) => Some(SearchValue::Keyword(text.clone())),
+        (AttributeType::Keyword, Literal::Int(number)) => Some(SearchValue::Keyword(number.to_string())),
+        (AttributeType::Keyword, Literal::Double(number)) => Some(SearchValue::Keyword(number.to_string())),
+        _ => None,
+    }
+}
+
+/// The number that is written in decimal digits, perhaps with a sign, a fraction and an exponent.
+fn number(text: &str) -> Option<Literal> {
+    if !text.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if let Ok(int) = text.parse() {
+        return Some(Literal::Int(int));
+    }
+    text.parse().ok().filter(|double: &f64| double.is_finite()).map(Literal::Double)
 }
 
 fn unexpected_type(column: &Column<'_>, literal: &Literal) -> FilterError {
@@ -302,16 +319,12 @@ fn int_or_double(number: f64) -> SearchValue {
 }
 
 fn status_value(column: &Column<'_>, literal: &Literal) -> Result<SearchValue, FilterError> {
-    let bad = |shown: String| invalid(format!("invalid ExecutionStatus value {shown}"));
     match literal {
-        Literal::Text(name) => {
-            let status = parse_execution_status(name).ok_or_else(|| bad(format!("'{name}'")))?;
-            Ok(SearchValue::Int(status.into()))
-        }
-        Literal::Int(number) => {
-            let known = i32::try_from(*number).ok().and_then(execution_status_name);
-            known.map(|_| SearchValue::Int(*number)).ok_or_else(|| bad(number.to_string()))
-        }
+        Literal::Text(name) => parse_execution_status(name)
+            .map(|status| SearchValue::Int(status.into()))
+            .ok_or_else(|| invalid(format!("invalid ExecutionStatus value '{name}'"))),
+        // A number that is no status is one that nobody has.
+        Literal::Int(number) => Ok(SearchValue::Int(*number)),
         Literal::Double(_) | Literal::Bool(_) => Err(unexpected_type(column, literal)),
     }
 }

@@ -283,8 +283,7 @@ fn check_payloads(
     })?;
     if let Some(attributes) = &mut a.search_attributes {
         let namespace = draft.state().info.namespace.clone();
-        search_attributes::check(attributes, &namespace, draft.env)
-            .map_err(|r| BadCommand::task(Cause::BadSearchAttributes, r.message))?;
+        search_attributes::check(attributes, &namespace, draft.env).map_err(|r| r.in_command(cause))?;
     }
     Ok(())
 }

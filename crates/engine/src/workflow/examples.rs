@@ -6,7 +6,9 @@ use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
 use evertide_proto::command::Command;
 use evertide_proto::command::{
     CancelTimerCommandAttributes, CompleteWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
+    UpsertWorkflowSearchAttributesCommandAttributes,
 };
+use evertide_proto::common::{Payload, SearchAttributes};
 use evertide_proto::enums::WorkflowTaskFailedCause as Cause;
 use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
 use evertide_proto::update::{Input, Meta};
@@ -91,6 +93,33 @@ fn a_signal_behind_a_started_task_is_written_after_the_tasks_own_events() {
          5 TimerStarted
          6 WorkflowExecutionSignaled
          7 WorkflowTaskScheduled",
+    );
+}
+
+#[test]
+fn search_attributes_that_are_too_large_end_the_workflow_and_wrong_ones_fail_the_task() {
+    let upsert = |name: &str, data: String| {
+        let metadata = [("encoding".to_owned(), bytes::Bytes::from_static(b"json/plain"))].into();
+        let value = Payload { metadata, data: data.into(), ..Payload::default() };
+        let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };
+        command(UpsertWorkflowSearchAttributesCommandAttributes { search_attributes: Some(attributes) })
+    };
+    let mut w = World::new();
+    let task = w.poll().expect("a task");
+    w.complete(&task, vec![upsert("BatcherUser", "5".to_owned())]).expect_err("refused");
+    let task = w.poll().expect("another attempt");
+    let refused = w.complete(&task, vec![upsert("BatcherUser", format!("\"{}\"", "x".repeat(2047)))]);
+    let refused = refused.expect_err("refused");
+    assert_eq!(
+        refused.message,
+        "BadSearchAttributes: search attribute BatcherUser value size 2049 exceeds size limit 2048"
+    );
+    w.expect_history(
+        "1 WorkflowExecutionStarted
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted
+         4 WorkflowTaskFailed
+         5 WorkflowExecutionTerminated",
     );
 }
 

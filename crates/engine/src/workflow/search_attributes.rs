@@ -52,16 +52,41 @@ fn attributes_of(namespace: &str, env: &Env<'_>) -> Attributes {
     env.namespaces.named(namespace).map_or_else(Attributes::default, |n| n.attributes())
 }
 
+/// Why search attributes are refused.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// An unknown or reserved name, a value of the wrong type, or too many of them.
+    Wrong(Rejection),
+    /// They are too large.
+    TooLarge(Rejection),
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wrong(rejection) | Refused::TooLarge(rejection) => rejection,
+        }
+    }
+}
+
+impl Refused {
+    /// What it means for a command. What is too large ends the workflow, for no other attempt would be smaller.
+    pub(super) fn in_command(self, too_large: Cause) -> BadCommand {
+        match self {
+            Self::Wrong(rejection) => BadCommand::task(Cause::BadSearchAttributes, rejection.message),
+            Self::TooLarge(rejection) => BadCommand::terminate(too_large, rejection.message),
+        }
+    }
+}
+
 /// Checks search attributes of a client, and gives each value the type that the namespace has for it.
-///
-/// # Errors
-/// Unknown or reserved names, values of the wrong type, too many or too large ones.
-pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Rejection> {
+pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Refused> {
     if attributes.indexed_fields.is_empty() {
         return Ok(());
     }
     let known = attributes_of(namespace, env);
-    payload::check(attributes, &known, namespace, env.limits)?;
+    payload::check(attributes, &known, namespace, env.limits).map_err(Refused::Wrong)?;
+    payload::check_size(attributes, env.limits).map_err(Refused::TooLarge)?;
     *attributes = payload::typed(attributes, &known);
     Ok(())
 }
@@ -90,11 +115,12 @@ pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, comple
         return Err(bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.".into()));
     }
     let namespace = draft.state().info.namespace.clone();
-    check(&mut attributes, &namespace, draft.env).map_err(|r| bad(r.message))?;
+    check(&mut attributes, &namespace, draft.env).map_err(|r| r.in_command(Cause::BadSearchAttributes))?;
     let mut merged = draft.state().info.search_attributes.clone();
     merge(&mut merged, &attributes);
     if let Some(merged) = &merged {
-        payload::check_size(merged, draft.limits()).map_err(|r| bad(r.message))?;
+        let too_large = |rejection| Refused::TooLarge(rejection).in_command(Cause::BadSearchAttributes);
+        payload::check_size(merged, draft.limits()).map_err(too_large)?;
     }
     let event = UpsertWorkflowSearchAttributesEventAttributes {
         workflow_task_completed_event_id: completed_id,

@@ -1,5 +1,6 @@
 //! Namespaces: register, describe, list, update, deprecate.
 
+use crate::frontend::operator::SYSTEM_NAMESPACE;
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::registry::NamespaceRecord;
 use evertide_engine::env::{duration, duration_ns};
@@ -17,6 +18,8 @@ use evertide_proto::workflowservice::{
 
 /// Shortest time for which closed runs are kept, nanoseconds.
 const RETENTION_MIN_NS: i64 = 3600 * 1_000_000_000;
+/// Longest such time, nanoseconds: a longer one is taken for this.
+const RETENTION_MAX_NS: i64 = 36_500 * 86_400 * 1_000_000_000;
 /// Namespaces on one page where the caller does not say how many.
 const PAGE_SIZE: usize = 100;
 
@@ -34,6 +37,10 @@ impl Frontend {
             return Err(Rejection::invalid("Namespace not set on request.").into());
         }
         validate::namespace_length(self.limits(), &r.namespace)?;
+        self.check_clusters(&r.active_cluster_name, &r.clusters)?;
+        if r.namespace == SYSTEM_NAMESPACE {
+            return Err(already_exists(&r.namespace).into());
+        }
         let retention_ns = retention_ns(r.workflow_execution_retention_period.as_ref())?;
         let name = r.namespace;
         let record = NamespaceRecord {
@@ -61,6 +68,10 @@ impl Frontend {
         _call: &Call,
         r: DescribeNamespaceRequest,
     ) -> Outcome<DescribeNamespaceResponse> {
+        if !r.namespace.is_empty() && !r.id.is_empty() {
+            let message = "GetNamespace operation failed.  Both ID and Name specified in request.";
+            return Err(Rejection::invalid(message).into());
+        }
         let namespaces = self.node.namespaces();
         let name = if r.namespace.is_empty() && !r.id.is_empty() {
             let found = namespaces.with_id(&r.id).ok_or_else(|| Rejection::namespace_not_found(&r.id))?;
@@ -105,6 +116,13 @@ impl Frontend {
                            local namespace: ";
             return Err(Rejection::invalid(format!("{message}{name}")).into());
         }
+        if let Some(replication) = &r.replication_config {
+            self.check_clusters(&replication.active_cluster_name, &replication.clusters)?;
+        }
+        if !r.delete_bad_binary.is_empty() {
+            let message = format!("Bad binary checksum {} doesn't exists.", r.delete_bad_binary);
+            return Err(Rejection::invalid(message).into());
+        }
         let retention = r.config.and_then(|c| c.workflow_execution_retention_ttl);
         let retention_ns = retention.map(|d| retention_ns(Some(&d))).transpose()?;
         let info = r.update_info.unwrap_or_default();
@@ -140,6 +158,16 @@ impl Frontend {
         Ok(DeprecateNamespaceResponse {})
     }
 
+    /// There is one cluster for a namespace to be in.
+    fn check_clusters(&self, active: &str, clusters: &[ClusterReplicationConfig]) -> Result<(), Rejection> {
+        let named = clusters.iter().map(|cluster| cluster.cluster_name.as_str());
+        let mut named = named.chain(Some(active).filter(|active| !active.is_empty()));
+        match named.find(|name| *name != self.facts.cluster_name) {
+            Some(name) => Err(Rejection::invalid(format!("Invalid cluster name: {name}"))),
+            None => Ok(()),
+        }
+    }
+
     /// The record of a namespace that was there a moment ago.
     pub(super) fn record(&self, name: &str) -> Outcome<NamespaceRecord> {
         let found = self.node.namespace_records().into_iter().find(|record| record.name == name);
@@ -164,7 +192,7 @@ fn retention_ns(period: Option<&Duration>) -> Result<i64, Rejection> {
     if ns < RETENTION_MIN_NS {
         return Err(Rejection::invalid("A valid retention period is not set on request."));
     }
-    Ok(ns)
+    Ok(ns.min(RETENTION_MAX_NS))
 }
 
 fn merge(record: &mut NamespaceRecord, info: UpdateNamespaceInfo) -> Result<(), Rejection> {
@@ -265,9 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn retention_has_a_minimum() {
+    fn retention_has_bounds() {
         assert!(retention_ns(Some(&Duration { seconds: 3600, nanos: 0 })).is_ok());
         assert!(retention_ns(Some(&Duration { seconds: 3599, nanos: 0 })).is_err());
         assert!(retention_ns(None).is_err());
+        assert_eq!(retention_ns(Some(&Duration { seconds: 9_000_000_000, nanos: 0 })), Ok(RETENTION_MAX_NS));
     }
 }

@@ -1,16 +1,16 @@
-//! The operator's service: search attributes, deleting namespaces.
+//! The operator's service: search attributes, deleting namespaces, the one cluster that there is.
 
 use crate::frontend::{Call, Frontend, Outcome, system, validate};
 use evertide_engine::Rejection;
 use evertide_engine::visibility::Attributes;
 use evertide_proto::operatorservice::{
-    AddSearchAttributesRequest, AddSearchAttributesResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
-    ListSearchAttributesRequest, ListSearchAttributesResponse, RemoveSearchAttributesRequest,
-    RemoveSearchAttributesResponse,
+    AddSearchAttributesRequest, AddSearchAttributesResponse, ClusterMetadata, DeleteNamespaceRequest,
+    DeleteNamespaceResponse, ListClustersRequest, ListClustersResponse, ListSearchAttributesRequest,
+    ListSearchAttributesResponse, RemoveSearchAttributesRequest, RemoveSearchAttributesResponse,
 };
 
 /// The reference's own namespace; the name is kept free of users here too.
-const SYSTEM_NAMESPACE: &str = "temporal-system";
+pub(super) const SYSTEM_NAMESPACE: &str = "temporal-system";
 
 impl Frontend {
     /// AddSearchAttributes: one wrong name refuses all; what is there already stays as it is.
@@ -76,6 +76,22 @@ impl Frontend {
         };
         let deleted_namespace = self.node.delete_namespace(&namespace.name).await?;
         Ok(DeleteNamespaceResponse { deleted_namespace })
+    }
+
+    /// ListClusters: this one.
+    pub(super) async fn list_clusters(&self, _call: &Call, r: ListClustersRequest) -> Outcome<ListClustersResponse> {
+        if !r.next_page_token.is_empty() {
+            return Err(Rejection::invalid("Invalid NextPageToken.").into());
+        }
+        let cluster = ClusterMetadata {
+            cluster_name: self.facts.cluster_name.clone(),
+            cluster_id: self.facts.cluster_id.clone(),
+            initial_failover_version: system::INITIAL_FAILOVER_VERSION,
+            history_shard_count: self.facts.shards,
+            is_connection_enabled: true,
+            ..ClusterMetadata::default()
+        };
+        Ok(ListClustersResponse { clusters: vec![cluster], ..ListClustersResponse::default() })
     }
 
     fn namespace_with_attributes(&self, name: &str) -> Outcome<String> {

@@ -78,6 +78,8 @@ service! {
             get_workflow_execution_history_reverse(GetWorkflowExecutionHistoryReverseRequest)
                 -> GetWorkflowExecutionHistoryReverseResponse;
             list_workflow_executions(ListWorkflowExecutionsRequest) -> ListWorkflowExecutionsResponse;
+            list_archived_workflow_executions(ListArchivedWorkflowExecutionsRequest)
+                -> ListArchivedWorkflowExecutionsResponse;
             scan_workflow_executions(ScanWorkflowExecutionsRequest) -> ScanWorkflowExecutionsResponse;
             count_workflow_executions(CountWorkflowExecutionsRequest) -> CountWorkflowExecutionsResponse;
             list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse;
@@ -158,6 +160,7 @@ service! {
             add_search_attributes(AddSearchAttributesRequest) -> AddSearchAttributesResponse;
             remove_search_attributes(RemoveSearchAttributesRequest) -> RemoveSearchAttributesResponse;
             list_search_attributes(ListSearchAttributesRequest) -> ListSearchAttributesResponse;
+            list_clusters(ListClustersRequest) -> ListClustersResponse;
             delete_namespace(DeleteNamespaceRequest) -> DeleteNamespaceResponse;
         }
         refuse {}

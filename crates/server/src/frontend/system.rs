@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// The reference's version whose behaviour this server has, and then its own. Clients compare the first part.
 pub(super) const SERVER_VERSION: &str = concat!("1.32.0+evertide.", env!("CARGO_PKG_VERSION"));
 
+/// Where versions of namespaces begin, which matter between clusters only.
+pub(super) const INITIAL_FAILOVER_VERSION: i64 = 1;
+
 /// Facts about a server that do not change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFacts {
@@ -90,7 +93,7 @@ impl Frontend {
             history_shard_count: self.facts.shards,
             persistence_store: self.facts.persistence.clone(),
             visibility_store: self.facts.persistence.clone(),
-            initial_failover_version: 1,
+            initial_failover_version: INITIAL_FAILOVER_VERSION,
             failover_version_increment: 10,
         })
     }

@@ -24,15 +24,19 @@ use evertide_proto::workflowservice::count_workflow_executions_response::Aggrega
 use evertide_proto::workflowservice::list_closed_workflow_executions_request::Filters as ClosedFilters;
 use evertide_proto::workflowservice::list_open_workflow_executions_request::Filters as OpenFilters;
 use evertide_proto::workflowservice::{
-    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListClosedWorkflowExecutionsRequest,
-    ListClosedWorkflowExecutionsResponse, ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse,
-    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest,
-    ScanWorkflowExecutionsResponse,
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse, ListArchivedWorkflowExecutionsRequest,
+    ListArchivedWorkflowExecutionsResponse, ListClosedWorkflowExecutionsRequest, ListClosedWorkflowExecutionsResponse,
+    ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
+    ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest, ScanWorkflowExecutionsResponse,
 };
 use evertide_store::{ListQuery, Store, StoreError};
 
 /// Entries on a page at most, and where the caller does not say how many.
 const PAGE_SIZE: usize = 1000;
+
+/// What to do about a count that would take too long, before its reason.
+const NARROW_COUNT: &str = "the count needs a narrower filter, such as a range of StartTime or CloseTime, or a rare value of a \
+    search attribute; a list goes through all pages: ";
 
 /// The entries of a page and the token of the next one.
 type Page = (Vec<WorkflowExecutionInfo>, Bytes);
@@ -121,6 +125,16 @@ impl Frontend {
         Ok((executions, found.next.map_or_else(Bytes::new, |next| page::token(&namespace.id, next))))
     }
 
+    /// ListArchivedWorkflowExecutions: there is no archive.
+    pub(super) async fn list_archived_workflow_executions(
+        &self,
+        _call: &Call,
+        r: ListArchivedWorkflowExecutionsRequest,
+    ) -> Outcome<ListArchivedWorkflowExecutionsResponse> {
+        self.namespace(&r.namespace)?;
+        Err(Rejection::invalid("Cluster is not configured for visibility archival.").into())
+    }
+
     /// CountWorkflowExecutions, of all or by status.
     pub(super) async fn count_workflow_executions(
         &self,
@@ -149,7 +163,10 @@ impl Frontend {
         let store = self.node.store().clone();
         let read = tokio::task::spawn_blocking(move || read(&*store)).await;
         let read = read.map_err(|error| Fault::Internal(error.to_string()))?;
-        Ok(read.map_err(store_fault)?)
+        read.map_err(|error| match error {
+            StoreError::TooManyRows { .. } => Rejection::invalid(format!("{NARROW_COUNT}{error}")).into(),
+            _ => store_fault(error).into(),
+        })
     }
 }
 

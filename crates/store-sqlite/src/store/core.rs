@@ -1,20 +1,22 @@
 //! The file, what is pending, and the locks between them.
 //!
-//! Two locks, always taken in this order: the writer's, which every change holds from end to end, and that of what is
-//! pending, which readers share. Since changes hold the first, what is pending only changes under both.
+//! Two locks, always taken in this order: the writer's, which every change holds from end to end, and that of the layers
+//! of what is pending, which readers share. Since changes hold the first, the layers only change under both. A reader
+//! holds the second for a look-up; a list only for as long as it takes to fix the moment that it asks about.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use evertide_store::{Batch, OpenState, RunKey, StoreError, Write};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::Connection;
 
 use super::SqliteOptions;
 use crate::error::{corrupt, storage_error};
 use crate::exclusive::ExclusiveUse;
-use crate::pending::{Pending, TabledRuns};
+use crate::layers::Layers;
+use crate::pending::RunsBelow;
 use crate::readers::Readers;
 use crate::tables;
 use crate::upkeep::Requests;
@@ -24,9 +26,10 @@ use crate::writer::Writer;
 pub(crate) struct Core {
     location: String,
     writer: Mutex<Writer>,
-    pending: RwLock<Pending>,
+    layers: RwLock<Layers>,
     readers: Readers,
-    pending_limit_bytes: usize,
+    layer_bytes: usize,
+    full_layers: usize,
     wal_limit_bytes: u64,
     /// How many batches were committed, by which the upkeep thread sees that something happens.
     commits: AtomicU64,
@@ -59,9 +62,10 @@ impl Core {
         let writer = Writer::open(path, options.size_limit_bytes)?;
         let core = Self {
             writer: Mutex::new(writer),
-            pending: RwLock::default(),
+            layers: RwLock::default(),
             readers: Readers::of(path),
-            pending_limit_bytes: options.pending_bytes,
+            layer_bytes: options.layer_bytes,
+            full_layers: options.full_layers,
             wal_limit_bytes: options.wal_bytes,
             commits: AtomicU64::new(0),
             upkeep,
@@ -76,16 +80,21 @@ impl Core {
     fn recover(&self) -> Result<(), StoreError> {
         let mut writer = self.writer.lock();
         let numbering = self.tables().ask(tables::numbering).map_err(|error| self.error(error))?;
-        *self.pending.write() = Pending::after_tabling(numbering);
+        *self.layers.write() = Layers::after_tabling(numbering);
         writer.read_log(numbering.next_position, |position, batch| {
-            if position != self.pending.read().numbering.next_position {
+            if position != self.layers.read().numbering().next_position {
                 return Err(corrupt(&self.location, format!("the log has a gap before {position}")));
             }
-            let tabled_runs = self.check(&batch)?;
-            self.pending.write().apply(&batch, tabled_runs);
+            let runs_below = self.check(&batch)?;
+            let mut layers = self.layers.write();
+            layers.apply(&batch, runs_below);
+            layers.fill(self.layer_bytes);
             Ok(())
         })?;
-        self.after_growth(&mut writer);
+        while self.layers.read().full_count() > self.full_layers && self.write_layer(&mut writer).is_ok() {}
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.begin();
+        }
         Ok(())
     }
 
@@ -106,30 +115,36 @@ impl Core {
             return Ok(());
         }
         let mut writer = self.writer.lock();
-        let tabled_runs = self.check(batch)?;
-        let position = self.pending.read().numbering.next_position;
+        let runs_below = self.check(batch)?;
+        let position = self.layers.read().numbering().next_position;
         writer.append(position, batch)?;
-        self.pending.write().apply(batch, tabled_runs);
+        let mut layers = self.layers.write();
+        layers.apply(batch, runs_below);
+        let filled = layers.fill(self.layer_bytes);
+        drop(layers);
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.after_growth(&mut writer);
+        self.after_growth(&mut writer, filled);
         Ok(())
     }
 
-    /// Refuses a batch that breaks the contract, and finds the runs in it that only the tables have.
-    fn check(&self, batch: &Batch) -> Result<TabledRuns, StoreError> {
-        let pending = self.pending.read();
-        let mut tabled_runs = TabledRuns::new();
+    /// Refuses a batch that breaks the contract, and finds the runs in it that the newest layer lacks.
+    fn check(&self, batch: &Batch) -> Result<RunsBelow, StoreError> {
+        let layers = self.layers.read();
+        let mut runs_below = RunsBelow::new();
         let mut exists = |run_key: RunKey| {
-            if let Some(run) = pending.runs.get(&run_key) {
+            if let Some((depth, run)) = layers.run(run_key) {
+                if run.exists && depth > 0 {
+                    runs_below.insert(run_key, Arc::clone(&run.identity));
+                }
                 return Ok(run.exists);
             }
-            if !pending.may_be_tabled(run_key) {
+            if !layers.may_be_tabled(run_key) {
                 return Ok(false);
             }
             let identity = self.tables().ask(|tables| tables::identity(tables, run_key));
             let identity = identity.map_err(|error| self.error(error))?;
             let exists = identity.is_some();
-            tabled_runs.extend(identity.map(|identity| (run_key, identity)));
+            runs_below.extend(identity.map(|identity| (run_key, Arc::new(identity))));
             Ok(exists)
         };
         batch.check(&mut exists)?;
@@ -138,18 +153,19 @@ impl Core {
                 exists(*run_key)?;
             }
         }
-        Ok(tabled_runs)
+        Ok(runs_below)
     }
 
     /// Keeps what is pending, and SQLite's own log, near their limits. The batch is durable whatever comes of this, so
     /// that a failure is no concern of whoever committed it: it is tried again when as much has been added once more.
-    fn after_growth(&self, writer: &mut Writer) {
-        let pending_bytes = self.pending.read().size_bytes;
-        match &self.upkeep {
-            _ if pending_bytes < self.pending_limit_bytes => {}
-            Some(upkeep) if pending_bytes / 2 < self.pending_limit_bytes => upkeep.begin(),
-            // There is no thread, or it does not keep up.
-            _ => self.materialise_or_wait(writer),
+    fn after_growth(&self, writer: &mut Writer, filled: bool) {
+        if filled {
+            if let Some(upkeep) = &self.upkeep {
+                upkeep.begin();
+            }
+            if self.layers.read().full_count() > self.full_layers {
+                let _ = self.write_layer(writer);
+            }
         }
         match &self.upkeep {
             _ if writer.wal_bytes() < self.wal_limit_bytes => {}
@@ -160,50 +176,57 @@ impl Core {
         }
     }
 
-    /// Writes to the tables what is pending. If that fails it is tried again when it has grown as much once more.
-    fn materialise_or_wait(&self, writer: &mut Writer) {
-        if self.materialise(writer).is_err() {
-            self.pending.write().size_bytes = 0;
-        }
+    /// Writes the oldest full layer to the tables. False if there is none.
+    fn write_layer(&self, writer: &mut Writer) -> Result<bool, StoreError> {
+        let Some(layer) = self.layers.read().oldest_full() else {
+            return Ok(false);
+        };
+        writer.materialise(&layer)?;
+        // Readers look at both the layers and the tables: for them both change at once.
+        let mut layers = self.layers.write();
+        writer.publish()?;
+        layers.tabled();
+        drop(layers);
+        writer.wrote_tables(layer.size_bytes);
+        Ok(true)
     }
 
-    fn materialise(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let pending = self.pending.read();
-        if pending.is_empty() {
-            return Ok(());
+    /// Writes so many full layers to the tables, if there are as many. Commits go on between two of them.
+    fn write_layers(&self, most: usize) -> Result<(), StoreError> {
+        for _ in 0..most {
+            let mut writer = self.writer.lock();
+            let written = self.write_layer(&mut writer)?;
+            // Whoever waits for the writer has it next, and not this thread again.
+            MutexGuard::unlock_fair(writer);
+            if !written {
+                break;
+            }
         }
-        writer.materialise(&pending)?;
-        drop(pending);
-        // Readers look at both what is pending and the tables: for them both change at once.
-        let mut pending = self.pending.write();
-        writer.publish()?;
-        writer.wrote_tables(pending.size_bytes);
-        *pending = Pending::after_tabling(pending.numbering);
         Ok(())
     }
 
-    pub(crate) fn materialise_all(&self) -> Result<(), StoreError> {
-        self.materialise(&mut self.writer.lock())
+    /// Writes everything to the tables that is pending now.
+    pub(crate) fn materialise(&self) -> Result<(), StoreError> {
+        let writer = self.writer.lock();
+        let mut layers = self.layers.write();
+        layers.fill(0);
+        let full_count = layers.full_count();
+        drop((layers, writer));
+        self.write_layers(full_count)
     }
 
-    /// Writes to the tables what is pending if it has grown beyond its limit, and takes a log that has into the file.
+    /// Writes the full layers to the tables, and takes a log that has grown beyond its limit into the file. What fails is
+    /// tried again when another layer is full.
     pub(crate) fn keep_up(&self) {
-        if self.pending.read().size_bytes >= self.pending_limit_bytes {
-            self.write_tables();
-        }
+        let _ = self.write_layers(usize::MAX);
         if self.writer.lock().wal_bytes() >= self.wal_limit_bytes {
             self.checkpoint();
         }
     }
 
-    /// Writes to the tables what is pending, however little it is.
-    pub(crate) fn write_tables(&self) {
-        self.materialise_or_wait(&mut self.writer.lock());
-    }
-
     /// Writes everything to the tables and to the file, while nobody commits.
     pub(crate) fn rest(&self) {
-        self.write_tables();
+        let _ = self.materialise();
         if self.writer.lock().wal_bytes() > 0 {
             self.checkpoint();
         }
@@ -223,28 +246,35 @@ impl Core {
     }
 
     pub(crate) fn open_state(&self) -> OpenState {
-        self.pending.read().numbering.open_state
+        self.layers.read().numbering().open_state
     }
 
     /// Looks at what is pending and at the tables below it, which do not change meanwhile.
     pub(crate) fn read<T>(
         &self,
-        look: impl FnOnce(&Pending, &Tables<'_>) -> rusqlite::Result<T>,
+        look: impl FnOnce(&Layers, &Tables<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let pending = self.pending.read();
-        look(&pending, &self.tables()).map_err(|error| self.error(error))
+        let layers = self.layers.read();
+        look(&layers, &self.tables()).map_err(|error| self.error(error))
     }
 
-    /// Asks the tables alone, after writing to them what is pending if that makes a difference.
-    pub(crate) fn query<T>(
+    /// Asks the tables as they are at a moment, given what was gathered from the layers at the same moment. Changes go
+    /// on while the question is answered, and it does not see them.
+    pub(crate) fn ask<G, T>(
         &self,
-        needs: impl FnOnce(&Pending) -> bool,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        gather: impl FnOnce(&Layers) -> G,
+        question: impl FnOnce(&Connection, G) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let needed = needs(&self.pending.read());
-        if needed {
-            self.materialise_all()?;
-        }
-        self.tables().ask(question).map_err(|error| self.error(error))
+        let answer = || {
+            let reader = self.readers.take()?;
+            let layers = self.layers.read();
+            // Never committed; it keeps the tables as they are from its first look on.
+            let moment = reader.unchecked_transaction()?;
+            tables::numbering(&moment)?;
+            let gathered = gather(&layers);
+            drop(layers);
+            question(&moment, gathered)
+        };
+        answer().map_err(|error| self.error(error))
     }
 }

@@ -1,7 +1,6 @@
 //! Look-ups in what is pending over the tables.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -9,83 +8,108 @@ use evertide_store::{HistoryLimit, HistoryRecord, QueueKey, RunIdentity, RunKey,
 
 use super::core::Tables;
 use crate::chunk::PlacedRecord;
+use crate::layers::Layers;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRun};
 use crate::tables::{self, TabledSnapshot};
 
-fn name<'a>(pending: &'a Pending, namespace_id: &str, workflow_id: &str) -> Option<&'a PendingName> {
-    pending.names.get(namespace_id)?.get(workflow_id)
+fn name<'a>(layer: &'a Pending, namespace_id: &str, workflow_id: &str) -> Option<&'a PendingName> {
+    layer.names.get(namespace_id)?.get(workflow_id)
 }
 
 pub(super) fn current_run(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     namespace_id: &str,
     workflow_id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
-    let current = name(pending, namespace_id, workflow_id).map_or(PendingCurrent::AsInTables, |name| name.current);
-    match current {
-        PendingCurrent::Run(run_key) => Ok(Some(run_key)),
-        PendingCurrent::Nothing => Ok(None),
-        PendingCurrent::AsInTables => {
-            let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, workflow_id))?;
-            let no_more = |run_key| pending.runs.get(&run_key).is_some_and(|run| run.not_current);
-            Ok(run_key.filter(|run_key| !no_more(*run_key)))
+    let still = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.not_current);
+    for (depth, layer) in layers.newest_first().enumerate() {
+        match name(layer, namespace_id, workflow_id).map(|name| name.current) {
+            Some(PendingCurrent::Run(run_key)) => return Ok(Some(run_key).filter(|run_key| still(run_key, depth))),
+            Some(PendingCurrent::Nothing) => return Ok(None),
+            Some(PendingCurrent::AsInTables) | None => {}
         }
     }
+    let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, workflow_id))?;
+    Ok(run_key.filter(|run_key| still(run_key, usize::MAX)))
 }
 
 pub(super) fn find_run(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     namespace_id: &str,
     workflow_id: &str,
     run_id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
-    let created = name(pending, namespace_id, workflow_id).map_or(&[][..], |name| &name.created);
-    if let Some((_, run_key)) = created.iter().rev().find(|(created, _)| created == run_id) {
-        return Ok(Some(*run_key));
+    let exists = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.tables != InTables::Earlier);
+    for (depth, layer) in layers.newest_first().enumerate() {
+        let created = name(layer, namespace_id, workflow_id).map_or(&[][..], |name| &name.created);
+        let mut found = created.iter().rev().filter(|(created, _)| created == run_id).map(|(_, run_key)| *run_key);
+        if let Some(run_key) = found.find(|run_key| exists(run_key, depth)) {
+            return Ok(Some(run_key));
+        }
     }
     let found = tables.ask(|tables| tables::find_runs(tables, namespace_id, workflow_id, run_id))?;
-    let exists = |run_key: &RunKey| pending.runs.get(run_key).is_none_or(|run| run.tables == InTables::Earlier);
-    Ok(found.into_iter().find(exists))
+    Ok(found.into_iter().find(|run_key| exists(run_key, usize::MAX)))
 }
 
-/// What there is of a run here and there, or none if there is nothing.
-enum Parts<'a> {
-    Pending(&'a PendingRun),
-    Tabled,
-    Both(&'a PendingRun),
+/// What there is of a run here and there.
+struct Parts<'a> {
+    /// From the layers, the oldest first.
+    pending: Vec<&'a PendingRun>,
+    /// Whether its earliest part is in the tables.
+    in_tables: bool,
 }
 
-fn parts(pending: &Pending, run_key: RunKey) -> Option<Parts<'_>> {
-    match pending.runs.get(&run_key) {
-        None => pending.may_be_tabled(run_key).then_some(Parts::Tabled),
-        Some(run) if !run.exists => None,
-        Some(run) if run.tables == InTables::Earlier => Some(Parts::Both(run)),
-        Some(run) => Some(Parts::Pending(run)),
+/// None if there is no such run, for all that is known without the tables.
+fn parts(layers: &Layers, run_key: RunKey) -> Option<Parts<'_>> {
+    let mut pending = Vec::new();
+    let mut in_tables = layers.may_be_tabled(run_key);
+    for run in layers.newest_first().filter_map(|layer| layer.runs.get(&run_key)) {
+        in_tables = run.tables == InTables::Earlier;
+        if run.exists {
+            pending.push(run);
+        }
+        if !in_tables {
+            break;
+        }
+    }
+    pending.reverse();
+    (in_tables || !pending.is_empty()).then_some(Parts { pending, in_tables })
+}
+
+impl<'a> Parts<'a> {
+    fn records(&self) -> Vec<&'a PlacedRecord> {
+        self.pending.iter().flat_map(|run| &run.records).collect()
     }
 }
 
-pub(super) fn run(pending: &Pending, tables: &Tables<'_>, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
-    let (run, tabled) = match parts(pending, run_key) {
-        None => return Ok(None),
-        Some(Parts::Tabled) => return tables.ask(|tables| tabled_run(tables, run_key)),
-        Some(Parts::Pending(run)) => (run, None),
-        Some(Parts::Both(run)) if run.snapshot.is_some() => (run, None),
-        Some(Parts::Both(run)) => (run, tables.ask(|tables| tabled_run(tables, run_key))?),
+pub(super) fn run(layers: &Layers, tables: &Tables<'_>, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
+    let Some(Parts { pending, in_tables }) = parts(layers, run_key) else {
+        return Ok(None);
     };
-    let mut stored = tabled.unwrap_or_else(|| StoredRun {
-        identity: RunIdentity::clone(&run.identity),
-        snapshot: None,
-        records: Vec::new(),
-    });
+    let newest_snapshot = pending.iter().rposition(|run| run.snapshot.is_some());
+    let needed = &pending[newest_snapshot.unwrap_or(0)..];
+    let tabled = match newest_snapshot {
+        None if in_tables => tables.ask(|tables| tabled_run(tables, run_key))?,
+        _ => None,
+    };
+    let new = |run: &&PendingRun| {
+        let identity = RunIdentity::clone(&run.identity);
+        StoredRun { identity, snapshot: None, records: Vec::new() }
+    };
+    let Some(mut stored) = tabled.or_else(|| needed.first().map(new)) else {
+        return Ok(None);
+    };
     let mut after_position = i64::MIN;
-    if let Some(snapshot) = &run.snapshot {
-        stored.snapshot = Some(snapshot.snapshot.clone());
-        after_position = snapshot.position;
+    for run in needed {
+        if let Some(snapshot) = &run.snapshot {
+            stored.snapshot = Some(snapshot.snapshot.clone());
+            after_position = snapshot.position;
+        }
+        let records = run.records.iter().filter(|record| record.position > after_position);
+        stored.records.extend(records.map(|record| record.record.clone()));
     }
-    let records = run.records.iter().filter(|record| record.position > after_position);
-    stored.records.extend(records.map(|record| record.record.clone()));
     Ok(Some(stored))
 }
 
@@ -107,21 +131,20 @@ fn tabled_run(connection: &rusqlite::Connection, run_key: RunKey) -> rusqlite::R
 }
 
 pub(super) fn history(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     run_key: RunKey,
     from_event_id: i64,
     limit: HistoryLimit,
 ) -> rusqlite::Result<Vec<HistoryRecord>> {
-    let (records, in_tables) = match parts(pending, run_key) {
-        None => return Ok(Vec::new()),
-        Some(Parts::Pending(run)) => (&run.records[..], false),
-        Some(Parts::Both(run)) => (&run.records[..], true),
-        Some(Parts::Tabled) => (&[][..], true),
+    let Some(parts) = parts(layers, run_key) else {
+        return Ok(Vec::new());
     };
+    let records = parts.records();
     let behind = records.partition_point(|record| record.first_event_id <= from_event_id);
-    if behind > 0 || !in_tables {
-        return Ok(limit.take(records[behind.saturating_sub(1)..].iter().cloned().map(HistoryRecord::from)));
+    if behind > 0 || !parts.in_tables {
+        let records = records[behind.saturating_sub(1)..].iter().copied();
+        return Ok(limit.take(records.cloned().map(HistoryRecord::from)));
     }
     let mut page = Page::new(limit);
     tables.ask(|tables| {
@@ -141,22 +164,20 @@ pub(super) fn history(
 }
 
 pub(super) fn history_before(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     run_key: RunKey,
     before_event_id: i64,
     limit: HistoryLimit,
 ) -> rusqlite::Result<Vec<HistoryRecord>> {
-    let (records, in_tables) = match parts(pending, run_key) {
-        None => return Ok(Vec::new()),
-        Some(Parts::Pending(run)) => (&run.records[..], false),
-        Some(Parts::Both(run)) => (&run.records[..], true),
-        Some(Parts::Tabled) => (&[][..], true),
+    let Some(parts) = parts(layers, run_key) else {
+        return Ok(Vec::new());
     };
+    let records = parts.records();
     let mut page = Page::new(limit);
     let behind = records.partition_point(|record| record.first_event_id < before_event_id);
-    let has_room = records[..behind].iter().rev().all(|record| page.add(record.clone()));
-    if has_room && in_tables {
+    let has_room = records[..behind].iter().rev().all(|record| page.add(PlacedRecord::clone(record)));
+    if has_room && parts.in_tables {
         tables.ask(|tables| tables::records_before(tables, run_key, before_event_id, |record| page.add(record)))?;
     }
     Ok(page.records)
@@ -190,70 +211,67 @@ impl Page {
 }
 
 pub(super) fn wakes(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     until_ms: i64,
     after: Option<(i64, RunKey)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, RunKey)>> {
-    let mut tabled = Vec::new();
+    let counts = |(_, run_key): &(i64, RunKey), depth| {
+        !layers.above(depth, *run_key, |run| run.wake.is_some() || run.tables != InTables::Earlier)
+    };
+    let mut wakes = Vec::new();
     if limit > 0 {
-        let after = after.unwrap_or((i64::MIN, i64::MIN));
         tables.ask(|tables| {
-            tables::wakes(tables, until_ms, after, |wake| {
-                let run = pending.runs.get(&wake.1);
-                if run.is_none_or(|run| run.wake.is_none() && run.tables == InTables::Earlier) {
-                    tabled.push(wake);
-                }
-                tabled.len() < limit
+            tables::wakes(tables, until_ms, after.unwrap_or((i64::MIN, i64::MIN)), |wake| {
+                wakes.extend(Some(wake).filter(|wake| counts(wake, usize::MAX)));
+                wakes.len() < limit
             })
         })?;
     }
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let due = pending.wakes.range((from, Bound::Unbounded));
-    let due = due.take_while(|(due_ms, _)| *due_ms <= until_ms).copied();
-    Ok(merged(due, tabled.into_iter()).take(limit).collect())
-}
-
-/// Two ascending sequences without a common element as one.
-fn merged<T: Ord>(left: impl Iterator<Item = T>, right: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-    let (mut left, mut right): (Peekable<_>, Peekable<_>) = (left.peekable(), right.peekable());
-    std::iter::from_fn(move || match (left.peek(), right.peek()) {
-        (Some(a), Some(b)) if b < a => right.next(),
-        (Some(_), _) => left.next(),
-        (None, _) => right.next(),
-    })
+    for (depth, layer) in layers.newest_first().enumerate() {
+        let due = layer.wakes.range((from, Bound::Unbounded)).take_while(|(due_ms, _)| *due_ms <= until_ms);
+        wakes.extend(due.filter(|wake| counts(wake, depth)).take(limit));
+    }
+    wakes.sort_unstable();
+    wakes.truncate(limit);
+    Ok(wakes)
 }
 
 pub(super) fn backlog(
-    pending: &Pending,
+    layers: &Layers,
     tables: &Tables<'_>,
     queue: &QueueKey,
     after_task_id: Option<i64>,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, Bytes)>> {
-    let changed = pending.backlog.get(queue);
-    let mut tabled = Vec::new();
+    let changed: Vec<_> = layers.newest_first().filter_map(|layer| layer.backlog.get(queue)).collect();
+    let counts = |task_id: i64, depth| !changed.iter().take(depth).any(|tasks| tasks.contains_key(&task_id));
+    let mut backlog = Vec::new();
     if limit > 0 {
         tables.ask(|tables| {
             tables::backlog(tables, queue, after_task_id, |task_id, task| {
-                if !changed.is_some_and(|tasks| tasks.contains_key(&task_id)) {
-                    tabled.push((task_id, task));
-                }
-                tabled.len() < limit
+                backlog.extend(counts(task_id, usize::MAX).then_some((task_id, task)));
+                backlog.len() < limit
             })
         })?;
     }
     let from = after_task_id.map_or(Bound::Unbounded, Bound::Excluded);
-    let changed = changed.into_iter().flat_map(|tasks| tasks.range((from, Bound::Unbounded)));
-    let put = changed.filter_map(|(task_id, task)| Some((*task_id, task.clone()?)));
-    Ok(merged(put, tabled.into_iter()).take(limit).collect())
+    for (depth, tasks) in changed.iter().enumerate() {
+        let put = tasks.range((from, Bound::Unbounded)).filter(|(task_id, _)| counts(**task_id, depth));
+        backlog.extend(put.filter_map(|(task_id, task)| Some((*task_id, task.clone()?))).take(limit));
+    }
+    backlog.sort_unstable_by_key(|(task_id, _)| *task_id);
+    backlog.truncate(limit);
+    Ok(backlog)
 }
 
-pub(super) fn registry(pending: &Pending, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
+pub(super) fn registry(layers: &Layers, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
     let tabled = tables.ask(|tables| tables::registry(tables, kind))?;
     let mut records: BTreeMap<_, _> = tabled.into_iter().collect();
-    for (key, value) in pending.registry.get(kind).into_iter().flatten() {
+    let layers: Vec<_> = layers.newest_first().collect();
+    for (key, value) in layers.iter().rev().filter_map(|layer| layer.registry.get(kind)).flatten() {
         match value {
             Some(value) => records.insert(key.clone(), value.clone()),
             None => records.remove(key),

@@ -62,7 +62,7 @@ fn before_the_tables_are_written() {
 
 #[test]
 fn after_the_tables_are_written() {
-    let options = SqliteOptions { pending_bytes: 2000, wal_bytes: 1, ..quiet() };
+    let options = SqliteOptions { layer_bytes: 2000, full_layers: 0, wal_bytes: 1, ..quiet() };
     survives(&options);
 }
 

@@ -16,20 +16,28 @@ fn compare(seeds: std::ops::Range<u64>, options: &SqliteOptions) {
 }
 
 #[test]
-fn with_what_is_pending_written_by_lists_only() {
+fn with_everything_pending() {
     compare(0..5, &quiet());
 }
 
 #[test]
 fn with_every_commit_written_to_the_tables() {
-    let options = SqliteOptions { pending_bytes: 0, ..quiet() };
+    let options = SqliteOptions { layer_bytes: 0, full_layers: 0, ..quiet() };
     compare(100..104, &options);
 }
 
 #[test]
 fn with_tables_written_at_a_small_size() {
-    let options = SqliteOptions { pending_bytes: 100_000, wal_bytes: 1, ..quiet() };
+    let options = SqliteOptions { layer_bytes: 100_000, full_layers: 0, wal_bytes: 1, ..quiet() };
     compare(200..205, &options);
+}
+
+#[test]
+fn with_many_layers_over_the_tables() {
+    let options = SqliteOptions { layer_bytes: 0, full_layers: 20, ..quiet() };
+    compare(500..505, &options);
+    let options = SqliteOptions { layer_bytes: 30_000, full_layers: 3, ..quiet() };
+    compare(505..510, &options);
 }
 
 #[test]

@@ -66,11 +66,11 @@ fn check_list(store: &SqliteStore, at_least: usize) {
 
 #[test]
 fn with_tables_written_by_a_thread() {
-    let options = SqliteOptions { idle: Some(Duration::ZERO), pending_bytes: 3000, wal_bytes: 100_000, ..quiet() };
+    let options = SqliteOptions { idle: Some(Duration::ZERO), layer_bytes: 3000, wal_bytes: 100_000, ..quiet() };
     read_while_committing(&options);
 }
 
 #[test]
 fn with_tables_written_by_commits() {
-    read_while_committing(&SqliteOptions { pending_bytes: 3000, wal_bytes: 1, ..quiet() });
+    read_while_committing(&SqliteOptions { layer_bytes: 3000, full_layers: 0, wal_bytes: 1, ..quiet() });
 }

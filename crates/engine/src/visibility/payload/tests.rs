@@ -98,13 +98,14 @@ fn names_must_be_known_and_settable() {
 #[test]
 fn there_must_not_be_too_much() {
     let long = json(&format!("\"{}\"", "x".repeat(2049)));
-    assert_eq!(refusal(&[("CfKeyword", long)]), "search attribute CfKeyword value size 2051 exceeds size limit 2048");
+    let error = check_size(&all(&[("CfKeyword", long)]), &Limits::default()).unwrap_err();
+    assert_eq!(error.message, "search attribute CfKeyword value size 2051 exceeds size limit 2048");
     let two = [("CfInt", json("1")), ("CfDouble", json("1"))];
     let few = Limits { search_attribute_keys: 1, ..Limits::default() };
     let error = check(&all(&two), &registry(), "orders", &few).unwrap_err();
     assert_eq!(error.message, "number of search attributes 2 exceeds limit 1");
     let small = Limits { search_attributes_total_bytes: 10, ..Limits::default() };
-    let error = check(&all(&two), &registry(), "orders", &small).unwrap_err();
+    let error = check_size(&all(&two), &small).unwrap_err();
     let size = all(&two).encoded_len();
     assert_eq!(error.message, format!("total size of search attributes {size} exceeds size limit 10"));
 }

@@ -85,6 +85,25 @@ fn conditions_are_read() {
 }
 
 #[test]
+fn a_value_of_another_type_is_taken_where_it_reads_as_one_of_the_attribute() {
+    let table = [
+        ("CfInt = '5'", "CfInt = 5"),
+        ("CfInt BETWEEN '-1' AND ' 1e3 '", "CfInt BETWEEN -1 AND 1000"),
+        ("CfInt > '1.5'", "CfInt > 1.5"),
+        ("CfDouble = '1.5'", "CfDouble = 1.5"),
+        ("HistoryLength IN ('3', 4)", "HistoryLength IN (3, 4)"),
+        ("CfBool = 1 OR CfBool != 0", "CfBool = true OR CfBool != false"),
+        ("WorkflowId IN ('a', 5, 1.50, -7)", "WorkflowId IN ('a', '5', '1.5', '-7')"),
+        ("ExecutionStatus = 99", "ExecutionStatus = 99"),
+        ("CloseTime < '9999-12-31T23:59:58Z'", "CloseTime < 9223372036854775806"),
+        ("CloseTime < '9999-12-31T23:59:59Z'", "CloseTime < 9223372036854775807"),
+    ];
+    for (query, wanted) in table {
+        assert_eq!(read(query), wanted, "{query}");
+    }
+}
+
+#[test]
 fn and_binds_tighter_than_or_and_not_than_both() {
     let table = [
         ("CfInt = 1 OR CfInt = 2 AND CfInt = 3", "CfInt = 1 OR (CfInt = 2 AND CfInt = 3)"),
@@ -195,14 +214,15 @@ fn values_must_fit_their_attribute() {
         ("StartTime > 1.5", "invalid expression: unexpected value type float64 for search attribute StartTime"),
         ("StartTime > now()", "operation is not supported: nested func"),
         ("CfInt = 'five'", "invalid expression: unexpected value type string for search attribute CfInt"),
+        ("CfInt = 'NaN'", "invalid expression: unexpected value type string for search attribute CfInt"),
+        ("CfInt = true", "invalid expression: unexpected value type bool for search attribute CfInt"),
+        ("CfDouble = '0x10'", "invalid expression: unexpected value type string for search attribute CfDouble"),
+        ("CfBool = 2", "invalid expression: unexpected value type int64 for search attribute CfBool"),
         ("CfBool = 'true'", "invalid expression: unexpected value type string for search attribute CfBool"),
-        ("CfBool = 1", "invalid expression: unexpected value type int64 for search attribute CfBool"),
-        ("WorkflowId = 5", "invalid expression: unexpected value type int64 for search attribute WorkflowId"),
         ("WorkflowId = true", "invalid expression: unexpected value type bool for search attribute WorkflowId"),
         ("CfDouble = 1e999", "invalid expression: unable to parse 1e999"),
         ("ExecutionStatus = 'running'", "invalid expression: invalid ExecutionStatus value 'running'"),
         ("ExecutionStatus IN ('Running', 'x')", "invalid expression: invalid ExecutionStatus value 'x'"),
-        ("ExecutionStatus = 99", "invalid expression: invalid ExecutionStatus value 99"),
         (
             "ExecutionDuration > '3 seconds'",
             "invalid value for search attribute ExecutionDuration: 3 seconds (invalid duration)",

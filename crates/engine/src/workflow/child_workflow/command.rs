@@ -3,6 +3,7 @@
 use crate::cron;
 use crate::duration;
 use crate::env::{duration_ns, shorter_ns};
+use crate::rejection::Rejection;
 use crate::retry_policy;
 use crate::visibility::payload;
 use crate::workflow::change::{Change, ChildRequest};
@@ -178,7 +179,8 @@ fn check_search_attributes(
         return Ok(());
     };
     payload::check_size(attributes, draft.limits()).map_err(|e| BadCommand::terminate(BAD_START, e.message))?;
-    search_attributes::check(attributes, &a.namespace, draft.env).map_err(|e| {
+    search_attributes::check(attributes, &a.namespace, draft.env).map_err(|refused| {
+        let e = Rejection::from(refused);
         // An unknown name is noticed before the command is looked at, so that its message does not tell of it.
         let unknown = e.message.contains("has no mapping defined");
         let text = match unknown {
