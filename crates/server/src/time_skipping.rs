@@ -91,6 +91,8 @@ struct Ledger {
     /// Who sleeps, by when they wake.
     sleepers: BTreeMap<(i64, u64), Sleeper>,
     next_sleeper: u64,
+    /// It was told that the clock goes no further.
+    end_told: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,14 @@ impl Ledger {
         let holds = i64::try_from(holds).unwrap_or(i64::MAX);
         let before = if holds == 0 { self.holders.remove(&run_key) } else { self.holders.insert(run_key, holds) };
         self.holds += holds - before.unwrap_or_default();
+    }
+
+    /// Whoever waits for something that never comes is told why, once.
+    fn note_end(&mut self, next_due_ns: i64) {
+        if next_due_ns != i64::MAX && !self.end_told {
+            self.end_told = true;
+            tracing::warn!("what is due next is after the year 2199, to which no clock goes here: no time is skipped");
+        }
     }
 
     fn unlock(&mut self) -> Result<(), Rejection> {
@@ -211,8 +221,12 @@ impl Shell {
         let sleeper_ns = skipping.next_sleeper_ns.load(Ordering::Acquire);
         let point_ns = run_due_ns.min(sleeper_ns);
         let by_ns = point_ns.saturating_sub(self.clock.now_ns());
-        if by_ns <= 0 || point_ns > LAST_NS {
+        if by_ns <= 0 {
             return false; // What is due already fires by itself.
+        }
+        if point_ns > LAST_NS {
+            ledger.note_end(point_ns);
+            return false;
         }
         self.motion.begin();
         skipping.clock.jump_ns(by_ns);

@@ -6,7 +6,11 @@ use crate::frontend::{Frontend, Outcome};
 use evertide_engine::Rejection;
 use evertide_engine::env::{duration_ns, timestamp, timestamp_ns};
 use evertide_proto::testservice::{GetCurrentTimeResponse, SleepRequest, SleepUntilRequest};
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// The times that the protocol can say, seconds since the epoch: the years 1 to 9999.
+const TIMES_S: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 impl Frontend {
     /// GetCurrentTime.
@@ -36,7 +40,13 @@ impl Frontend {
 
     /// SleepUntil.
     pub(super) async fn sleep_until(&self, request: SleepUntilRequest) -> Outcome<()> {
-        let at_ns = request.timestamp.as_ref().map_or(0, timestamp_ns);
+        let at = request.timestamp.unwrap_or_default();
+        if !TIMES_S.contains(&at.seconds) {
+            return Err(
+                Rejection::invalid(format!("{} seconds are no time between the years 1 and 9999", at.seconds)).into()
+            );
+        }
+        let at_ns = timestamp_ns(&at);
         self.node.sleep_until(at_ns).await
     }
 }

@@ -195,24 +195,25 @@ fn decide_run(
         return Err(not_found(key, run_id).into());
     };
     let first_event_id = entry.exec.state.next_event_id;
-    let was_due = matches!(request, Request::Wake);
+    let woken_ns = matches!(request, Request::Wake).then(|| entry.exec.state.skipped_ns());
     let (written, decided) = decide(request, &mut entry.exec, &mut step.around.env());
     if !matches!(decided, Ok(Reply::WorkflowTask(_) | Reply::ActivityTask(_))) {
         step.settled.clear(); // The poll did not get its task here; a void task leaves its queue another way.
     }
     let created = step.change(entry, first_event_id, written);
-    if was_due {
-        set_timer_again(entry, step);
+    if let Some(skipped_ns) = woken_ns {
+        set_timer_again(entry, skipped_ns, step);
     }
     let run = entry.run.clone();
     add_runs(chain, created);
     answer(chain, run, decided?)
 }
 
-/// The timers took the run out when it was due: they get it back, whether or not anything has changed.
-fn set_timer_again(entry: &Entry, step: &mut Step<'_>) {
+/// The timers took the run out when it was due: they get it back, whether or not anything has changed. A run whose clock
+/// has skipped on from `skipped_ns` is due again at once.
+fn set_timer_again(entry: &Entry, skipped_ns: i64, step: &mut Step<'_>) {
     let mut at_ns = entry.timer_ns;
-    if at_ns != 0 && at_ns <= step.around.now_ns {
+    if at_ns != 0 && at_ns <= step.around.now_ns && entry.exec.state.skipped_ns() == skipped_ns {
         tracing::warn!(run_id = entry.run.run_id, "what is due at a run was not done; it is looked at again");
         at_ns = step.around.now_ns.saturating_add(WAKE_AGAIN_NS);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use evertide_engine::limits::Limits;
 use evertide_engine::token::TaskToken;
 use evertide_engine::workflow::activity::{Answer as ActivityAnswer, Outcome, Which};
 use evertide_engine::workflow::{ChainRequest, QueueRef, Reply, Request};
@@ -11,7 +12,7 @@ use evertide_proto::command::{
     Command, CompleteWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
     StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
 };
-use evertide_proto::common::{ActivityType, Priority, WorkflowExecution, WorkflowType};
+use evertide_proto::common::{ActivityType, Priority, TimeSkippingConfig, WorkflowExecution, WorkflowType};
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::prost_types::Duration;
@@ -50,7 +51,9 @@ fn open(
     cache_bytes: usize,
     time_locks: Option<i64>,
 ) -> Node {
-    let options = NodeOptions { seed: Some(seed), cache_bytes, threads: 0, time_locks, ..NodeOptions::default() };
+    let limits = Limits { workflow_time_skipping: true, ..Limits::default() };
+    let options =
+        NodeOptions { seed: Some(seed), limits, cache_bytes, threads: 0, time_locks, ..NodeOptions::default() };
     Node::open(store.clone(), clock.clone(), options).unwrap()
 }
 
@@ -166,6 +169,15 @@ impl Rig {
         let priority = Some(Priority { priority_key, ..Priority::default() });
         let request = ws::StartWorkflowExecutionRequest { priority, ..self.start_request(workflow_id) };
         let _later = self.submit_start_request(request);
+    }
+
+    /// A workflow whose own time skips.
+    pub(crate) fn start_skipping(&mut self, workflow_id: &str) -> &mut Self {
+        let config = TimeSkippingConfig { enabled: true, ..TimeSkippingConfig::default() };
+        let request = self.start_request(workflow_id);
+        let request = ws::StartWorkflowExecutionRequest { time_skipping_config: Some(config), ..request };
+        let _later = self.submit_start_request(request);
+        self
     }
 
     pub(crate) fn submit(&mut self, workflow_id: &str, run_id: &str, request: Request) -> AnswerReceiver {

@@ -203,6 +203,20 @@ fn sleepers_wake_in_the_order_of_their_times() {
 }
 
 #[test]
+fn a_run_that_skips_to_the_next_attempt_when_it_is_woken_makes_it_at_once() {
+    let mut rig = Rig::new();
+    rig.start_skipping("w").settle();
+    assert_eq!(rig.answer(vec![schedule_activity("a")]), "w");
+    let poll = rig.poll_activity("queue");
+    rig.settle();
+    assert_eq!(rig.activity(poll).attempt, 1);
+    rig.advance(61 * SECOND_NS).settle(); // Its time is up, so that it is tried again a second later.
+    let poll = rig.poll_activity("queue");
+    rig.settle();
+    assert_eq!(rig.activity(poll).attempt, 2, "that second is skipped");
+}
+
+#[test]
 fn no_clock_goes_to_absurd_times() {
     let mut rig = Rig::skipping(0);
     rig.started("w", vec![start_timer("t", 250 * 365 * 24 * HOUR_S)]);
