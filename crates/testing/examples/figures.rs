@@ -49,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
 fn month_after_month(number: usize, months: usize) -> Vec<Command> {
     if number == 2 * months {
         vec![done()]
-    } else if number % 2 == 0 {
+    } else if number.is_multiple_of(2) {
         vec![timer(number, 30 * DAY)]
     } else {
         vec![activity(number)]

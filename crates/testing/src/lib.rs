@@ -18,7 +18,8 @@
 //! first: it goes at the world's pace, except while a test [sleeps](WorkflowEnvironment::sleep) or waits for the result
 //! of a workflow that it has started. Then it jumps from one thing that is due to the next, as long as no worker has
 //! anything to do. So a schedule that never ends spins no clock while nobody waits, and whoever waits for something that
-//! only a further run of it would bring sees each of its times in order.
+//! only a further run of it would bring sees each of its times in order. The clock goes to the end of the year 2199: what
+//! is due later never comes, and the log says so.
 //!
 //! [`WorkflowEnvironment::start_local`] has the world's time. A workflow of its own may skip time there:
 //! [`WorkflowEnvironment::fast_forward`] lets one workflow live through a length of time at once.
