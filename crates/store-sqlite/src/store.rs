@@ -47,8 +47,8 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             idle: Some(Duration::from_millis(200)),
-            layer_bytes: 2 * 1024 * 1024,
-            full_layers: 4,
+            layer_bytes: 4 * 1024 * 1024,
+            full_layers: 2,
             wal_bytes: 64 * 1024 * 1024,
             size_limit_bytes: None,
             few_rows: 1000,
