@@ -145,7 +145,8 @@ async fn all_workflows_end(cache_bytes: usize) {
         }
     };
     tokio::time::timeout(PATIENCE, everything).await.expect("every workflow ends");
-    workers.abort_all();
+    // They must be gone before the node is: polls of a stopped node wait for nothing, so that they could not be ended.
+    workers.shutdown().await;
     node.stop().await;
 }
 
