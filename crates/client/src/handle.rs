@@ -3,7 +3,9 @@
 mod close;
 mod describe;
 mod history;
+mod ids;
 mod query;
+mod reference;
 mod result;
 mod signal;
 mod update;
@@ -14,10 +16,12 @@ pub use history::{
     EventFilter, FetchHistory, HistoryEvent, HistoryEvents, HistoryPage, HistoryPages, ResumeToken, WorkflowHistory,
 };
 pub use query::QueryCall;
+pub use reference::WorkflowRef;
 pub use result::WorkflowResult;
 pub use signal::SignalCall;
 pub use update::{ExecuteUpdate, StartUpdate, UpdateHandle, UpdateResult, WaitForStage};
 
+pub(crate) use ids::{Ids, id, text};
 pub(crate) use update::{Message, ended_wait, first_outcome, update_id, update_request};
 
 use std::fmt;
@@ -25,11 +29,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use evertide_proto::common::WorkflowExecution;
-use serde::{Deserialize, Serialize};
-
 use crate::client::Client;
-use crate::codec::BoundCodec;
 use crate::definition::{Known, QueryName, ResultAs, SignalName, Untyped, UpdateName, Workflow};
 use crate::payload::ResultValue;
 
@@ -67,73 +67,6 @@ pub struct WorkflowHandle<W = Untyped> {
     client: Client,
     ids: Ids,
     workflow: PhantomData<fn() -> W>,
-}
-
-/// The workflow and the runs that a handle is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Ids {
-    pub(crate) workflow_id: Arc<str>,
-    pub(crate) run_id: Option<Arc<str>>,
-    pub(crate) result_run_id: Option<Arc<str>>,
-    pub(crate) first_execution_run_id: Option<Arc<str>>,
-    pub(crate) eagerly_started: bool,
-    /// Whether this workflow was started by the client of a time-skipping server, so that its result unlocks time.
-    pub(crate) skips_time: bool,
-}
-
-impl Ids {
-    pub(crate) fn of_workflow(workflow_id: Arc<str>) -> Self {
-        Self {
-            workflow_id,
-            run_id: None,
-            result_run_id: None,
-            first_execution_run_id: None,
-            eagerly_started: false,
-            skips_time: false,
-        }
-    }
-
-    pub(crate) fn of_reference(reference: &WorkflowRef) -> Self {
-        let id = |id: &Option<String>| id.as_deref().map(Arc::from);
-        Self {
-            run_id: id(&reference.run_id),
-            result_run_id: id(&reference.result_run_id),
-            first_execution_run_id: id(&reference.first_execution_run_id),
-            ..Self::of_workflow(reference.workflow_id.as_str().into())
-        }
-    }
-
-    /// The execution that most calls address.
-    pub(crate) fn execution(&self) -> WorkflowExecution {
-        WorkflowExecution { workflow_id: self.workflow_id.to_string(), run_id: text(self.run_id.as_deref()) }
-    }
-
-    pub(crate) fn first_execution_run_id(&self) -> String {
-        text(self.first_execution_run_id.as_deref())
-    }
-
-    /// The client's codec for this workflow.
-    pub(crate) fn codec(&self, client: &Client) -> BoundCodec {
-        client.codec_for(Some(Arc::clone(&self.workflow_id)))
-    }
-
-    /// No workflow has an empty id, so there is no use in asking.
-    pub(crate) fn check(&self) -> crate::Result<()> {
-        match self.workflow_id.is_empty() {
-            true => Err(crate::Error::invalid("the workflow id of this handle is empty")),
-            false => Ok(()),
-        }
-    }
-}
-
-/// An id as the API has it, where none is the empty string.
-pub(crate) fn text(id: Option<&str>) -> String {
-    id.unwrap_or_default().to_owned()
-}
-
-/// An id of the API, where the empty string is none.
-pub(crate) fn id(text: &str) -> Option<Arc<str>> {
-    (!text.is_empty()).then(|| text.into())
 }
 
 impl<W> WorkflowHandle<W> {
@@ -655,48 +588,6 @@ impl<W> fmt::Display for WorkflowHandle<W> {
         match self.run_id() {
             Some(run_id) => write!(f, "/{run_id}"),
             None => Ok(()),
-        }
-    }
-}
-
-/// A handle without its client, to be stored or sent.
-///
-/// ```
-/// use evertide_client::WorkflowRef;
-///
-/// let mut reference: WorkflowRef = serde_json::from_str(r#"{"workflow_id": "order-1"}"#).unwrap();
-/// assert_eq!(reference, WorkflowRef::new("order-1"));
-/// reference.namespace = Some("orders".to_owned());
-/// assert_eq!(serde_json::to_string(&reference).unwrap(), r#"{"namespace":"orders","workflow_id":"order-1"}"#);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct WorkflowRef {
-    /// The namespace; the client's own if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// The id of the workflow.
-    pub workflow_id: String,
-    /// See [`WorkflowHandle::run_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<String>,
-    /// See [`WorkflowHandle::result_run_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result_run_id: Option<String>,
-    /// See [`WorkflowHandle::first_execution_run_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_execution_run_id: Option<String>,
-}
-
-impl WorkflowRef {
-    /// A reference to the latest run of a workflow, in the namespace of the client that it is bound to.
-    pub fn new(workflow_id: impl Into<String>) -> Self {
-        Self {
-            namespace: None,
-            workflow_id: workflow_id.into(),
-            run_id: None,
-            result_run_id: None,
-            first_execution_run_id: None,
         }
     }
 }
