@@ -27,14 +27,14 @@ pub(crate) struct Bounds {
 }
 
 /// What an answer takes from the layers.
-pub(crate) struct Pending<T> {
+pub(crate) struct Overlay<T> {
     found: T,
     /// Runs whose rows in the tables no longer count.
     hidden: HashSet<RunKey>,
 }
 
 /// The pending rows that may stand on a page, in the order of lists.
-pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Pending<Vec<VisibilityRow>> {
+pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Overlay<Vec<VisibilityRow>> {
     let mut rows: Vec<&VisibilityRow> = Vec::new();
     let hidden = layers.visit_rows(&query.namespace_id, |row| {
         if query.after.as_ref().is_none_or(|after| after.list_place() < row.list_place()) && matches(&query.filter, row)
@@ -44,16 +44,16 @@ pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Pending<Vec<Vi
     });
     rows.sort_unstable_by_key(|row| row.list_place());
     rows.truncate(query.page_size.saturating_add(1));
-    Pending { found: rows.into_iter().cloned().collect(), hidden }
+    Overlay { found: rows.into_iter().cloned().collect(), hidden }
 }
 
 pub(crate) fn list(
     connection: &Connection,
     query: &ListQuery,
-    pending: Pending<Vec<VisibilityRow>>,
+    pending: Overlay<Vec<VisibilityRow>>,
     bounds: Bounds,
 ) -> rusqlite::Result<ListPage> {
-    let Pending { found: mut rows, hidden } = pending;
+    let Overlay { found: mut rows, hidden } = pending;
     let mut stopped_at = None;
     if let Some(search) = Search::begin(connection, &query.namespace_id, &query.filter, &hidden, bounds.few_rows)? {
         let after = query.after.as_ref();
@@ -78,14 +78,14 @@ pub(crate) fn list(
 }
 
 /// How many pending rows are meant, by status.
-pub(crate) fn pending_counts(layers: &Layers, namespace_id: &str, filter: &Filter) -> Pending<BTreeMap<i32, u64>> {
+pub(crate) fn pending_counts(layers: &Layers, namespace_id: &str, filter: &Filter) -> Overlay<BTreeMap<i32, u64>> {
     let mut counts = BTreeMap::new();
     let hidden = layers.visit_rows(namespace_id, |row| {
         if matches(filter, row) {
             *counts.entry(row.status).or_default() += 1;
         }
     });
-    Pending { found: counts, hidden }
+    Overlay { found: counts, hidden }
 }
 
 /// None if that would take a look at too many rows.
@@ -93,10 +93,10 @@ pub(crate) fn count_by_status(
     connection: &Connection,
     namespace_id: &str,
     filter: &Filter,
-    pending: Pending<BTreeMap<i32, u64>>,
+    pending: Overlay<BTreeMap<i32, u64>>,
     bounds: Bounds,
 ) -> rusqlite::Result<Option<BTreeMap<i32, u64>>> {
-    let Pending { found: mut counts, hidden } = pending;
+    let Overlay { found: mut counts, hidden } = pending;
     let Some(search) = Search::begin(connection, namespace_id, filter, &hidden, bounds.few_rows)? else {
         return Ok(Some(counts));
     };
@@ -121,22 +121,22 @@ pub(crate) fn count_by_status(
 }
 
 /// The pending rows that closed before a time.
-pub(crate) fn pending_expired(layers: &Layers, namespace_id: &str, closed_before_ns: i64) -> Pending<Vec<ListCursor>> {
+pub(crate) fn pending_expired(layers: &Layers, namespace_id: &str, closed_before_ns: i64) -> Overlay<Vec<ListCursor>> {
     let mut closed = Vec::new();
     let hidden = layers.visit_rows(namespace_id, |row| {
         closed.extend((row.list_close_time_ns() < closed_before_ns).then(|| row.cursor()));
     });
-    Pending { found: closed, hidden }
+    Overlay { found: closed, hidden }
 }
 
 pub(crate) fn expired(
     connection: &Connection,
     namespace_id: &str,
     closed_before_ns: i64,
-    pending: Pending<Vec<ListCursor>>,
+    pending: Overlay<Vec<ListCursor>>,
     limit: usize,
 ) -> rusqlite::Result<Vec<RunKey>> {
-    let Pending { found: mut expired, hidden } = pending;
+    let Overlay { found: mut expired, hidden } = pending;
     if let Some(namespace) = namespace(connection, namespace_id)? {
         let sql = "SELECT run_key, close_rank, start_rank, run_id FROM visibility INDEXED BY visibility_in_order
             WHERE namespace = ?1 AND close_rank > ?2
