@@ -14,11 +14,15 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 
+def file_named_by(variable: str) -> str:
+    path = Path(os.environ[variable])
+    assert path.is_file(), f"{variable} names no file: {path}"
+    return str(path)
+
+
 @pytest.fixture(scope="session")
 def binary() -> str:
-    path = Path(os.environ["EVERTIDE_BIN"])
-    assert path.is_file(), f"EVERTIDE_BIN names no file: {path}"
-    return str(path)
+    return file_named_by("EVERTIDE_BIN")
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -1,14 +1,12 @@
 """The Python handle and the Rust handle on the same workflows, run by the Python SDK's worker and by the official Rust SDK's."""
 import asyncio
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import workflows
-from conftest import worker_on
+from conftest import file_named_by, worker_on
 from sides import ATTRIBUTES, PythonSide, Refused, RustSide
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowHistory
@@ -20,9 +18,7 @@ STOP_TIMEOUT_S = 20
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    path = Path(os.environ["EVERTIDE_INTEROP"])
-    assert path.is_file(), f"EVERTIDE_INTEROP names no file: {path}"
-    return str(path)
+    return file_named_by("EVERTIDE_INTEROP")
 
 
 @pytest.fixture(scope="session")

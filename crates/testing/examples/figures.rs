@@ -12,13 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use evertide_client::proto::command::Command;
 use evertide_testing::WorkflowEnvironment;
 use tokio::task::JoinSet;
-use worker::{QUEUE, Task, activity, done, timer, work};
+use worker::{QUEUE, Task, month_after_month, timer, work};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How often what takes milliseconds is measured.
 const TIMES: usize = 51;
 
@@ -43,17 +41,6 @@ async fn main() -> anyhow::Result<()> {
     one_workflow(args.months).await?;
     side_by_side(args.environments, args.months).await?;
     in_order(args.workflows, args.months).await
-}
-
-/// Sleeps for thirty days and runs an activity, so many times.
-fn month_after_month(number: usize, months: usize) -> Vec<Command> {
-    if number == 2 * months {
-        vec![done()]
-    } else if number.is_multiple_of(2) {
-        vec![timer(number, 30 * DAY)]
-    } else {
-        vec![activity(number)]
-    }
 }
 
 fn print(what: &str, mut lengths: Vec<Duration>) {

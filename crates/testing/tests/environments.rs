@@ -8,29 +8,16 @@ mod worker;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evertide_client::proto::command::Command;
 use evertide_client::proto::enums::EventType;
 use evertide_testing::{Error, WorkflowEnvironment};
 use tokio::task::JoinSet;
-use worker::{QUEUE, Task, activity, done, timer, work};
+use worker::{DAY, QUEUE, Task, done, month_after_month, timer, work};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn days_passed(env: &WorkflowEnvironment, since: std::time::SystemTime) -> u64 {
     let passed = env.get_current_time().await.unwrap().duration_since(since).unwrap();
     passed.as_secs() / DAY.as_secs()
-}
-
-/// Sleeps for thirty days and runs an activity, so many times.
-fn month_after_month(number: usize, months: usize) -> Vec<Command> {
-    if number == 2 * months {
-        vec![done()]
-    } else if number.is_multiple_of(2) {
-        vec![timer(number, 30 * DAY)]
-    } else {
-        vec![activity(number)]
-    }
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ use tokio::task::JoinSet;
 pub(crate) const QUEUE: &str = "q";
 /// Where the news of workflows comes that the worker knows.
 const STICKY_QUEUE: &str = "q-known";
+/// A day.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How many poll each queue at once.
 const POLLERS: usize = 2;
 
@@ -34,6 +36,17 @@ const POLLERS: usize = 2;
 pub(crate) trait Decide: Fn(&Task<'_>) -> Vec<Command> + Send + Sync + 'static {}
 
 impl<D: Fn(&Task<'_>) -> Vec<Command> + Send + Sync + 'static> Decide for D {}
+
+/// Sleeps for thirty days and runs an activity, so many times.
+pub(crate) fn month_after_month(number: usize, months: usize) -> Vec<Command> {
+    if number == 2 * months {
+        vec![done()]
+    } else if number.is_multiple_of(2) {
+        vec![timer(number, 30 * DAY)]
+    } else {
+        vec![activity(number)]
+    }
+}
 
 /// A workflow task.
 #[derive(Debug)]
