@@ -20,13 +20,13 @@ pub struct WorkflowRef {
     pub namespace: Option<String>,
     /// The id of the workflow.
     pub workflow_id: String,
-    /// See [`WorkflowHandle::run_id`].
+    /// See [`WorkflowHandle::run_id`](crate::WorkflowHandle::run_id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// See [`WorkflowHandle::result_run_id`].
+    /// See [`WorkflowHandle::result_run_id`](crate::WorkflowHandle::result_run_id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_run_id: Option<String>,
-    /// See [`WorkflowHandle::first_execution_run_id`].
+    /// See [`WorkflowHandle::first_execution_run_id`](crate::WorkflowHandle::first_execution_run_id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_execution_run_id: Option<String>,
 }
