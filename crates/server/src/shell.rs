@@ -158,7 +158,7 @@ impl Shell {
             Ok(())
         } else {
             let reason = || StoreError::Unavailable { action: "commit", reason: "the store panicked".to_owned() };
-            self.guarded("the store", || self.store.commit(&batch)).unwrap_or_else(|| Err(reason()))
+            self.guarded("the store", || self.store.commit(batch)).unwrap_or_else(|| Err(reason()))
         };
         match committed {
             Ok(()) => {
@@ -500,7 +500,7 @@ impl Shell {
             None => match self.store.run(run_key) {
                 Ok(Some(stored)) => Arc::new(RunRef {
                     namespace_id: stored.identity.namespace_id,
-                    workflow_id: stored.identity.workflow_id,
+                    workflow_id: stored.identity.id,
                     run_id: stored.identity.run_id,
                 }),
                 Ok(None) => return,
@@ -582,7 +582,7 @@ impl Shell {
         let found = rows.len();
         for row in rows {
             let identity =
-                RunIdentity { namespace_id: row.namespace_id, workflow_id: row.workflow_id, run_id: row.run_id };
+                RunIdentity { namespace_id: row.namespace_id, kind: 0, id: row.workflow_id, run_id: row.run_id };
             self.remove_run(identity, true);
         }
         if found == 0 {
@@ -593,7 +593,7 @@ impl Shell {
     }
 
     fn remove_run(&self, identity: RunIdentity, even_open: bool) {
-        let key = ChainKey { namespace_id: identity.namespace_id, workflow_id: identity.workflow_id };
+        let key = ChainKey { namespace_id: identity.namespace_id, workflow_id: identity.id };
         let ask = Ask::Delete { run_id: identity.run_id, even_open };
         self.submit(Job { key: Arc::new(key), ask, respond: Respond::Nobody });
     }

@@ -47,7 +47,7 @@ impl FaultyStore {
 type Stored<T> = Result<T, StoreError>;
 
 impl Store for FaultyStore {
-    fn commit(&self, batch: &Batch) -> Stored<()> {
+    fn commit(&self, batch: Batch) -> Stored<()> {
         let order = std::mem::take(&mut *self.next.lock());
         if matches!(order, NextCommit::Works | NextCommit::IsUnknown) {
             self.inner.commit(batch)?;
@@ -64,12 +64,12 @@ impl Store for FaultyStore {
         self.inner.open_state()
     }
 
-    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Stored<Option<RunKey>> {
-        self.inner.current_run(namespace_id, workflow_id)
+    fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Stored<Option<RunKey>> {
+        self.inner.current_run(namespace_id, kind, id)
     }
 
-    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Stored<Option<RunKey>> {
-        self.inner.find_run(namespace_id, workflow_id, run_id)
+    fn find_run(&self, namespace_id: &str, kind: u8, id: &str, run_id: &str) -> Stored<Option<RunKey>> {
+        self.inner.find_run(namespace_id, kind, id, run_id)
     }
 
     fn run(&self, run_key: RunKey) -> Stored<Option<StoredRun>> {

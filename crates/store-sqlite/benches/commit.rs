@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, Store, StoreError, VisibilityRow, Write};
+use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, Store, StoreError, VisibilityRow, Wake, Write};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 const NAMESPACE_ID: &str = "32049b68-7872-4094-8e63-d0dd59896a83";
@@ -40,7 +40,7 @@ fn measure(store: &SqliteStore, batch_size: i64) -> Result<(), StoreError> {
             transitions += 1;
         }
         let committed = Instant::now();
-        store.commit(&batch)?;
+        store.commit(batch)?;
         slowest = slowest.max(committed.elapsed());
     }
     let seconds = began.elapsed().as_secs_f64();
@@ -58,14 +58,15 @@ fn measure(store: &SqliteStore, batch_size: i64) -> Result<(), StoreError> {
 fn identity(run_key: RunKey) -> RunIdentity {
     RunIdentity {
         namespace_id: NAMESPACE_ID.to_owned(),
+        kind: 0,
         // In no order, as the ids that clients choose.
-        workflow_id: format!("order-{:016x}", run_key.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed())),
+        id: format!("order-{:016x}", run_key.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed())),
         run_id: format!("0193a1b2-c3d4-7e5f-8a6b-{run_key:012x}"),
     }
 }
 
 fn row(run_key: RunKey) -> VisibilityRow {
-    let RunIdentity { namespace_id, workflow_id, run_id } = identity(run_key);
+    let RunIdentity { namespace_id, id: workflow_id, run_id, .. } = identity(run_key);
     VisibilityRow {
         run_key,
         namespace_id,
@@ -89,7 +90,7 @@ fn start(run_key: RunKey, record: &Bytes) -> Write {
         first_event_id: 1,
         record: record.clone(),
         visibility: Some(row(run_key)),
-        wake: Some(Some(1_700_000_000_000 + run_key)),
+        wake: Wake::At(1_700_000_000_000 + run_key),
         ..RunWrite::default()
     })
 }
@@ -101,7 +102,7 @@ fn close(run_key: RunKey, record: &Bytes) -> Write {
         first_event_id: 4,
         record: record.clone(),
         visibility: Some(VisibilityRow { status: 2, close_time_ns: Some(row.start_time_ns + 1_000_000), ..row }),
-        wake: Some(None),
+        wake: Wake::Never,
         ..RunWrite::default()
     })
 }

@@ -54,7 +54,7 @@ impl Layers {
     }
 
     /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that the newest layer lacks.
-    pub(crate) fn apply(&mut self, batch: &Batch, runs_below: RunsBelow) {
+    pub(crate) fn apply(&mut self, batch: Batch, runs_below: RunsBelow) {
         self.newest.apply(batch, runs_below);
     }
 

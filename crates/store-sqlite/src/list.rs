@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 use crate::layers::Layers;
 use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
-use crate::visibility_rows::{COLUMNS, STATUS, rank, ranks, read_cursor, read_row};
+use crate::visibility_rows::{COLUMNS, LISTED_KIND, STATUS, rank, ranks, read_cursor, read_row};
 
 /// How many rows are looked at; what each means stands with the options of the store.
 #[derive(Clone, Copy, Debug)]
@@ -152,9 +152,9 @@ pub(crate) fn expired(
 }
 
 fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT namespace FROM namespace WHERE namespace_id = ?1";
+    let sql = "SELECT scope FROM scope WHERE namespace_id = ?1 AND kind = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.query_row([namespace_id], |row| row.get(0)).optional()
+    statement.query_row(params![namespace_id, LISTED_KIND], |row| row.get(0)).optional()
 }
 
 /// One filter over one namespace.
@@ -206,11 +206,8 @@ impl<'a> Search<'a> {
     }
 
     fn probe(&self, probe: &Probe) -> rusqlite::Result<Vec<RunKey>> {
-        let Probe { table, condition, parameters, .. } = probe;
-        let sql = format!(
-            "SELECT run_key FROM {table} WHERE namespace = ? AND {condition} LIMIT {}",
-            self.few_rows.saturating_add(1)
-        );
+        let Probe { source, condition, parameters, .. } = probe;
+        let sql = format!("SELECT run_key FROM {source} AND {condition} LIMIT {}", self.few_rows.saturating_add(1));
         let mut statement = self.tables.prepare(&sql)?;
         let namespace = Value::Integer(self.namespace);
         let parameters = std::iter::once(&namespace).chain(parameters);

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use evertide_store::{QueueKey, RunIdentity, RunKey};
+use evertide_store::{QueueKey, RunIdentity, RunKey, Wake};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chunk;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingRun, PendingSnapshot};
-use crate::visibility_rows::VisibilityRows;
+use crate::visibility_rows::{LISTED_KIND, VisibilityRows};
 
 /// Runs within a transaction that the caller begins and commits.
 pub(crate) fn materialise(connection: &Connection, pending: &Pending) -> rusqlite::Result<()> {
-    let mut step = Step { connection, namespaces: HashMap::new(), visibility: VisibilityRows::of(connection) };
+    let mut step = Step { connection, scopes: HashMap::new(), visibility: VisibilityRows::of(connection) };
     for (run_key, run) in &pending.runs {
         step.run(*run_key, run)?;
     }
@@ -22,10 +22,18 @@ pub(crate) fn materialise(connection: &Connection, pending: &Pending) -> rusqlit
     step.visibility.finish()
 }
 
+/// The wake column of a run whose wake was written, or that is new.
+fn due_ms(wake: Wake) -> Option<i64> {
+    match wake {
+        Wake::At(due_ms) => Some(due_ms),
+        Wake::Keep | Wake::Never => None,
+    }
+}
+
 struct Step<'a> {
     connection: &'a Connection,
-    /// The numbers of the namespaces met so far.
-    namespaces: HashMap<String, i64>,
+    /// The numbers of the scopes met so far, by kind and namespace id.
+    scopes: HashMap<u8, HashMap<String, i64>>,
     visibility: VisibilityRows<'a>,
 }
 
@@ -34,30 +42,32 @@ impl Step<'_> {
         self.connection.prepare_cached(sql)?.execute(parameters)
     }
 
-    /// The number of a namespace, given out when it is first met.
-    fn namespace(&mut self, namespace_id: &str) -> rusqlite::Result<i64> {
-        if let Some(namespace) = self.namespaces.get(namespace_id) {
-            return Ok(*namespace);
+    /// The number of a namespace's kind, given out when it is first met.
+    fn scope(&mut self, namespace_id: &str, kind: u8) -> rusqlite::Result<i64> {
+        let known = self.scopes.get(&kind).and_then(|scopes| scopes.get(namespace_id));
+        if let Some(scope) = known {
+            return Ok(*scope);
         }
-        let sql = "SELECT namespace FROM namespace WHERE namespace_id = ?1";
+        let sql = "SELECT scope FROM scope WHERE namespace_id = ?1 AND kind = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let namespace = statement.query_row([namespace_id], |row| row.get(0)).optional()?;
-        let namespace = match namespace {
-            Some(namespace) => namespace,
+        let scope = statement.query_row(params![namespace_id, kind], |row| row.get(0)).optional()?;
+        let scope = match scope {
+            Some(scope) => scope,
             None => {
-                self.execute("INSERT INTO namespace (namespace_id) VALUES (?1)", [namespace_id])?;
+                let sql = "INSERT INTO scope (namespace_id, kind) VALUES (?1, ?2)";
+                self.execute(sql, params![namespace_id, kind])?;
                 self.connection.last_insert_rowid()
             }
         };
-        self.namespaces.insert(namespace_id.to_owned(), namespace);
-        Ok(namespace)
+        self.scopes.entry(kind).or_default().insert(namespace_id.to_owned(), scope);
+        Ok(scope)
     }
 
     fn run(&mut self, run_key: RunKey, run: &PendingRun) -> rusqlite::Result<()> {
-        let namespace = self.namespace(&run.identity.namespace_id)?;
+        let scope = self.scope(&run.identity.namespace_id, run.identity.kind)?;
         if run.not_current && run.tables != InTables::Nothing {
-            let sql = "DELETE FROM current_run WHERE namespace = ?1 AND workflow_id = ?2 AND run_key = ?3";
-            self.execute(sql, params![namespace, run.identity.workflow_id, run_key])?;
+            let sql = "DELETE FROM current_run WHERE scope = ?1 AND id = ?2 AND run_key = ?3";
+            self.execute(sql, params![scope, run.identity.id, run_key])?;
         }
         if run.tables == InTables::Deleted {
             self.delete_run(run_key)?;
@@ -67,7 +77,7 @@ impl Step<'_> {
         }
         match run.tables {
             InTables::Earlier => self.update_run(run_key, run)?,
-            InTables::Nothing | InTables::Deleted => self.insert_run(run_key, namespace, run)?,
+            InTables::Nothing | InTables::Deleted => self.insert_run(run_key, scope, run)?,
         }
         for (first, records) in chunk::chunks(&run.records) {
             let sql = "INSERT INTO history VALUES (?1, ?2, ?3, ?4)";
@@ -75,7 +85,7 @@ impl Step<'_> {
         }
         match &run.visibility {
             Some(row) => {
-                let namespace = self.namespace(&row.namespace_id)?;
+                let namespace = self.scope(&row.namespace_id, LISTED_KIND)?;
                 self.visibility.put(namespace, row, run.tables == InTables::Earlier)
             }
             None => Ok(()),
@@ -88,15 +98,15 @@ impl Step<'_> {
         self.visibility.delete(run_key)
     }
 
-    fn insert_run(&self, run_key: RunKey, namespace: i64, run: &PendingRun) -> rusqlite::Result<()> {
-        let RunIdentity { workflow_id, run_id, .. } = &*run.identity;
+    fn insert_run(&self, run_key: RunKey, scope: i64, run: &PendingRun) -> rusqlite::Result<()> {
+        let RunIdentity { id, run_id, .. } = &*run.identity;
         let snapshot = run.snapshot.as_ref();
         let values = params![
             run_key,
-            namespace,
-            workflow_id,
+            scope,
+            id,
             run_id,
-            run.wake.flatten(),
+            due_ms(run.wake),
             snapshot.map(|snapshot| snapshot.first_event_id),
             snapshot.map(|snapshot| snapshot.position),
             snapshot.map(|snapshot| &*snapshot.snapshot),
@@ -106,9 +116,9 @@ impl Step<'_> {
     }
 
     fn update_run(&self, run_key: RunKey, run: &PendingRun) -> rusqlite::Result<()> {
-        if let Some(wake_ms) = run.wake {
+        if run.wake != Wake::Keep {
             let sql = "UPDATE run SET wake_ms = ?2 WHERE run_key = ?1";
-            self.execute(sql, params![run_key, wake_ms])?;
+            self.execute(sql, params![run_key, due_ms(run.wake)])?;
         }
         if let Some(snapshot) = &run.snapshot {
             let PendingSnapshot { position, first_event_id, snapshot } = snapshot;
@@ -120,23 +130,30 @@ impl Step<'_> {
     }
 
     fn names(&mut self, pending: &Pending) -> rusqlite::Result<()> {
-        let names = pending.names.iter();
-        let names = names.flat_map(|(namespace_id, names)| names.iter().map(move |name| (namespace_id, name)));
-        let changed = names.filter(|(_, (_, name))| name.current != PendingCurrent::AsInTables);
-        // In the order of their keys, which is cheaper for the table than the order of a hash map.
-        let mut changed: Vec<_> = changed.map(|(namespace_id, (id, name))| (namespace_id, id, name.current)).collect();
-        changed.sort_unstable_by_key(|(namespace_id, workflow_id, _)| (*namespace_id, *workflow_id));
-        for (namespace_id, workflow_id, current) in changed {
-            let namespace = self.namespace(namespace_id)?;
-            match current {
-                PendingCurrent::Run(run_key) => {
-                    let sql = "INSERT OR REPLACE INTO current_run VALUES (?1, ?2, ?3)";
-                    self.execute(sql, params![namespace, workflow_id, run_key])?;
+        for (namespace_id, kinds) in &pending.names {
+            for (kind, names) in kinds {
+                let changed = names.iter().filter(|(_, name)| name.current != PendingCurrent::AsInTables);
+                // In the order of their keys, which is cheaper for the table than the order of a hash map.
+                let mut changed: Vec<_> = changed.map(|(id, name)| (id, name.current)).collect();
+                changed.sort_unstable_by_key(|(id, _)| *id);
+                let scope = if changed.is_empty() { continue } else { self.scope(namespace_id, *kind)? };
+                for (id, current) in changed {
+                    self.current_run(scope, id, current)?;
                 }
-                PendingCurrent::Nothing | PendingCurrent::AsInTables => {
-                    let sql = "DELETE FROM current_run WHERE namespace = ?1 AND workflow_id = ?2";
-                    self.execute(sql, params![namespace, workflow_id])?;
-                }
+            }
+        }
+        Ok(())
+    }
+
+    fn current_run(&self, scope: i64, id: &str, current: PendingCurrent) -> rusqlite::Result<()> {
+        match current {
+            PendingCurrent::Run(run_key) => {
+                let sql = "INSERT OR REPLACE INTO current_run VALUES (?1, ?2, ?3)";
+                self.execute(sql, params![scope, id, run_key])?;
+            }
+            PendingCurrent::Nothing | PendingCurrent::AsInTables => {
+                let sql = "DELETE FROM current_run WHERE scope = ?1 AND id = ?2";
+                self.execute(sql, params![scope, id])?;
             }
         }
         Ok(())

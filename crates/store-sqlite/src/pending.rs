@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertide_store::{
-    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite, VisibilityRow, Write,
+    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite, VisibilityRow, Wake, Write,
 };
 
 use crate::chunk::PlacedRecord;
@@ -25,8 +25,8 @@ pub(crate) struct Pending {
     /// About how much memory this takes.
     pub(crate) size_bytes: usize,
     pub(crate) runs: BTreeMap<RunKey, PendingRun>,
-    /// By namespace id and workflow id.
-    pub(crate) names: HashMap<String, HashMap<String, PendingName>>,
+    /// By namespace id, kind and id.
+    pub(crate) names: HashMap<String, BTreeMap<u8, HashMap<String, PendingName>>>,
     /// Where `runs` has a wake that is set.
     pub(crate) wakes: BTreeSet<(i64, RunKey)>,
     /// None stands for a task that is deleted and may be in the tables.
@@ -59,9 +59,24 @@ pub(crate) struct PendingRun {
     pub(crate) records: Vec<PlacedRecord>,
     pub(crate) snapshot: Option<PendingSnapshot>,
     pub(crate) visibility: Option<VisibilityRow>,
-    pub(crate) wake: Option<Option<i64>>,
-    /// If the tables have it as the current run of its workflow id, that is no longer so.
+    pub(crate) wake: Wake,
+    /// If the tables have it as the current run of its id, that is no longer so.
     pub(crate) not_current: bool,
+}
+
+impl PendingRun {
+    fn of(identity: Arc<RunIdentity>, tables: InTables) -> Self {
+        Self {
+            identity,
+            tables,
+            exists: true,
+            records: Vec::new(),
+            snapshot: None,
+            visibility: None,
+            wake: Wake::Keep,
+            not_current: false,
+        }
+    }
 }
 
 /// What the tables have of a run.
@@ -90,7 +105,7 @@ pub(crate) struct PendingName {
     pub(crate) created: Vec<(String, RunKey)>,
 }
 
-/// What the look-up by workflow id alone finds.
+/// What the look-up by id alone finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum PendingCurrent {
     /// What the tables say, unless that run is deleted or [`PendingRun::not_current`].
@@ -122,24 +137,23 @@ impl Pending {
     }
 
     /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that only the tables have.
-    pub(crate) fn apply(&mut self, batch: &Batch, mut runs_below: RunsBelow) {
-        for write in &batch.writes {
+    pub(crate) fn apply(&mut self, batch: Batch, mut runs_below: RunsBelow) {
+        for write in batch.writes {
             let position = self.numbering.next_position;
             self.numbering.next_position += 1;
             match write {
                 Write::Run(run) => self.apply_run(run, position, &mut runs_below),
-                Write::DeleteRun { run_key } => self.delete_run(*run_key, &mut runs_below),
+                Write::DeleteRun { run_key } => self.delete_run(run_key, &mut runs_below),
                 Write::Registry { kind, key, value } => {
                     self.size_bytes += ENTRY_BYTES + value.as_ref().map_or(0, Bytes::len);
-                    let records = self.registry.entry(kind.clone()).or_default();
-                    records.insert(key.clone(), value.clone());
+                    self.registry.entry(kind).or_default().insert(key, value);
                 }
             }
         }
     }
 
-    fn apply_run(&mut self, write: &RunWrite, position: i64, runs_below: &mut RunsBelow) {
-        if let Some(identity) = &write.create {
+    fn apply_run(&mut self, write: RunWrite, position: i64, runs_below: &mut RunsBelow) {
+        if let Some(identity) = write.create {
             self.create_run(write.run_key, identity);
         } else {
             self.pin_tabled(write.run_key, runs_below);
@@ -150,54 +164,43 @@ impl Pending {
         };
         if !write.record.is_empty() {
             self.size_bytes += ENTRY_BYTES + write.record.len();
-            run.records.push(PlacedRecord {
-                position,
-                first_event_id: write.first_event_id,
-                record: write.record.clone(),
-            });
+            run.records.push(PlacedRecord { position, first_event_id: write.first_event_id, record: write.record });
         }
-        if let Some(snapshot) = &write.snapshot {
+        if let Some(snapshot) = write.snapshot {
             let old_bytes = run.snapshot.as_ref().map_or(0, |old| old.snapshot.len());
             self.size_bytes = (self.size_bytes + snapshot.len()).saturating_sub(old_bytes);
-            run.snapshot =
-                Some(PendingSnapshot { position, first_event_id: write.first_event_id, snapshot: snapshot.clone() });
+            run.snapshot = Some(PendingSnapshot { position, first_event_id: write.first_event_id, snapshot });
         }
-        if let Some(wake_ms) = write.wake {
-            if let Some(Some(old_ms)) = run.wake.replace(wake_ms) {
+        if write.wake != Wake::Keep {
+            if let Wake::At(old_ms) = std::mem::replace(&mut run.wake, write.wake) {
                 self.wakes.remove(&(old_ms, write.run_key));
             }
-            self.wakes.extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
+            if let Wake::At(due_ms) = write.wake {
+                self.wakes.insert((due_ms, write.run_key));
+            }
         }
-        if let Some(row) = &write.visibility {
+        if let Some(row) = write.visibility {
             if run.visibility.is_none() {
                 self.size_bytes += 4 * ENTRY_BYTES + row.memo.len() + row.payload.len();
             }
-            run.visibility = Some(VisibilityRow { run_key: write.run_key, ..row.clone() });
+            run.visibility = Some(VisibilityRow { run_key: write.run_key, ..row });
         }
         if write.current != CurrentRun::Keep {
             self.apply_current(write.run_key, write.current);
         }
-        for change in &write.backlog {
+        for change in write.backlog {
             self.apply_backlog(change);
         }
     }
 
-    fn create_run(&mut self, run_key: RunKey, identity: &RunIdentity) {
+    fn create_run(&mut self, run_key: RunKey, identity: RunIdentity) {
         self.size_bytes += 2 * ENTRY_BYTES;
         let deleted = self.runs.contains_key(&run_key);
-        let run = PendingRun {
-            identity: Arc::new(identity.clone()),
-            tables: if deleted { InTables::Deleted } else { InTables::Nothing },
-            exists: true,
-            records: Vec::new(),
-            snapshot: None,
-            visibility: None,
-            wake: None,
-            not_current: deleted,
-        };
+        let tables = if deleted { InTables::Deleted } else { InTables::Nothing };
+        let identity = Arc::new(identity);
+        let run = PendingRun { not_current: deleted, ..PendingRun::of(Arc::clone(&identity), tables) };
         self.runs.insert(run_key, run);
-        let name = self.name(identity);
-        name.created.push((identity.run_id.clone(), run_key));
+        self.name(&identity).created.push((identity.run_id.clone(), run_key));
         let next_run_key = &mut self.numbering.open_state.next_run_key;
         *next_run_key = (*next_run_key).max(run_key.saturating_add(1));
     }
@@ -208,21 +211,12 @@ impl Pending {
             return;
         };
         self.size_bytes += 2 * ENTRY_BYTES;
-        self.runs.entry(run_key).or_insert_with(|| PendingRun {
-            identity,
-            tables: InTables::Earlier,
-            exists: true,
-            records: Vec::new(),
-            snapshot: None,
-            visibility: None,
-            wake: None,
-            not_current: false,
-        });
+        self.runs.entry(run_key).or_insert_with(|| PendingRun::of(identity, InTables::Earlier));
     }
 
     fn name(&mut self, identity: &RunIdentity) -> &mut PendingName {
-        let names = self.names.entry(identity.namespace_id.clone()).or_default();
-        names.entry(identity.workflow_id.clone()).or_default()
+        let kinds = self.names.entry(identity.namespace_id.clone()).or_default();
+        kinds.entry(identity.kind).or_default().entry(identity.id.clone()).or_default()
     }
 
     fn apply_current(&mut self, run_key: RunKey, change: CurrentRun) {
@@ -241,24 +235,22 @@ impl Pending {
         }
     }
 
-    fn apply_backlog(&mut self, change: &BacklogChange) {
+    fn apply_backlog(&mut self, change: BacklogChange) {
         let next_tabled_task_id = self.tabled.open_state.next_task_id;
         match change {
             BacklogChange::Put { queue, task_id, task } => {
                 self.size_bytes += ENTRY_BYTES + task.len();
-                let tasks = self.backlog.entry(queue.clone()).or_default();
-                tasks.insert(*task_id, Some(task.clone()));
+                self.backlog.entry(queue).or_default().insert(task_id, Some(task));
                 let next_task_id = &mut self.numbering.open_state.next_task_id;
                 *next_task_id = (*next_task_id).max(task_id.saturating_add(1));
             }
-            BacklogChange::Delete { queue, task_id } if *task_id < next_tabled_task_id => {
+            BacklogChange::Delete { queue, task_id } if task_id < next_tabled_task_id => {
                 self.size_bytes += ENTRY_BYTES;
-                let tasks = self.backlog.entry(queue.clone()).or_default();
-                tasks.insert(*task_id, None);
+                self.backlog.entry(queue).or_default().insert(task_id, None);
             }
             BacklogChange::Delete { queue, task_id } => {
-                if let Some(tasks) = self.backlog.get_mut(queue) {
-                    tasks.remove(task_id);
+                if let Some(tasks) = self.backlog.get_mut(&queue) {
+                    tasks.remove(&task_id);
                 }
             }
         }
@@ -273,7 +265,7 @@ impl Pending {
         let Some(run) = self.runs.get_mut(&run_key) else {
             return;
         };
-        if let Some(Some(due_ms)) = run.wake {
+        if let Wake::At(due_ms) = run.wake {
             self.wakes.remove(&(due_ms, run_key));
         }
         let identity = Arc::clone(&run.identity);
@@ -281,14 +273,9 @@ impl Pending {
             self.runs.remove(&run_key);
         } else {
             *run = PendingRun {
-                identity: Arc::clone(&identity),
-                tables: InTables::Deleted,
                 exists: false,
-                records: Vec::new(),
-                snapshot: None,
-                visibility: None,
-                wake: None,
                 not_current: true,
+                ..PendingRun::of(Arc::clone(&identity), InTables::Deleted)
             };
         }
         self.name(&identity).created.retain(|(_, created)| *created != run_key);

@@ -38,12 +38,16 @@ pub(crate) struct Ranks {
 pub(crate) struct Probe {
     /// The less, the fewer keys it is likely to find.
     order: u8,
-    /// A table with the columns `namespace` and `run_key`, as it stands behind FROM.
-    pub(crate) table: &'static str,
-    /// What stands behind WHERE beside the namespace, with a question mark for each parameter.
+    /// What has a `run_key`, as it stands behind FROM, and behind WHERE the namespace with a question mark for its number.
+    pub(crate) source: &'static str,
+    /// What stands behind that, with a question mark for each parameter.
     pub(crate) condition: String,
     pub(crate) parameters: Vec<Value>,
 }
+
+/// The runs of a namespace whatever their kinds. The scopes come first, and there are few.
+const RUNS: &str = "scope CROSS JOIN run INDEXED BY run_by_name USING (scope)
+    WHERE namespace_id = (SELECT namespace_id FROM scope WHERE scope = ?)";
 
 /// Which of the kept counts to add up.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -69,7 +73,7 @@ impl Plan {
             let Ranks { first, last } = plan.start_rank;
             plan.probes.push(Probe {
                 order: 5,
-                table: "visibility INDEXED BY visibility_by_start",
+                source: "visibility INDEXED BY visibility_by_start WHERE namespace = ?",
                 condition: "start_rank BETWEEN ? AND ?".to_owned(),
                 parameters: vec![Value::Integer(first), Value::Integer(last)],
             });
@@ -181,8 +185,8 @@ impl Plan {
         match field {
             Field::System(SystemAttribute::WorkflowId) => self.probes.push(Probe {
                 order: 0,
-                table: "run INDEXED BY run_by_name",
-                condition: condition.replacen("value", "workflow_id", 1),
+                source: RUNS,
+                condition: condition.replacen("value", "id", 1),
                 parameters,
             }),
             Field::System(_) => {}
@@ -200,8 +204,8 @@ impl Plan {
         match field {
             Field::System(SystemAttribute::WorkflowId) => self.probes.push(Probe {
                 order: 3,
-                table: "run INDEXED BY run_by_name",
-                condition: condition.replace("value", "workflow_id"),
+                source: RUNS,
+                condition: condition.replace("value", "id"),
                 parameters,
             }),
             Field::System(_) => {}
@@ -222,7 +226,7 @@ impl Plan {
         }
         self.probes.push(Probe {
             order,
-            table: "search_attribute",
+            source: "search_attribute WHERE namespace = ?",
             condition: format!("name = ? AND {condition}"),
             parameters: std::iter::once(Value::Text(name.to_owned())).chain(parameters).collect(),
         });

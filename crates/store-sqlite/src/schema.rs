@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4576_7469;
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Each brings a file from the version of its index to the next. They are never changed once released.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, KINDS];
 
 const FIRST: &str = "
 -- Where numbering goes on: everything below is in the tables or was deleted.
@@ -140,6 +140,24 @@ CREATE TABLE visibility_count (
     row_count INTEGER NOT NULL,
     PRIMARY KEY (namespace, in_division, status)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Ids are unique within a namespace and a kind of execution. The pair, a scope, takes the place of the namespace in the
+/// rows of runs, under the same numbers, so that a file needs not be rewritten. Visibility rows, which lists go through
+/// whatever their kind, stay under the number of the namespace's kind 0.
+const KINDS: &str = "
+CREATE TABLE scope (
+    scope INTEGER PRIMARY KEY,
+    namespace_id TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    UNIQUE (namespace_id, kind)
+) STRICT;
+INSERT INTO scope SELECT namespace, namespace_id, 0 FROM namespace;
+DROP TABLE namespace;
+ALTER TABLE run RENAME COLUMN namespace TO scope;
+ALTER TABLE run RENAME COLUMN workflow_id TO id;
+ALTER TABLE current_run RENAME COLUMN namespace TO scope;
+ALTER TABLE current_run RENAME COLUMN workflow_id TO id;
 ";
 
 /// Settings of every connection that writes. The page size takes effect in a new file only.

@@ -103,7 +103,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.core.commit(batch)
     }
 
@@ -111,12 +111,12 @@ impl Store for SqliteStore {
         Ok(self.core.open_state())
     }
 
-    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError> {
-        self.core.read(|layers, tables| read::current_run(layers, tables, namespace_id, workflow_id))
+    fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Result<Option<RunKey>, StoreError> {
+        self.core.read(|layers, tables| read::current_run(layers, tables, namespace_id, kind, id))
     }
 
-    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
-        self.core.read(|layers, tables| read::find_run(layers, tables, namespace_id, workflow_id, run_id))
+    fn find_run(&self, namespace_id: &str, kind: u8, id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
+        self.core.read(|layers, tables| read::find_run(layers, tables, namespace_id, kind, id, run_id))
     }
 
     fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError> {
@@ -222,13 +222,13 @@ mod tests {
         let options = SqliteOptions { idle: None, ..SqliteOptions::default() };
         let store = SqliteStore::open(directory.path().join("store.db"), &options).unwrap();
         let query = ListQuery { namespace_id: String::new(), filter: Filter::All, page_size: 10, after: None };
-        store.commit(&start(1)).unwrap();
+        store.commit(start(1)).unwrap();
         store.materialise().unwrap();
-        store.commit(&start(2)).unwrap();
+        store.commit(start(2)).unwrap();
         let meanwhile = store.core.ask(
             |layers| list::pending_rows(layers, &query),
             |tables, pending| {
-                store.commit(&start(3)).unwrap();
+                store.commit(start(3)).unwrap();
                 store.materialise().unwrap();
                 store.core.rest();
                 list::list(tables, &query, pending, store.bounds)

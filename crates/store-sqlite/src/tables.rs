@@ -49,45 +49,47 @@ pub(crate) fn numbering(connection: &Connection) -> rusqlite::Result<Numbering> 
 pub(crate) fn current_run(
     connection: &Connection,
     namespace_id: &str,
-    workflow_id: &str,
+    kind: u8,
+    id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
     let sql = "SELECT run_key FROM current_run
-        WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2";
-    optional(connection, sql, params![namespace_id, workflow_id], |row| row.get(0))
+        WHERE scope = (SELECT scope FROM scope WHERE namespace_id = ?1 AND kind = ?2) AND id = ?3";
+    optional(connection, sql, params![namespace_id, kind, id], |row| row.get(0))
 }
 
 pub(crate) fn find_runs(
     connection: &Connection,
     namespace_id: &str,
-    workflow_id: &str,
+    kind: u8,
+    id: &str,
     run_id: &str,
 ) -> rusqlite::Result<Vec<RunKey>> {
     let sql = "SELECT run_key FROM run
-        WHERE namespace = (SELECT namespace FROM namespace WHERE namespace_id = ?1) AND workflow_id = ?2 AND run_id = ?3
+        WHERE scope = (SELECT scope FROM scope WHERE namespace_id = ?1 AND kind = ?2) AND id = ?3 AND run_id = ?4
         ORDER BY run_key DESC";
     let mut statement = connection.prepare_cached(sql)?;
-    let run_keys = statement.query_map(params![namespace_id, workflow_id, run_id], |row| row.get(0))?;
+    let run_keys = statement.query_map(params![namespace_id, kind, id, run_id], |row| row.get(0))?;
     run_keys.collect()
 }
 
 pub(crate) fn identity(connection: &Connection, run_key: RunKey) -> rusqlite::Result<Option<RunIdentity>> {
-    let sql = "SELECT namespace_id, workflow_id, run_id FROM run JOIN namespace USING (namespace) WHERE run_key = ?1";
+    let sql = "SELECT namespace_id, kind, id, run_id FROM run JOIN scope USING (scope) WHERE run_key = ?1";
     optional(connection, sql, [run_key], read_identity)
 }
 
 fn read_identity(row: &Row<'_>) -> rusqlite::Result<RunIdentity> {
-    Ok(RunIdentity { namespace_id: row.get(0)?, workflow_id: row.get(1)?, run_id: row.get(2)? })
+    Ok(RunIdentity { namespace_id: row.get(0)?, kind: row.get(1)?, id: row.get(2)?, run_id: row.get(3)? })
 }
 
 pub(crate) fn run(connection: &Connection, run_key: RunKey) -> rusqlite::Result<Option<TabledRun>> {
-    let sql = "SELECT namespace_id, workflow_id, run_id, snapshot_first_event_id, snapshot_position, snapshot
-        FROM run JOIN namespace USING (namespace) WHERE run_key = ?1";
+    let sql = "SELECT namespace_id, kind, id, run_id, snapshot_first_event_id, snapshot_position, snapshot
+        FROM run JOIN scope USING (scope) WHERE run_key = ?1";
     optional(connection, sql, [run_key], |row| {
-        let first_event_id: Option<i64> = row.get(3)?;
+        let first_event_id: Option<i64> = row.get(4)?;
         let snapshot = match first_event_id {
             None => None,
             Some(first_event_id) => {
-                Some(TabledSnapshot { first_event_id, position: row.get(4)?, snapshot: bytes(row, 5)? })
+                Some(TabledSnapshot { first_event_id, position: row.get(5)?, snapshot: bytes(row, 6)? })
             }
         };
         Ok(TabledRun { identity: read_identity(row)?, snapshot })

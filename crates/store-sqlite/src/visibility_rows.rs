@@ -16,6 +16,9 @@ pub(crate) const COLUMNS: &str = "run_key, close_rank, start_rank, run_id, workf
     execution_time_ns, history_length, history_size_bytes, state_transition_count, execution_duration_ns, \
     parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, division, search_attributes, memo, payload";
 
+/// Lists go through a namespace whatever the kinds of its executions: their rows are under the number of this one.
+pub(crate) const LISTED_KIND: u8 = 0;
+
 /// Where the status stands in [`COLUMNS`].
 pub(crate) const STATUS: usize = 7;
 

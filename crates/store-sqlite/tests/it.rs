@@ -11,10 +11,12 @@ mod model;
 mod opening;
 #[path = "it/readers.rs"]
 mod readers;
+#[path = "it/released.rs"]
+mod released;
 #[path = "it/scans.rs"]
 mod scans;
 
-use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, VisibilityRow, Write};
+use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, VisibilityRow, Wake, Write};
 use evertide_store_sqlite::SqliteOptions;
 
 /// Options under which nothing happens behind the test's back.
@@ -26,12 +28,13 @@ fn quiet() -> SqliteOptions {
 fn start(run_key: RunKey, record: &[u8]) -> Batch {
     let identity = RunIdentity {
         namespace_id: "namespace".to_owned(),
-        workflow_id: format!("workflow-{run_key}"),
+        kind: 0,
+        id: format!("workflow-{run_key}"),
         run_id: format!("run-{run_key}"),
     };
     let row = VisibilityRow {
         namespace_id: identity.namespace_id.clone(),
-        workflow_id: identity.workflow_id.clone(),
+        workflow_id: identity.id.clone(),
         run_id: identity.run_id.clone(),
         status: 1,
         start_time_ns: run_key,
@@ -44,7 +47,7 @@ fn start(run_key: RunKey, record: &[u8]) -> Batch {
         first_event_id: 1,
         record: record.to_vec().into(),
         visibility: Some(row),
-        wake: Some(Some(1000 + run_key)),
+        wake: Wake::At(1000 + run_key),
         ..RunWrite::default()
     })
 }

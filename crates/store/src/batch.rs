@@ -53,8 +53,8 @@ impl Batch {
 pub enum Write {
     /// One step of one run.
     Run(RunWrite),
-    /// Removes a run with its records, snapshot, visibility row and wake. If it is the current run of its workflow id,
-    /// that look-up finds nothing afterwards. Backlog tasks are named by their queue, not by their run, and stay.
+    /// Removes a run with its records, snapshot, visibility row and wake. If it is the current run of its id, that
+    /// look-up finds nothing afterwards. Backlog tasks are named by their queue, not by their run, and stay.
     /// Without effect if there is no such run.
     DeleteRun {
         /// The run to remove.
@@ -78,7 +78,7 @@ pub struct RunWrite {
     pub run_key: RunKey,
     /// Present in the first write of a run, and only there.
     pub create: Option<RunIdentity>,
-    /// What becomes of the look-up by workflow id alone.
+    /// What becomes of the look-up by id alone.
     pub current: CurrentRun,
     /// The id that the next event had before this record. It never decreases from one record of a run to the next, and
     /// stays equal over records without events.
@@ -89,8 +89,8 @@ pub struct RunWrite {
     pub snapshot: Option<Bytes>,
     /// The full row that lists and counts see from now on.
     pub visibility: Option<VisibilityRow>,
-    /// The earliest time at which the run must be looked at: unchanged, none, or a unix time in milliseconds.
-    pub wake: Option<Option<i64>>,
+    /// What becomes of the earliest time at which the run must be looked at.
+    pub wake: Wake,
     /// Tasks that join or leave backlogs with this step.
     pub backlog: Vec<BacklogChange>,
 }
@@ -106,18 +106,32 @@ impl RunWrite {
     }
 }
 
-/// The names of a run.
+/// The names of a run. Ids are unique within a namespace and a kind: a workflow and a schedule may carry the same one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunIdentity {
     /// The namespace's id, not its name.
     pub namespace_id: String,
-    /// The workflow id.
-    pub workflow_id: String,
+    /// The kind of execution; the engine gives the numbers their meaning. Workflows are 0.
+    pub kind: u8,
+    /// The id within namespace and kind: of a workflow, the workflow id.
+    pub id: String,
     /// The run id.
     pub run_id: String,
 }
 
-/// What a write does to the look-up by workflow id alone.
+/// What a write does to the earliest time at which a run must be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wake {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// The run waits for no time.
+    Never,
+    /// The run is due at this unix time in milliseconds.
+    At(i64),
+}
+
+/// What a write does to the look-up by id alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CurrentRun {
     /// It finds what it found before.

@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes};
 use prost::Message;
 
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunWrite, Write};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunWrite, Wake, Write};
 use crate::visibility::VisibilityRow;
 
 mod attributes;
@@ -95,15 +95,20 @@ fn encode_run(run: &RunWrite) -> message::RunWrite {
         run_key: run.run_key,
         create: run.create.as_ref().map(|identity| message::RunIdentity {
             namespace_id: identity.namespace_id.clone(),
-            workflow_id: identity.workflow_id.clone(),
+            id: identity.id.clone(),
             run_id: identity.run_id.clone(),
+            kind: identity.kind.into(),
         }),
         current: current.into(),
         first_event_id: run.first_event_id,
         record: run.record.clone(),
         snapshot: run.snapshot.clone(),
         visibility: run.visibility.as_ref().map(encode_row).map(Box::new),
-        wake: run.wake.map(|due_ms| message::Wake { due_ms }),
+        wake: match run.wake {
+            Wake::Keep => None,
+            Wake::Never => Some(message::Wake { due_ms: None }),
+            Wake::At(due_ms) => Some(message::Wake { due_ms: Some(due_ms) }),
+        },
         backlog: run.backlog.iter().map(encode_backlog).collect(),
     }
 }
@@ -117,18 +122,23 @@ fn decode_run(run: message::RunWrite) -> Result<RunWrite, CodecError> {
     let backlog = run.backlog.into_iter().map(decode_backlog);
     Ok(RunWrite {
         run_key: run.run_key,
-        create: run.create.map(|identity| RunIdentity {
-            namespace_id: identity.namespace_id,
-            workflow_id: identity.workflow_id,
-            run_id: identity.run_id,
-        }),
+        create: run.create.map(decode_identity).transpose()?,
         current,
         first_event_id: run.first_event_id,
         record: run.record,
         snapshot: run.snapshot,
         visibility: run.visibility.map(|row| decode_row(*row)).transpose()?,
-        wake: run.wake.map(|wake| wake.due_ms),
+        wake: run.wake.map_or(Wake::Keep, |wake| wake.due_ms.map_or(Wake::Never, Wake::At)),
         backlog: backlog.collect::<Result<_, _>>()?,
+    })
+}
+
+fn decode_identity(identity: message::RunIdentity) -> Result<RunIdentity, CodecError> {
+    Ok(RunIdentity {
+        namespace_id: identity.namespace_id,
+        kind: u8::try_from(identity.kind).map_err(|_| CodecError::Missing("a kind of execution below 256"))?,
+        id: identity.id,
+        run_id: identity.run_id,
     })
 }
 

@@ -22,16 +22,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Refused`] when a write without `create` names a run that does not exist, or one with `create` a run
     /// that does. After any error nothing of the batch is visible. A batch refused as unavailable may still turn up after
     /// a crash, if the disk failed only in confirming it: the caller must treat it as unknown, not as undone.
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 
     /// Where to go on numbering.
     fn open_state(&self) -> Result<OpenState, StoreError>;
 
-    /// The run that a look-up by workflow id alone finds.
-    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError>;
+    /// The run that a look-up by id alone finds. Ids of another kind of execution are other ids.
+    fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Result<Option<RunKey>, StoreError>;
 
     /// The run with exactly these names.
-    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError>;
+    fn find_run(&self, namespace_id: &str, kind: u8, id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError>;
 
     /// What is needed to load a run: its newest snapshot and the records after it.
     fn run(&self, run_key: RunKey) -> Result<Option<StoredRun>, StoreError>;

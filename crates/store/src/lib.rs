@@ -17,7 +17,7 @@ pub mod memory;
 pub mod suite;
 pub mod visibility;
 
-pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
+pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
 pub use contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
 pub use error::StoreError;
 pub use evertide_engine::visibility::{Filter, SearchValue};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use evertide_engine::visibility::{Filter, matches};
 use parking_lot::RwLock;
 
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
 use crate::contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
 use crate::error::StoreError;
 use crate::visibility::{ListCursor, ListPage, ListQuery, VisibilityRow};
@@ -32,8 +32,8 @@ impl MemoryStore {
 struct Tables {
     open_state: OpenState,
     runs: BTreeMap<RunKey, Run>,
-    /// By namespace id and workflow id.
-    current: BTreeMap<(String, String), RunKey>,
+    /// The runs that a look-up by id alone finds.
+    current: BTreeMap<Name, RunKey>,
     by_identity: BTreeMap<RunIdentity, RunKey>,
     wakes: BTreeSet<(i64, RunKey)>,
     backlog: BTreeMap<QueueKey, BTreeMap<i64, Bytes>>,
@@ -41,6 +41,9 @@ struct Tables {
     /// By namespace id: the runs with a visibility row, in the order of lists.
     listed: BTreeMap<String, BTreeSet<ListPlace>>,
 }
+
+/// Namespace id, kind and id.
+type Name = (String, u8, String);
 
 #[derive(Debug)]
 struct Run {
@@ -70,22 +73,22 @@ impl PartialOrd for ListPlace {
 }
 
 impl Tables {
-    fn apply(&mut self, write: &Write) {
+    fn apply(&mut self, write: Write) {
         match write {
             Write::Run(run) => self.apply_run(run),
-            Write::DeleteRun { run_key } => self.delete_run(*run_key),
+            Write::DeleteRun { run_key } => self.delete_run(run_key),
             Write::Registry { kind, key, value } => {
-                let records = self.registry.entry(kind.clone()).or_default();
+                let records = self.registry.entry(kind).or_default();
                 match value {
-                    Some(value) => records.insert(key.clone(), value.clone()),
-                    None => records.remove(key),
+                    Some(value) => records.insert(key, value),
+                    None => records.remove(&key),
                 };
             }
         }
     }
 
-    fn apply_run(&mut self, write: &RunWrite) {
-        if let Some(identity) = &write.create {
+    fn apply_run(&mut self, write: RunWrite) {
+        if let Some(identity) = write.create {
             self.create_run(write.run_key, identity);
         }
         let Some(run) = self.runs.get_mut(&write.run_key) else {
@@ -93,21 +96,22 @@ impl Tables {
             return;
         };
         if !write.record.is_empty() {
-            run.records.push(HistoryRecord { first_event_id: write.first_event_id, record: write.record.clone() });
+            run.records.push(HistoryRecord { first_event_id: write.first_event_id, record: write.record });
         }
-        if let Some(snapshot) = &write.snapshot {
-            run.snapshot = Some(snapshot.clone());
+        if let Some(snapshot) = write.snapshot {
+            run.snapshot = Some(snapshot);
             run.records_in_snapshot = run.records.len();
         }
-        if let Some(wake_ms) = write.wake {
-            if let Some(old) = std::mem::replace(&mut run.wake_ms, wake_ms) {
-                self.wakes.remove(&(old, write.run_key));
-            }
-            if let Some(wake_ms) = wake_ms {
-                self.wakes.insert((wake_ms, write.run_key));
-            }
+        let wake_ms = match write.wake {
+            Wake::Keep => run.wake_ms,
+            Wake::Never => None,
+            Wake::At(due_ms) => Some(due_ms),
+        };
+        if let Some(old_ms) = std::mem::replace(&mut run.wake_ms, wake_ms) {
+            self.wakes.remove(&(old_ms, write.run_key));
         }
-        let name = (run.identity.namespace_id.clone(), run.identity.workflow_id.clone());
+        self.wakes.extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
+        let name = (run.identity.namespace_id.clone(), run.identity.kind, run.identity.id.clone());
         match write.current {
             CurrentRun::Keep => {}
             CurrentRun::Set => {
@@ -115,17 +119,18 @@ impl Tables {
             }
             CurrentRun::Clear => self.clear_current(&name, write.run_key),
         }
-        if let Some(row) = &write.visibility {
+        if let Some(row) = write.visibility {
             self.show(write.run_key, row);
         }
-        for change in &write.backlog {
+        for change in write.backlog {
             self.apply_backlog(change);
         }
     }
 
-    fn create_run(&mut self, run_key: RunKey, identity: &RunIdentity) {
+    fn create_run(&mut self, run_key: RunKey, identity: RunIdentity) {
+        self.by_identity.insert(identity.clone(), run_key);
         let run = Run {
-            identity: identity.clone(),
+            identity,
             records: Vec::new(),
             snapshot: None,
             records_in_snapshot: 0,
@@ -133,18 +138,16 @@ impl Tables {
             wake_ms: None,
         };
         self.runs.insert(run_key, run);
-        self.by_identity.insert(identity.clone(), run_key);
         self.open_state.next_run_key = self.open_state.next_run_key.max(run_key.saturating_add(1));
     }
 
-    fn clear_current(&mut self, name: &(String, String), run_key: RunKey) {
+    fn clear_current(&mut self, name: &Name, run_key: RunKey) {
         if self.current.get(name) == Some(&run_key) {
             self.current.remove(name);
         }
     }
 
-    fn show(&mut self, run_key: RunKey, row: &VisibilityRow) {
-        let mut row = row.clone();
+    fn show(&mut self, run_key: RunKey, mut row: VisibilityRow) {
         row.run_key = run_key;
         let place = ListPlace(row.cursor());
         let namespace_id = row.namespace_id.clone();
@@ -166,18 +169,18 @@ impl Tables {
         }
     }
 
-    fn apply_backlog(&mut self, change: &BacklogChange) {
+    fn apply_backlog(&mut self, change: BacklogChange) {
         match change {
             BacklogChange::Put { queue, task_id, task } => {
-                let tasks = self.backlog.entry(queue.clone()).or_default();
-                tasks.insert(*task_id, task.clone());
+                let tasks = self.backlog.entry(queue).or_default();
+                tasks.insert(task_id, task);
                 self.open_state.next_task_id = self.open_state.next_task_id.max(task_id.saturating_add(1));
             }
             BacklogChange::Delete { queue, task_id } => {
-                if let Some(tasks) = self.backlog.get_mut(queue) {
-                    tasks.remove(task_id);
+                if let Some(tasks) = self.backlog.get_mut(&queue) {
+                    tasks.remove(&task_id);
                     if tasks.is_empty() {
-                        self.backlog.remove(queue);
+                        self.backlog.remove(&queue);
                     }
                 }
             }
@@ -197,7 +200,7 @@ impl Tables {
         if self.by_identity.get(&run.identity) == Some(&run_key) {
             self.by_identity.remove(&run.identity);
         }
-        let name = (run.identity.namespace_id, run.identity.workflow_id);
+        let name = (run.identity.namespace_id, run.identity.kind, run.identity.id);
         self.clear_current(&name, run_key);
     }
 
@@ -229,10 +232,10 @@ impl Tables {
 }
 
 impl Store for MemoryStore {
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut tables = self.tables.write();
         batch.check(|run_key| Ok(tables.runs.contains_key(&run_key)))?;
-        for write in &batch.writes {
+        for write in batch.writes {
             tables.apply(write);
         }
         Ok(())
@@ -242,17 +245,14 @@ impl Store for MemoryStore {
         Ok(self.tables.read().open_state)
     }
 
-    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Result<Option<RunKey>, StoreError> {
-        let name = (namespace_id.to_owned(), workflow_id.to_owned());
+    fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Result<Option<RunKey>, StoreError> {
+        let name = (namespace_id.to_owned(), kind, id.to_owned());
         Ok(self.tables.read().current.get(&name).copied())
     }
 
-    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
-        let identity = RunIdentity {
-            namespace_id: namespace_id.to_owned(),
-            workflow_id: workflow_id.to_owned(),
-            run_id: run_id.to_owned(),
-        };
+    fn find_run(&self, namespace_id: &str, kind: u8, id: &str, run_id: &str) -> Result<Option<RunKey>, StoreError> {
+        let identity =
+            RunIdentity { namespace_id: namespace_id.to_owned(), kind, id: id.to_owned(), run_id: run_id.to_owned() };
         Ok(self.tables.read().by_identity.get(&identity).copied())
     }
 

@@ -67,8 +67,8 @@ struct Place {
 
 impl Place {
     fn commit(self, model: &MemoryStore, store: &dyn Store, batch: &Batch) {
-        let expected = outcome(model.commit(batch));
-        let found = outcome(store.commit(batch));
+        let expected = outcome(model.commit(batch.clone()));
+        let found = outcome(store.commit(batch.clone()));
         assert_eq!(found, expected, "{self}: commit of {batch:#?}");
     }
 

@@ -22,9 +22,9 @@ pub(crate) fn measure(folder: &Path, workflows: i64, with_rows: bool) -> anyhow:
     while first < workflows {
         let numbers = first..workflows.min(first + RUNS_AT_ONCE);
         let starts = numbers.clone().map(|n| Write::Run(start(n, with_rows)));
-        store.commit(&Batch { writes: starts.collect() })?;
+        store.commit(Batch { writes: starts.collect() })?;
         let ends = numbers.map(|n| Write::Run(end(n, with_rows)));
-        store.commit(&Batch { writes: ends.collect() })?;
+        store.commit(Batch { writes: ends.collect() })?;
         first += RUNS_AT_ONCE;
     }
     store.materialise()?;
@@ -35,7 +35,8 @@ fn start(n: i64, with_row: bool) -> RunWrite {
     let row = closed(n);
     let create = RunIdentity {
         namespace_id: row.namespace_id.clone(),
-        workflow_id: row.workflow_id.clone(),
+        kind: 0,
+        id: row.workflow_id.clone(),
         run_id: row.run_id.clone(),
     };
     let open = VisibilityRow {

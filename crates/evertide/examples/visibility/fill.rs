@@ -40,7 +40,7 @@ pub(crate) fn fill(file: &Path, namespace_id: &str, rows: i64) -> anyhow::Result
             let start_ns = end_ns - MONTH_NS + n * (MONTH_NS / rows);
             Write::Run(run(namespace_id, first_key + n, n, start_ns))
         });
-        store.commit(&Batch { writes: writes.collect() })?;
+        store.commit(Batch { writes: writes.collect() })?;
         number = last;
     }
     store.materialise()?;
@@ -53,7 +53,8 @@ fn run(namespace_id: &str, run_key: i64, n: i64, start_ns: i64) -> RunWrite {
         run_key,
         create: Some(RunIdentity {
             namespace_id: row.namespace_id.clone(),
-            workflow_id: row.workflow_id.clone(),
+            kind: 0,
+            id: row.workflow_id.clone(),
             run_id: row.run_id.clone(),
         }),
         current: CurrentRun::Set,

@@ -16,6 +16,9 @@ use crate::shard::{ChainKey, Current, Entry, Job, RunRef};
 use crate::shell::Shell;
 use crate::work::Work;
 
+/// The number of workflows among the kinds of executions that the store tells apart.
+const WORKFLOW: u8 = 0;
+
 /// What is to be read of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -97,8 +100,8 @@ impl Shell {
 
     fn read_run(&self, key: &ChainKey, want: &Want) -> Result<Option<Entry>, Fault> {
         let run_key = match want {
-            Want::Current => self.store.current_run(&key.namespace_id, &key.workflow_id),
-            Want::Run(run_id) => self.store.find_run(&key.namespace_id, &key.workflow_id, run_id),
+            Want::Current => self.store.current_run(&key.namespace_id, WORKFLOW, &key.workflow_id),
+            Want::Run(run_id) => self.store.find_run(&key.namespace_id, WORKFLOW, &key.workflow_id, run_id),
         };
         let Some(run_key) = run_key.map_err(store_fault)? else {
             return Ok(None);
@@ -151,7 +154,7 @@ fn entry_of(run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
     }
     let run = Arc::new(RunRef {
         namespace_id: stored.identity.namespace_id,
-        workflow_id: stored.identity.workflow_id,
+        workflow_id: stored.identity.id,
         run_id: stored.identity.run_id,
     });
     let exec = Execution { state, ..Execution::default() };

@@ -10,7 +10,7 @@ use evertide_engine::workflow::{
     Delivery, Dispatch, Effects, NewRun, QueryAnswer, QueueRef, Record, Reply, Request, StartTask, UpdateSignal,
     Written, decide,
 };
-use evertide_store::{BacklogChange, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
+use evertide_store::{BacklogChange, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 
@@ -168,7 +168,8 @@ impl<'s> Step<'s> {
         if kind == Kind::Created {
             write.create = Some(RunIdentity {
                 namespace_id: entry.run.namespace_id.clone(),
-                workflow_id: entry.run.workflow_id.clone(),
+                kind: 0,
+                id: entry.run.workflow_id.clone(),
                 run_id: entry.run.run_id.clone(),
             });
             write.current = CurrentRun::Set;
@@ -232,7 +233,7 @@ impl<'s> Step<'s> {
         // A run with messages to deliver is looked at as soon as the server opens again.
         let stored = if state.outbox.is_empty() { (due_ns != 0).then(|| ceil_ms(due_ns)) } else { Some(1) };
         if entry.stored_wake != Some(stored) && (stored.is_some() || entry.stored_wake.is_some()) {
-            write.wake = Some(stored);
+            write.wake = stored.map_or(Wake::Never, Wake::At);
         }
         entry.stored_wake = Some(stored);
         let timer_ns = entry.exec.deadline_ns();
@@ -392,7 +393,7 @@ fn is_empty(write: &RunWrite) -> bool {
     write.create.is_none()
         && write.record.is_empty()
         && write.visibility.is_none()
-        && write.wake.is_none()
+        && write.wake == Wake::Keep
         && write.backlog.is_empty()
 }
 

@@ -419,7 +419,7 @@ impl FailingStore {
 type Stored<T> = Result<T, StoreError>;
 
 impl Store for FailingStore {
-    fn commit(&self, batch: &Batch) -> Stored<()> {
+    fn commit(&self, batch: Batch) -> Stored<()> {
         if self.failing.load(Ordering::Relaxed) > 0 {
             self.failing.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Unavailable { action: "commit", reason: "the test says so".to_owned() });
@@ -431,12 +431,12 @@ impl Store for FailingStore {
         self.inner.open_state()
     }
 
-    fn current_run(&self, namespace_id: &str, workflow_id: &str) -> Stored<Option<RunKey>> {
-        self.inner.current_run(namespace_id, workflow_id)
+    fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Stored<Option<RunKey>> {
+        self.inner.current_run(namespace_id, kind, id)
     }
 
-    fn find_run(&self, namespace_id: &str, workflow_id: &str, run_id: &str) -> Stored<Option<RunKey>> {
-        self.inner.find_run(namespace_id, workflow_id, run_id)
+    fn find_run(&self, namespace_id: &str, kind: u8, id: &str, run_id: &str) -> Stored<Option<RunKey>> {
+        self.inner.find_run(namespace_id, kind, id, run_id)
     }
 
     fn run(&self, run_key: RunKey) -> Stored<Option<StoredRun>> {

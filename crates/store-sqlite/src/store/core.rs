@@ -87,7 +87,7 @@ impl Core {
             }
             let runs_below = self.check(&batch)?;
             let mut layers = self.layers.write();
-            layers.apply(&batch, runs_below);
+            layers.apply(batch, runs_below);
             layers.fill(self.layer_bytes);
             Ok(())
         })?;
@@ -110,14 +110,14 @@ impl Core {
         self.writer.lock().set_size_limit(size_limit_bytes)
     }
 
-    pub(crate) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         if batch.writes.is_empty() {
             return Ok(());
         }
         let mut writer = self.writer.lock();
-        let runs_below = self.check(batch)?;
+        let runs_below = self.check(&batch)?;
         let position = self.layers.read().numbering().next_position;
-        writer.append(position, batch)?;
+        writer.append(position, &batch)?;
         let mut layers = self.layers.write();
         layers.apply(batch, runs_below);
         let filled = layers.fill(self.layer_bytes);

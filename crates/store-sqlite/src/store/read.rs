@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use evertide_store::{HistoryLimit, HistoryRecord, QueueKey, RunIdentity, RunKey, StoredRun};
+use evertide_store::{HistoryLimit, HistoryRecord, QueueKey, RunIdentity, RunKey, StoredRun, Wake};
 
 use super::core::Tables;
 use crate::chunk::PlacedRecord;
@@ -12,25 +12,26 @@ use crate::layers::Layers;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRun};
 use crate::tables::{self, TabledSnapshot};
 
-fn name<'a>(layer: &'a Pending, namespace_id: &str, workflow_id: &str) -> Option<&'a PendingName> {
-    layer.names.get(namespace_id)?.get(workflow_id)
+fn name<'a>(layer: &'a Pending, namespace_id: &str, kind: u8, id: &str) -> Option<&'a PendingName> {
+    layer.names.get(namespace_id)?.get(&kind)?.get(id)
 }
 
 pub(super) fn current_run(
     layers: &Layers,
     tables: &Tables<'_>,
     namespace_id: &str,
-    workflow_id: &str,
+    kind: u8,
+    id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
     let still = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.not_current);
     for (depth, layer) in layers.newest_first().enumerate() {
-        match name(layer, namespace_id, workflow_id).map(|name| name.current) {
+        match name(layer, namespace_id, kind, id).map(|name| name.current) {
             Some(PendingCurrent::Run(run_key)) => return Ok(Some(run_key).filter(|run_key| still(run_key, depth))),
             Some(PendingCurrent::Nothing) => return Ok(None),
             Some(PendingCurrent::AsInTables) | None => {}
         }
     }
-    let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, workflow_id))?;
+    let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, kind, id))?;
     Ok(run_key.filter(|run_key| still(run_key, usize::MAX)))
 }
 
@@ -38,18 +39,19 @@ pub(super) fn find_run(
     layers: &Layers,
     tables: &Tables<'_>,
     namespace_id: &str,
-    workflow_id: &str,
+    kind: u8,
+    id: &str,
     run_id: &str,
 ) -> rusqlite::Result<Option<RunKey>> {
     let exists = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.tables != InTables::Earlier);
     for (depth, layer) in layers.newest_first().enumerate() {
-        let created = name(layer, namespace_id, workflow_id).map_or(&[][..], |name| &name.created);
+        let created = name(layer, namespace_id, kind, id).map_or(&[][..], |name| &name.created);
         let mut found = created.iter().rev().filter(|(created, _)| created == run_id).map(|(_, run_key)| *run_key);
         if let Some(run_key) = found.find(|run_key| exists(run_key, depth)) {
             return Ok(Some(run_key));
         }
     }
-    let found = tables.ask(|tables| tables::find_runs(tables, namespace_id, workflow_id, run_id))?;
+    let found = tables.ask(|tables| tables::find_runs(tables, namespace_id, kind, id, run_id))?;
     Ok(found.into_iter().find(|run_key| exists(run_key, usize::MAX)))
 }
 
@@ -218,7 +220,7 @@ pub(super) fn wakes(
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, RunKey)>> {
     let counts = |(_, run_key): &(i64, RunKey), depth| {
-        !layers.above(depth, *run_key, |run| run.wake.is_some() || run.tables != InTables::Earlier)
+        !layers.above(depth, *run_key, |run| run.wake != Wake::Keep || run.tables != InTables::Earlier)
     };
     let mut wakes = Vec::new();
     if limit > 0 {

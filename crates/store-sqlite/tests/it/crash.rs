@@ -28,7 +28,7 @@ fn everything(store: &dyn Store, runs: i64) -> Vec<String> {
     for run_key in 1..=runs {
         answers.push(format!("{:?}", store.run(run_key).unwrap()));
         answers.push(format!("{:?}", store.history(run_key, 1, HistoryLimit::ALL).unwrap()));
-        answers.push(format!("{:?}", store.current_run("namespace", &format!("workflow-{run_key}")).unwrap()));
+        answers.push(format!("{:?}", store.current_run("namespace", 0, &format!("workflow-{run_key}")).unwrap()));
     }
     answers
 }
@@ -43,8 +43,8 @@ fn survives(options: &SqliteOptions) {
         let mut batches = vec![start(run_key, b"started")];
         batches.extend((run_key > 3).then(|| step(run_key - 3, run_key, b"stepped")));
         for batch in batches {
-            store.commit(&batch).unwrap();
-            model.commit(&batch).unwrap();
+            store.commit(batch.clone()).unwrap();
+            model.commit(batch).unwrap();
             let elsewhere = tempfile::tempdir().unwrap();
             let copied = SqliteStore::open(copy(&path, elsewhere.path()), &quiet()).unwrap();
             assert_eq!(everything(&copied, run_key), everything(&model, run_key));
@@ -71,9 +71,9 @@ fn numbers_are_not_given_out_again_after_a_deletion() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
     let store = SqliteStore::open(&path, &quiet()).unwrap();
-    store.commit(&start(41, b"started")).unwrap();
+    store.commit(start(41, b"started")).unwrap();
     let delete = evertide_store::Write::DeleteRun { run_key: 41 };
-    store.commit(&evertide_store::Batch { writes: vec![delete] }).unwrap();
+    store.commit(evertide_store::Batch { writes: vec![delete] }).unwrap();
     store.materialise().unwrap();
     drop(store);
     let store = SqliteStore::open(&path, &quiet()).unwrap();

@@ -10,13 +10,13 @@ fn a_full_disk_refuses_commits_and_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
     let store = SqliteStore::open(&path, &quiet()).unwrap();
-    store.commit(&start(1, b"started")).unwrap();
+    store.commit(start(1, b"started")).unwrap();
     store.set_size_limit_bytes(Some(600 * 1024)).unwrap();
 
     let record = vec![7; 40_000];
     let mut committed = 0;
     let refused = loop {
-        match store.commit(&step(1, 2 + committed, &record)) {
+        match store.commit(step(1, 2 + committed, &record)) {
             Ok(()) => committed += 1,
             Err(error) => break error,
         }
@@ -29,7 +29,7 @@ fn a_full_disk_refuses_commits_and_loses_nothing() {
     assert_eq!(history(&store), 1 + usize::try_from(committed).unwrap());
 
     store.set_size_limit_bytes(None).unwrap();
-    store.commit(&step(1, 2 + committed, b"after")).unwrap();
+    store.commit(step(1, 2 + committed, b"after")).unwrap();
     store.materialise().unwrap();
     drop(store);
     let store = SqliteStore::open(&path, &quiet()).unwrap();
@@ -47,9 +47,9 @@ fn a_commit_is_acknowledged_though_the_tables_cannot_be_written() {
     store.set_size_limit_bytes(Some(1000 * 1024)).unwrap();
     // The log takes half of the file, so that the tables find no room for the same once more.
     let records = 11;
-    store.commit(&start(1, &[7; 40_000])).unwrap();
+    store.commit(start(1, &[7; 40_000])).unwrap();
     for event_id in 2..records {
-        store.commit(&step(1, event_id, &[7; 40_000])).unwrap();
+        store.commit(step(1, event_id, &[7; 40_000])).unwrap();
     }
     assert!(matches!(store.materialise(), Err(StoreError::Unavailable { .. })));
     let query = ListQuery { namespace_id: "namespace".to_owned(), filter: Filter::All, page_size: 10, after: None };

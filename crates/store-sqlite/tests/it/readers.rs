@@ -14,13 +14,13 @@ const STEPS: i64 = 150;
 fn read_while_committing(options: &SqliteOptions) {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("store.db"), options).unwrap();
-    store.commit(&start(1, b"1")).unwrap();
+    store.commit(start(1, b"1")).unwrap();
     let acknowledged = AtomicI64::new(1);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for event_id in 2..=STEPS {
-                store.commit(&step(1, event_id, event_id.to_string().as_bytes())).unwrap();
-                store.commit(&start(event_id, b"started")).unwrap();
+                store.commit(step(1, event_id, event_id.to_string().as_bytes())).unwrap();
+                store.commit(start(event_id, b"started")).unwrap();
                 acknowledged.store(event_id, Ordering::SeqCst);
             }
         });

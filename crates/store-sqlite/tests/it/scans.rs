@@ -21,7 +21,7 @@ fn filled(options: &SqliteOptions) -> (SqliteStore, tempfile::TempDir) {
         {
             row.task_queue = if run_key % 10 == 0 { "rare" } else { "usual" }.to_owned();
         }
-        store.commit(&batch).unwrap();
+        store.commit(batch).unwrap();
     }
     (store, directory)
 }

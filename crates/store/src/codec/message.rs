@@ -71,9 +71,11 @@ pub(super) struct RunIdentity {
     #[prost(string, tag = "1")]
     pub(super) namespace_id: String,
     #[prost(string, tag = "2")]
-    pub(super) workflow_id: String,
+    pub(super) id: String,
     #[prost(string, tag = "3")]
     pub(super) run_id: String,
+    #[prost(uint32, tag = "4")]
+    pub(super) kind: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use evertide_engine::visibility::Filter;
 
-use crate::batch::{QueueKey, RunKey};
+use crate::batch::{QueueKey, RunIdentity, RunKey};
 use crate::contract::{HistoryLimit, Store};
 use crate::error::StoreError;
 use crate::visibility::{ListCursor, ListPage, ListQuery};
@@ -12,8 +12,8 @@ use crate::visibility::{ListCursor, ListPage, ListQuery};
 #[derive(Clone, Debug)]
 pub(super) enum Question {
     OpenState,
-    CurrentRun(String, String),
-    FindRun(String, String, String),
+    CurrentRun(String, u8, String),
+    FindRun(RunIdentity),
     Run(RunKey),
     History(RunKey, i64, HistoryLimit),
     HistoryBefore(RunKey, i64, HistoryLimit),
@@ -34,11 +34,11 @@ impl Question {
         let both = [model, store];
         match self {
             Self::OpenState => compare(both.map(|store| store.open_state())),
-            Self::CurrentRun(namespace_id, workflow_id) => {
-                compare(both.map(|store| store.current_run(namespace_id, workflow_id)))
+            Self::CurrentRun(namespace_id, kind, id) => {
+                compare(both.map(|store| store.current_run(namespace_id, *kind, id)))
             }
-            Self::FindRun(namespace_id, workflow_id, run_id) => {
-                compare(both.map(|store| store.find_run(namespace_id, workflow_id, run_id)))
+            Self::FindRun(RunIdentity { namespace_id, kind, id, run_id }) => {
+                compare(both.map(|store| store.find_run(namespace_id, *kind, id, run_id)))
             }
             Self::Run(run_key) => compare(both.map(|store| store.run(*run_key))),
             Self::History(run_key, from_event_id, limit) => {

@@ -7,13 +7,15 @@ use evertide_engine::visibility::{AttributeType, Filter, SearchValue};
 use super::filters::any_filter;
 use super::question::Question;
 use super::random::Random;
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Write};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
 use crate::contract::HistoryLimit;
 use crate::visibility::{ListQuery, VisibilityRow};
 
 const NAMESPACES: [&str; 2] = ["namespace-a", "namespace-b"];
 pub(super) const WORKFLOW_IDS: [&str; 5] = ["order", "order-2", "Order", "ort", "zebra"];
 pub(super) const WORKFLOW_TYPES: [&str; 3] = ["ship", "bill", "Ship"];
+/// Kinds of executions, whose ids are the same.
+const KINDS: [u8; 2] = [0, 3];
 const REGISTRY_KINDS: [&str; 2] = ["namespace", "search attribute"];
 const REGISTRY_KEYS: [&str; 3] = ["a", "b", "\u{e9}"];
 pub(super) const WORDS: [&str; 4] = ["red", "green", "Red", ""];
@@ -100,7 +102,8 @@ impl World {
         let run = LiveRun {
             identity: RunIdentity {
                 namespace_id: (*random.pick(&NAMESPACES)).to_owned(),
-                workflow_id: (*random.pick(&WORKFLOW_IDS)).to_owned(),
+                kind: *random.pick(&KINDS),
+                id: (*random.pick(&WORKFLOW_IDS)).to_owned(),
                 run_id: format!("run-{}-{run_key}", random.below(3)),
             },
             next_event_id: 1,
@@ -123,9 +126,9 @@ impl World {
             _ => CurrentRun::Keep,
         };
         let wake = match random.below(3) {
-            0 => None,
-            1 => Some(None),
-            _ => Some(Some(random.between(-2, 20))),
+            0 => Wake::Keep,
+            1 => Wake::Never,
+            _ => Wake::At(random.between(-2, 20)),
         };
         let backlog = (0..random.below(3)).map(|_| self.backlog_change(random)).collect();
         let write = RunWrite {
@@ -182,17 +185,19 @@ impl World {
         let run_key = random.between(0, self.next_run_key);
         let identity = self.some_run(random).map(|(_, run)| run.identity).unwrap_or_default();
         let namespace_id = (*random.pick(&NAMESPACES)).to_owned();
-        let workflow_id = (*random.pick(&WORKFLOW_IDS)).to_owned();
+        let kind = *random.pick(&KINDS);
+        let id = (*random.pick(&WORKFLOW_IDS)).to_owned();
         let limit = usize::try_from(random.between(1, 6)).unwrap_or(1);
         match random.below(15) {
             0 => Question::OpenState,
-            1 => Question::CurrentRun(namespace_id, workflow_id),
-            2 => Question::FindRun(identity.namespace_id, identity.workflow_id, identity.run_id),
-            3 if self.deleted.is_empty() => Question::FindRun(namespace_id, workflow_id, "no-such-run".to_owned()),
-            3 => {
-                let RunIdentity { namespace_id, workflow_id, run_id } = random.pick(&self.deleted).clone();
-                Question::FindRun(namespace_id, workflow_id, run_id)
+            1 => Question::CurrentRun(namespace_id, kind, id),
+            // The same names as another kind of execution would have them.
+            2 if random.one_in(4) => Question::FindRun(RunIdentity { kind, ..identity }),
+            2 => Question::FindRun(identity),
+            3 if self.deleted.is_empty() => {
+                Question::FindRun(RunIdentity { namespace_id, kind, id, run_id: "no-such-run".to_owned() })
             }
+            3 => Question::FindRun(random.pick(&self.deleted).clone()),
             4 => Question::Run(run_key),
             5 => Question::History(run_key, random.between(-1, 12), history_limit(random)),
             6 => Question::HistoryBefore(run_key, random.between(-1, 12), history_limit(random)),
@@ -223,8 +228,9 @@ impl World {
         ];
         questions.extend(REGISTRY_KINDS.map(|kind| Question::Registry(kind.to_owned())));
         for namespace_id in NAMESPACES.map(str::to_owned) {
-            for workflow_id in WORKFLOW_IDS.map(str::to_owned) {
-                questions.push(Question::CurrentRun(namespace_id.clone(), workflow_id));
+            for kind in KINDS {
+                let named = |id: &str| Question::CurrentRun(namespace_id.clone(), kind, id.to_owned());
+                questions.extend(WORKFLOW_IDS.map(named));
             }
             questions.push(Question::List(ListQuery {
                 namespace_id: namespace_id.clone(),
@@ -241,8 +247,7 @@ impl World {
             questions.push(Question::HistoryBefore(run_key, i64::MAX, HistoryLimit::ALL));
         }
         for run in self.runs.values() {
-            let RunIdentity { namespace_id, workflow_id, run_id } = run.identity.clone();
-            questions.push(Question::FindRun(namespace_id, workflow_id, run_id));
+            questions.push(Question::FindRun(run.identity.clone()));
         }
         for (queue, _) in &self.tasks {
             questions.push(Question::Backlog(queue.clone(), None, usize::MAX));
@@ -281,7 +286,7 @@ fn row(random: &mut Random, run_key: RunKey, identity: &RunIdentity) -> Visibili
     VisibilityRow {
         run_key,
         namespace_id: identity.namespace_id.clone(),
-        workflow_id: identity.workflow_id.clone(),
+        workflow_id: identity.id.clone(),
         run_id: identity.run_id.clone(),
         workflow_type: (*random.pick(&WORKFLOW_TYPES)).to_owned(),
         task_queue: (*random.pick(&WORDS)).to_owned(),
@@ -295,7 +300,7 @@ fn row(random: &mut Random, run_key: RunKey, identity: &RunIdentity) -> Visibili
         execution_duration_ns: closed(random),
         parent_workflow_id: is_child.then(|| "order".to_owned()),
         parent_run_id: is_child.then(|| "run".to_owned()),
-        root_workflow_id: identity.workflow_id.clone(),
+        root_workflow_id: identity.id.clone(),
         root_run_id: identity.run_id.clone(),
         memo: random.bytes(),
         search_attributes: search_attributes(random),
