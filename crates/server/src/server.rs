@@ -24,13 +24,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 
-/// Largest request, bytes.
-const REQUEST_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// Connections that the kernel holds for the listener until they are accepted.
 const BACKLOG: u32 = 1024;
 /// How often an idle connection is asked whether it still lives.
@@ -353,24 +350,18 @@ async fn routes(frontend: Frontend) -> Result<Routes, StartError> {
         tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(evertide_proto::DESCRIPTORS)
     };
     let reflection_error = |e: tonic_reflection::server::Error| StartError::Reflection(e.to_string());
-    let workflow = WorkflowServiceServer::new(frontend.clone());
-    let operator = OperatorServiceServer::new(frontend.clone());
-    let test = TestServiceServer::new(frontend);
-    macro_rules! compressed {
+    // `Wire` bounds and packs messages, for all services alike.
+    macro_rules! unbounded {
         ($service:expr) => {
-            $service
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip)
-                .max_decoding_message_size(REQUEST_LIMIT_BYTES)
-                .max_encoding_message_size(usize::MAX)
+            $service.max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX)
         };
     }
-    Ok(Routes::new(compressed!(workflow))
-        .add_service(compressed!(operator))
-        .add_service(compressed!(test))
-        .add_service(health_service.accept_compressed(Gzip).send_compressed(Gzip))
-        .add_service(reflection().build_v1().map_err(reflection_error)?)
-        .add_service(reflection().build_v1alpha().map_err(reflection_error)?)
+    Ok(Routes::new(unbounded!(WorkflowServiceServer::new(frontend.clone())))
+        .add_service(unbounded!(OperatorServiceServer::new(frontend.clone())))
+        .add_service(unbounded!(TestServiceServer::new(frontend)))
+        .add_service(unbounded!(health_service))
+        .add_service(unbounded!(reflection().build_v1().map_err(reflection_error)?))
+        .add_service(unbounded!(reflection().build_v1alpha().map_err(reflection_error)?))
         .prepare())
 }
 
