@@ -66,6 +66,8 @@ pub struct Limits {
     pub links_per_request: usize,
     /// Largest link, bytes.
     pub link_size_bytes: usize,
+    /// Completion callbacks on one request.
+    pub callbacks_per_request: usize,
     /// Completion callbacks of one run.
     pub callbacks: usize,
     /// Largest failure kept in the state of an activity, bytes.
@@ -120,7 +122,8 @@ impl Default for Limits {
             long_poll_ns: 20 * SECOND_NS,
             links_per_request: 10,
             link_size_bytes: 4000,
-            callbacks: 2000,
+            callbacks_per_request: 2000,
+            callbacks: 32,
             failure_in_state_size_bytes: 4096,
             search_attribute_keys: 100,
             search_attribute_value_bytes: 2048,
@@ -185,6 +188,8 @@ impl Limits {
             "history.longpollexpirationinterval" => put!(long_poll_ns, length),
             "frontend.maxlinksperrequest" => put!(links_per_request, size),
             "frontend.linkmaxsize" => put!(link_size_bytes, size),
+            "callback.maxperexecution" => put!(callbacks_per_request, size),
+            "system.maxcallbacksperworkflow" => put!(callbacks, size),
             "frontend.searchattributesnumberofkeyslimit" => put!(search_attribute_keys, size),
             "frontend.searchattributessizeofvaluelimit" => put!(search_attribute_value_bytes, size),
             "frontend.searchattributestotalsizelimit" => put!(search_attributes_total_bytes, size),

@@ -13,20 +13,26 @@ mod change;
 mod child_workflow;
 mod close;
 mod command;
+mod conclude;
 mod continue_as_new;
 mod decide;
 mod describe;
 mod draft;
+mod effects;
+mod event;
 #[cfg(test)]
 mod examples;
 mod external_workflow;
+mod invariants;
 mod nexus_operation;
 mod options;
 mod outbox;
 #[cfg(test)]
 mod properties;
 pub mod query;
+mod reply;
 mod reset;
+mod run_seed;
 mod search_attributes;
 mod signal;
 mod start;
@@ -40,11 +46,13 @@ pub mod update;
 mod volatile;
 mod workflow_task;
 
-pub use chain::{ChainOutcome, ChainRequest, NewRun, ResetBase, decide_chain};
+pub use chain::{ChainRequest, ResetBase, decide_chain};
 pub use change::{Change, Creation, Record};
 pub use decide::{Request, decide};
-pub use draft::{Decided, Dispatch, Draft, Effects, Reply, UpdateSignal, Written};
+pub use draft::Draft;
+pub use effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
+pub use reply::{Decided, Reply};
 pub use state::{
     Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
     WorkflowTask,

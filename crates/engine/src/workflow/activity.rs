@@ -28,7 +28,9 @@ pub(super) use timeouts::{deadline_ns, wake};
 
 use crate::env::duration_ns;
 use crate::workflow::change::{ActivityChange, Change};
-use crate::workflow::draft::{Dispatch, Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::Dispatch;
+use crate::workflow::event::EventExtra;
 use crate::workflow::state::{Activity, ActivityRun, State};
 use crate::workflow::workflow_task;
 use evertide_proto::common::{Payloads, Priority, RetryPolicy};
@@ -248,7 +250,7 @@ fn write_started(draft: &mut Draft<'_, '_>, activity: &Activity) -> i64 {
         last_failure: run.last_failure.clone(),
         ..ActivityTaskStartedEventAttributes::default()
     };
-    let extra = EventExtra { time_ns: run.started_time_ns, ..EventExtra::default() };
+    let extra = EventExtra::at(run.started_time_ns);
     draft.arrive(attributes, extra).unwrap_or(0)
 }
 

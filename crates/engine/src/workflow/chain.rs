@@ -3,7 +3,7 @@
 
 use crate::env::Env;
 use crate::rejection::Rejection;
-use crate::workflow::draft::{Reply, Written};
+use crate::workflow::effects::ChainOutcome;
 use crate::workflow::outbox::{Delivery, Message};
 use crate::workflow::state::Execution;
 use crate::workflow::{child_workflow, nexus_operation, reset, start, update};
@@ -39,43 +39,17 @@ pub struct ResetBase {
     pub later: Vec<Vec<HistoryEvent>>,
 }
 
-/// A run that a decision made.
-#[derive(Debug)]
-pub struct NewRun {
-    /// The run.
-    pub exec: Execution,
-    /// Its first changes and effects.
-    pub written: Written,
-}
-
-/// What a decision over a workflow id did.
-#[derive(Debug, Default)]
-pub struct ChainOutcome {
-    /// To the current run, if it was touched. Commit it before the new run.
-    pub current: Option<Written>,
-    /// The run it made, which is now the current one.
-    pub new: Option<Box<NewRun>>,
-    /// The answer.
-    pub reply: Reply,
-}
-
 /// Decides a request that may make a run. `current` is the newest run of the workflow id, open or closed, if there is
-/// one; on a rejection it is unchanged.
-///
-/// # Errors
-/// The caller's mistakes and refusals by policy.
-pub fn decide_chain(
-    request: ChainRequest,
-    current: Option<&mut Execution>,
-    env: &mut Env<'_>,
-) -> Result<ChainOutcome, Rejection> {
-    match request {
+/// one; it is changed only if something was written of it.
+pub fn decide_chain(request: ChainRequest, current: Option<&mut Execution>, env: &mut Env<'_>) -> ChainOutcome {
+    let outcome = match request {
         ChainRequest::Start(r) => start::start(*r, current, env),
         ChainRequest::SignalWithStart(r) => start::signal_with_start(*r, current, env),
         ChainRequest::UpdateWithStart(s, u) => update::update_with_start(*s, *u, current, env),
         ChainRequest::Deliver(d) => deliver(*d, current, env),
         ChainRequest::Reset(r, base) => reset::reset(*r, *base, current, env),
-    }
+    };
+    outcome.unwrap_or_else(ChainOutcome::from)
 }
 
 fn deliver(delivery: Delivery, current: Option<&mut Execution>, env: &mut Env<'_>) -> Result<ChainOutcome, Rejection> {

@@ -3,8 +3,9 @@
 use crate::rejection::Rejection;
 use crate::workflow::command::BadCommand;
 use crate::workflow::continue_as_new::{self, Ending};
-use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
-use crate::workflow::timer::extra_of;
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
 use crate::workflow::{child_workflow, query, update};
 use evertide_proto::command::Command;
@@ -47,7 +48,7 @@ pub(super) fn complete_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::CompleteWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -67,7 +68,7 @@ pub(super) fn complete_command(
 
 /// FailWorkflowExecution.
 pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::FailWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -92,7 +93,7 @@ pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, complete
 
 /// CancelWorkflowExecution: ends the chain, whatever its schedule or retry policy.
 pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::CancelWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

@@ -4,7 +4,8 @@
 
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
-use crate::workflow::draft::{Decided, Draft};
+use crate::workflow::draft::Draft;
+use crate::workflow::reply::Decided;
 use crate::workflow::state::WorkflowTask;
 use crate::workflow::workflow_task::{self, Report, camel};
 use crate::workflow::{

@@ -10,11 +10,11 @@ use crate::retry_policy::{self, Attempt, Retried, Retry};
 use crate::workflow::change::{Change, Creation, Facts};
 use crate::workflow::close::{self, check_size};
 use crate::workflow::command::BadCommand;
-use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
+use crate::workflow::run_seed::RunSeed;
 use crate::workflow::search_attributes;
-use crate::workflow::start::{RunSeed, new_run};
 use crate::workflow::time_skipping;
-use crate::workflow::timer::extra_of;
 use crate::workflow::workflow_task;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
@@ -40,11 +40,9 @@ pub(super) fn run_id_of(next: Option<&RunSeed>) -> String {
     next.map_or_else(String::new, |seed| seed.creation.run_id.clone())
 }
 
-/// Makes the next run, once the close event that names it is written.
+/// Lets the next run follow, once the close event that names it is written.
 pub(super) fn begin(draft: &mut Draft<'_, '_>, next: Option<RunSeed>) {
-    let Some(seed) = next else { return };
-    let run = new_run(seed, draft.env, workflow_task::schedule);
-    draft.effects.successor = Some(Box::new(run));
+    draft.successor = next;
 }
 
 /// What follows a failure: a retry, else the next time of the schedule, else nothing.
@@ -153,7 +151,7 @@ fn limit_reset_points(draft: &mut Draft<'_, '_>) {
 
 /// ContinueAsNewWorkflowExecution.
 pub(super) fn command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::ContinueAsNewWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

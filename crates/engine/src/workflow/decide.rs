@@ -3,13 +3,15 @@
 use crate::env::Env;
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
-use crate::workflow::draft::{Decided, Draft, Reply, Written};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::Written;
 use crate::workflow::outbox::{Delivery, DeliveryResult, Message};
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::Execution;
 use crate::workflow::workflow_task::StartTask;
 use crate::workflow::{
-    activity, child_workflow, close, command, describe, external_workflow, nexus_operation, options, query, reset,
-    signal, timeout, update, workflow_task,
+    activity, child_workflow, close, command, conclude, describe, external_workflow, nexus_operation, options, query,
+    reset, signal, timeout, update, workflow_task,
 };
 use evertide_proto::workflowservice as ws;
 
@@ -71,31 +73,28 @@ pub enum Request {
     Describe,
 }
 
+impl Request {
+    /// Whether no client waits for it: what has been asked for must happen, to the run as it is then.
+    fn is_from_the_server(&self) -> bool {
+        matches!(self, Self::Wake | Self::Deliver(_) | Self::Delivered { .. } | Self::GiveUpSticky { .. })
+    }
+}
+
 /// Decides a request over one run: changes `exec` and says what was written, or rejects and changes nothing.
 ///
 /// A rejection may come with something written: a bad answer of a worker fails its workflow task and is refused. The
 /// shell commits what was written and then answers either way.
 pub fn decide(request: Request, exec: &mut Execution, env: &mut Env<'_>) -> (Written, Decided) {
-    let mut draft = Draft::new(exec, env);
-    let decided = dispatch(request, &mut draft);
-    if !draft.is_clean() && draft.state().is_running() {
-        keep_within_limits(&mut draft);
-    }
-    (draft.finish(), decided)
-}
-
-/// What no run may outgrow: its buffer is flushed, its history ends it.
-fn keep_within_limits(draft: &mut Draft<'_, '_>) {
-    let limits = draft.limits();
-    let state = draft.state();
-    let buffered_bytes = || state.buffered.iter().map(prost::Message::encoded_len).sum::<usize>();
-    if state.buffered.len() > limits.buffered_events || buffered_bytes() > limits.buffered_events_size_bytes {
-        workflow_task::fail_with_full_buffer(draft);
-    } else if state.next_event_id - 1 > limits.history_count {
-        close::terminate_by_server(draft, "Workflow history count exceeds limit.");
-    } else if state.info.history_size_bytes > limits.history_size_bytes {
-        close::terminate_by_server(draft, "Workflow history size exceeds limit.");
-    }
+    let again = request.is_from_the_server().then(|| request.clone());
+    conclude::over_run_or(
+        exec,
+        env,
+        |draft| dispatch(request, draft),
+        |draft, limit| match again {
+            Some(request) => dispatch(request, draft), // Nobody would ask again for it, as a client does.
+            None => Err(limit),
+        },
+    )
 }
 
 fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {

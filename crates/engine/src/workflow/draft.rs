@@ -2,18 +2,15 @@
 
 use crate::env::{Env, timestamp};
 use crate::limits::Limits;
-use crate::rejection::Rejection;
-use crate::workflow::chain::NewRun;
-use crate::workflow::change::{Change, Nothing, Record};
+use crate::workflow::change;
+use crate::workflow::change::{Change, Nothing};
+use crate::workflow::effects::{Effects, UpdateSignal, Written};
+use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::Outgoing;
-use crate::workflow::state::{Execution, QueueRef, State};
-use crate::workflow::volatile::QueryAnswer;
-use crate::workflow::{change, time_skipping, workflow_task};
-use evertide_proto::common::{Link, Priority};
+use crate::workflow::run_seed::RunSeed;
+use crate::workflow::state::{Execution, State};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
-use evertide_proto::sdk::{EventGroupMarker, UserMetadata};
-use evertide_proto::update::Outcome;
 use std::collections::BTreeMap;
 
 /// A decision in the making over one run.
@@ -28,103 +25,14 @@ pub struct Draft<'a, 'e> {
     changes: Vec<Change>,
     /// What is to happen once the changes are durable.
     pub effects: Effects,
-}
-
-/// What a decision did: to be made durable, then released.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// For the store; empty if nothing durable changed.
-    pub changes: Vec<Change>,
-    /// For the world, after the commit.
-    pub effects: Effects,
-}
-
-impl Written {
-    /// The changes as the store's record.
-    #[must_use]
-    pub fn into_record(self) -> (Record, Effects) {
-        (Record::new(self.changes), self.effects)
-    }
-}
-
-/// What is to happen in the world once a decision is durable. Each effect can be derived again from the state, so
-/// none is lost in a crash.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// Tasks for pollers.
-    pub dispatches: Vec<Dispatch>,
-    /// Numbers of messages in the outbox that are to be delivered now.
-    pub messages: Vec<i64>,
-    /// Updates whose waiters have something to hear.
-    pub updates: Vec<(String, UpdateSignal)>,
-    /// Queries that have been answered.
-    pub queries: Vec<(String, QueryAnswer)>,
-    /// The next run of the chain, made in the same commit.
-    pub successor: Option<Box<NewRun>>,
-    /// What lists show of the run has changed.
-    pub visibility: bool,
-}
-
-/// A task for whoever polls that queue. The truth is the run's state: a dispatch that the state no longer asks for is
-/// dropped when it is taken.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Dispatch {
-    /// A workflow task.
-    Workflow {
-        /// Where workers poll for it.
-        queue: QueueRef,
-        /// Which task.
-        scheduled_event_id: i64,
-        /// Which putting of it on a queue.
-        stamp: i64,
-        /// A speculative task is not worth a durable backlog row.
-        speculative: bool,
-        /// Order within the queue.
-        priority: Option<Priority>,
-    },
-    /// An attempt of an activity.
-    Activity {
-        /// Name of the queue where workers poll for it.
-        queue: String,
-        /// Which activity.
-        scheduled_event_id: i64,
-        /// Which attempt.
-        stamp: i64,
-        /// Order within the queue.
-        priority: Option<Priority>,
-    },
-}
-
-/// What the waiters of an update are told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UpdateSignal {
-    /// A worker has accepted it.
-    Accepted,
-    /// It is finished, by success, failure or rejection.
-    Completed(Outcome),
-    /// It will not be finished.
-    Aborted(Rejection),
-}
-
-/// Parts of an event that are not its attributes.
-#[derive(Debug, Clone, Default)]
-pub struct EventExtra {
-    /// Time of the event, nanoseconds; 0 for the time of the decision.
-    pub time_ns: i64,
-    /// Summary and details for people.
-    pub user_metadata: Option<UserMetadata>,
-    /// Links to other executions.
-    pub links: Vec<Link>,
-    /// Workers that do not know the event may skip it.
-    pub worker_may_ignore: bool,
-    /// Groups that the event belongs to.
-    pub event_group_markers: Vec<EventGroupMarker>,
+    /// The run that is to follow this one, made when the decision is concluded.
+    pub(super) successor: Option<RunSeed>,
 }
 
 impl<'a, 'e> Draft<'a, 'e> {
-    /// Begins a decision over a run.
-    pub fn new(exec: &'a mut Execution, env: &'a mut Env<'e>) -> Self {
-        Self { exec, env, changes: Vec::new(), effects: Effects::default() }
+    /// Begins a decision over a run; [`conclude`](crate::workflow::conclude) begins and ends them all.
+    pub(super) fn new(exec: &'a mut Execution, env: &'a mut Env<'e>) -> Self {
+        Self { exec, env, changes: Vec::new(), effects: Effects::default(), successor: None }
     }
 
     /// The durable state as it is now.
@@ -164,7 +72,7 @@ impl<'a, 'e> Draft<'a, 'e> {
 
     /// As [`Self::event`], with more than attributes.
     pub fn event_with(&mut self, attributes: impl Into<Attributes>, extra: EventExtra) -> i64 {
-        workflow_task::solidify(self);
+        self.write_speculative_task(Some(""));
         self.append(attributes.into(), extra)
     }
 
@@ -181,7 +89,7 @@ impl<'a, 'e> Draft<'a, 'e> {
     /// An event that comes from outside the workflow's own commands: while a workflow task is started it takes effect
     /// but waits to be written. Returns its id, or `None` if it waits.
     pub fn arrive(&mut self, attributes: impl Into<Attributes>, extra: EventExtra) -> Option<i64> {
-        workflow_task::solidify(self);
+        self.write_speculative_task(Some(""));
         if self.exec.task_started() {
             let event = self.build(attributes.into(), extra);
             self.record(Change::Buffered(event));
@@ -244,13 +152,35 @@ impl<'a, 'e> Draft<'a, 'e> {
         self.effects.updates.push((id, signal));
     }
 
-    /// Ends the decision.
-    #[must_use]
-    pub fn finish(mut self) -> Written {
-        if !self.changes.is_empty() {
-            time_skipping::skip(&mut self);
-            self.exec.state.count_transition();
+    /// Writes the events of the speculative workflow task, if there is one, before whatever comes now: from here on it is
+    /// an ordinary one. Its started event shows this identity, or the worker's own for none.
+    pub(super) fn write_speculative_task(&mut self, identity: Option<&str>) {
+        let Some(mut task) = self.exec.volatile.speculative.take() else {
+            return;
+        };
+        let scheduled = task.scheduled_attributes(self.exec.state.task_queue());
+        task.scheduled_event_id = self.append(scheduled.into(), EventExtra::at(task.scheduled_time_ns));
+        if task.is_started() {
+            let mut started = task.started_attributes.take().unwrap_or_default();
+            started.scheduled_event_id = task.scheduled_event_id;
+            if let Some(identity) = identity {
+                identity.clone_into(&mut started.identity);
+            }
+            task.started_event_id = self.append(started.into(), EventExtra::at(task.started_time_ns));
         }
+        task.speculative = false;
+        self.record(Change::Task(task));
+    }
+
+    /// About how much the changes may have added to the state, bytes; never less than they have.
+    pub(super) fn growth_bytes(&self) -> usize {
+        /// Parts of an event are in the state up to three times: a memo in the started event and as it is now.
+        const COPIES: usize = 3;
+        self.changes.iter().map(|change| COPIES * change.encoded_len()).sum()
+    }
+
+    /// What was recorded, and what is to follow.
+    pub(super) fn into_written(self) -> Written {
         Written { changes: self.changes, effects: self.effects }
     }
 
@@ -264,6 +194,7 @@ impl<'a, 'e> Draft<'a, 'e> {
         *self.exec = checkpoint.exec;
         self.changes.truncate(checkpoint.changes);
         self.effects = Effects::default();
+        self.successor = None;
     }
 }
 
@@ -302,84 +233,3 @@ pub(super) struct Checkpoint {
     exec: Execution,
     changes: usize,
 }
-
-/// What the caller of a decision is answered.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Reply {
-    /// Done; nothing to say.
-    #[default]
-    Done,
-    /// A workflow task for a poller.
-    WorkflowTask(Box<workflow_task::StartedTask>),
-    /// An activity task for a poller.
-    ActivityTask(Box<evertide_proto::workflowservice::PollActivityTaskQueueResponse>),
-    /// The task that a poller came for is no longer there; it waits on.
-    Stale,
-    /// The answer to a completed workflow task.
-    TaskCompleted {
-        /// Events after this id never happened for the worker; 0 if all did.
-        reset_history_event_id: i64,
-        /// Activities that the worker gets at once.
-        activity_tasks: Vec<evertide_proto::workflowservice::PollActivityTaskQueueResponse>,
-        /// The next workflow task, if the worker asked for it and there is one.
-        new_task: Option<Box<workflow_task::StartedTask>>,
-    },
-    /// The answer to a heartbeat.
-    Heartbeat {
-        /// The activity should end.
-        cancel_requested: bool,
-        /// An operator paused the activity.
-        paused: bool,
-        /// An operator reset the activity.
-        reset: bool,
-    },
-    /// A run was started, or found.
-    Started {
-        /// The run.
-        run_id: String,
-        /// First run of its chain.
-        first_run_id: String,
-        /// Whether this call started it.
-        started: bool,
-        /// Its status.
-        status: i32,
-        /// Where the effect of the call is in the history.
-        link: Option<Link>,
-        /// The first workflow task, if it was asked for and could be given.
-        eager_task: Option<Box<workflow_task::StartedTask>>,
-        /// Where the signal of a signal-with-start is in the history.
-        signal_link: Option<Link>,
-    },
-    /// A signal was taken.
-    Signaled {
-        /// Where it is in the history.
-        link: Option<Link>,
-    },
-    /// How a query goes on.
-    Query(crate::workflow::query::QueryPlan),
-    /// An update was admitted, found or is already over: wait for signals of this update id.
-    Update(Box<crate::workflow::update::UpdateStatus>),
-    /// Description of the run, without what only the shell knows.
-    Described(Box<evertide_proto::workflowservice::DescribeWorkflowExecutionResponse>),
-    /// Options of an activity after an operator's change.
-    ActivityOptions(Option<Box<evertide_proto::activity::ActivityOptions>>),
-    /// Options of the workflow after a change.
-    WorkflowOptions(Box<evertide_proto::workflow::WorkflowExecutionOptions>),
-    /// How a message to this execution was taken.
-    Delivered(crate::workflow::outbox::DeliveryResult),
-    /// A run was made by a reset.
-    Reset {
-        /// The new run.
-        run_id: String,
-    },
-    /// Start and update in one.
-    StartedAndUpdated {
-        /// The start's answer.
-        started: Box<Reply>,
-        /// The update's answer.
-        updated: Box<Reply>,
-    },
-}
-
-/// Shorthand of every component's request handlers.
-pub type Decided = Result<Reply, Rejection>;

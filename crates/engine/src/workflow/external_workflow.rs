@@ -18,10 +18,10 @@ use crate::env::is_uuid;
 use crate::namespace::Namespaces;
 use crate::rejection::Rejection;
 use crate::workflow::command::BadCommand;
-use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::{CancelMessage, DeliveryResult, Message, Outgoing, SignalMessage};
 use crate::workflow::state::{External, State};
-use crate::workflow::timer::extra_of;
 use crate::workflow::workflow_task;
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
@@ -65,7 +65,7 @@ pub(super) fn of_cancel(a: &RequestCancelExternalWorkflowExecutionInitiatedEvent
 
 /// SignalExternalWorkflowExecution, a command.
 pub(super) fn signal_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::SignalExternalWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -108,7 +108,7 @@ pub(super) fn send_signal(draft: &mut Draft<'_, '_>, message: SignalMessage) {
 
 /// RequestCancelExternalWorkflowExecution, a command.
 pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

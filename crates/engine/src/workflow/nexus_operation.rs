@@ -11,13 +11,14 @@ mod tests;
 use crate::duration;
 use crate::env::Env;
 use crate::rejection::{Code, Detail, Rejection};
-use crate::workflow::chain::ChainOutcome;
 use crate::workflow::command::BadCommand;
-use crate::workflow::draft::{Draft, EventExtra, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::ChainOutcome;
+use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::{DeliveryResult, Message, Outgoing, SignalWithStart};
+use crate::workflow::reply::Reply;
 use crate::workflow::start;
 use crate::workflow::state::{Execution, State};
-use crate::workflow::timer::extra_of;
 use crate::workflow::workflow_task;
 use bytes::Bytes;
 use evertide_proto::command::command::Attributes as A;
@@ -49,7 +50,7 @@ pub(super) fn schedule_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::ScheduleNexusOperationCommandAttributes(a)) = command.attributes else { return Ok(()) };
     if a.endpoint != SYSTEM_ENDPOINT {
         return Err(BadCommand::task(Cause::FeatureDisabled, "Nexus operations are not available on this server."));
@@ -174,7 +175,7 @@ pub(super) fn send_again(
 
 /// RequestCancelNexusOperation. The request goes nowhere: what the operation asks for is done in one step.
 pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::RequestCancelNexusOperationCommandAttributes(a)) = command.attributes else { return Ok(()) };
     let scheduled_event_id = a.scheduled_event_id;
     if !is_pending(draft.state(), scheduled_event_id) {
@@ -222,23 +223,18 @@ pub(super) fn take_signal_with_start(
 ) -> Result<ChainOutcome, Rejection> {
     let request = message.request.unwrap_or_default();
     if let Some(result) = current.as_deref().and_then(|current| taken_before(&current.state, &request.request_id)) {
-        return Ok(ChainOutcome { reply: Reply::Delivered(result), ..ChainOutcome::default() });
+        return Ok(ChainOutcome::answer(Reply::Delivered(result)));
     }
-    let outcome = match start::signal_with_start(request, current, env) {
-        Ok(outcome) => outcome,
-        Err(rejection) if rejection.code == Code::ResourceExhausted => return Err(rejection),
-        Err(rejection) => {
-            let result = DeliveryResult::Refused { message: told(&rejection) };
-            return Ok(ChainOutcome { reply: Reply::Delivered(result), ..ChainOutcome::default() });
-        }
-    };
-    let result = match outcome.reply {
-        Reply::Started { run_id, started, signal_link, .. } => {
+    let outcome = start::signal_with_start(request, current, env).unwrap_or_else(ChainOutcome::from);
+    let result = match outcome.decided {
+        Ok(Reply::Started { run_id, started, signal_link, .. }) => {
             DeliveryResult::SignaledWithStart { run_id, started, signal_link: signal_link.map(Box::new) }
         }
-        _ => DeliveryResult::Taken,
+        Ok(_) => DeliveryResult::Taken,
+        Err(rejection) if rejection.code == Code::ResourceExhausted => return Err(rejection),
+        Err(rejection) => DeliveryResult::Refused { message: told(&rejection) },
     };
-    Ok(ChainOutcome { reply: Reply::Delivered(result), ..outcome })
+    Ok(ChainOutcome { decided: Ok(Reply::Delivered(result)), ..outcome })
 }
 
 /// The answer to a request that the newest run has taken, even if it has ended since: a repeat.

@@ -1,6 +1,8 @@
 //! Properties over random traces: whatever comes in whatever order, [`World`] checks after each step what must hold.
 
+use crate::limits::Limits;
 use crate::workflow::activity::{Answer, Outcome, Which};
+use crate::workflow::chain::ChainRequest;
 use crate::workflow::decide::Request;
 use crate::workflow::query::Query;
 use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
@@ -14,6 +16,7 @@ use evertide_proto::command::{
     StartTimerCommandAttributes,
 };
 use evertide_proto::common::{ActivityType, Memo, WorkflowExecution, WorkflowType};
+use evertide_proto::enums::WorkflowIdConflictPolicy;
 use evertide_proto::failure::Failure;
 use evertide_proto::protocol::Message;
 use evertide_proto::query::WorkflowQuery;
@@ -21,6 +24,7 @@ use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
 use evertide_proto::update::{
     Acceptance, Input, Meta, Outcome as UpdateOutcome, Rejection as UpdateRejection, Response,
 };
+use evertide_proto::workflow::OnConflictOptions;
 use evertide_proto::workflowservice as ws;
 use proptest::prelude::*;
 use prost_types::Any;
@@ -31,10 +35,22 @@ enum Step {
     Signal(u8),
     Cancel,
     Terminate,
+    /// SignalWithStartWorkflowExecution.
+    SignalWithStart(u8),
+    /// StartWorkflowExecution that uses the open run and attaches itself to it.
+    Attach(u8),
+    /// StartWorkflowExecution in place of the open run.
+    Replace,
     Query,
     Update(u8),
     PollTask,
-    CompleteTask { commands: Vec<Do>, messages: u8, force_next: bool, sticky: bool, inline: bool },
+    CompleteTask {
+        commands: Vec<Do>,
+        messages: u8,
+        force_next: bool,
+        sticky: bool,
+        inline: bool,
+    },
     FailTask,
     PollActivity,
     AnswerActivity(u8),
@@ -79,6 +95,8 @@ fn a_command() -> impl Strategy<Value = Do> {
 fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..6u8).prop_map(Step::Signal),
+        2 => (0..6u8).prop_map(Step::SignalWithStart),
+        2 => (0..6u8).prop_map(Step::Attach),
         1 => Just(Step::Cancel),
         1 => Just(Step::Query),
         2 => (0..4u8).prop_map(Step::Update),
@@ -91,6 +109,7 @@ fn a_step() -> impl Strategy<Value = Step> {
         5 => (0..30u8).prop_map(Step::Pass),
         1 => Just(Step::ForgetVolatile),
         1 => prop::bool::weighted(0.1).prop_map(|yes| if yes { Step::Terminate } else { Step::PollTask }),
+        1 => prop::bool::weighted(0.1).prop_map(|yes| if yes { Step::Replace } else { Step::PollTask }),
     ]
 }
 
@@ -157,6 +176,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
         })))),
         Step::Cancel => drop(w.step(Request::Cancel(Box::default()))),
         Step::Terminate => drop(w.step(Request::Terminate(Box::default()))),
+        Step::SignalWithStart(_) | Step::Attach(_) | Step::Replace => start_again(w, step),
         Step::Query => drop(w.step(Request::Query(Box::new(Query {
             request: ws::QueryWorkflowRequest {
                 query: Some(WorkflowQuery { query_type: "q".to_owned(), ..WorkflowQuery::default() }),
@@ -216,6 +236,36 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
     }
 }
 
+/// A request over the workflow id. What it makes once the run has ended is another run, which this trace leaves alone.
+fn start_again(w: &mut World, step: &Step) {
+    let start = start_request();
+    drop(w.chain(match step {
+        Step::SignalWithStart(n) => {
+            ChainRequest::SignalWithStart(Box::new(ws::SignalWithStartWorkflowExecutionRequest {
+                namespace: start.namespace,
+                workflow_id: start.workflow_id,
+                workflow_type: start.workflow_type,
+                task_queue: start.task_queue,
+                signal_name: "s".to_owned(),
+                signal_input: Some(json(&"x".repeat(usize::from(*n) * 100))),
+                request_id: format!("r{n}"),
+                ..ws::SignalWithStartWorkflowExecutionRequest::default()
+            }))
+        }
+        Step::Attach(n) => ChainRequest::Start(Box::new(ws::StartWorkflowExecutionRequest {
+            request_id: format!("attached{n}"),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            on_conflict_options: Some(OnConflictOptions { attach_request_id: true, ..OnConflictOptions::default() }),
+            ..start
+        })),
+        _ => ChainRequest::Start(Box::new(ws::StartWorkflowExecutionRequest {
+            request_id: "replace".to_owned(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::TerminateExisting.into(),
+            ..start
+        })),
+    }));
+}
+
 /// The worker's messages for the updates of its task: none, or for each one of the ways to answer it, good or bad.
 fn answers_to(updates: &[Message], how: u8) -> Vec<Message> {
     let answer = |update: &Message, name: &str, body: Option<Any>| Message {
@@ -268,6 +318,31 @@ fn answer_activity(w: &mut World, workers: &mut Workers, n: u8) {
     drop(w.step(Request::Activity(Answer { which, identity: "worker".to_owned(), outcome })));
 }
 
+/// Limits that a short trace meets.
+fn narrow_limits() -> Limits {
+    Limits {
+        history_count: 40,
+        history_size_bytes: 6000,
+        mutable_state_size_bytes: 4000,
+        buffered_events: 4,
+        buffered_events_size_bytes: 800,
+        ..Limits::default()
+    }
+}
+
+/// Whether an open run is within its limits. The history may be too large by what one decision writes, since its size is
+/// looked at before one; and what waited behind a task that failed is written by the decision that fails it.
+fn is_within(world: &World, limits: &Limits) -> bool {
+    /// The most that one step of a trace writes.
+    const ONE_STEP: (i64, i64) = (40, 8000);
+    let state = &world.exec.state;
+    !state.is_running()
+        || (state.next_event_id - 1 <= limits.history_count + ONE_STEP.0
+            && state.info.history_size_bytes <= limits.history_size_bytes + ONE_STEP.1
+            && state.buffered.len() <= limits.buffered_events
+            && state.mutable_size_bytes() <= limits.mutable_state_size_bytes)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -278,6 +353,7 @@ proptest! {
         delayed in prop::bool::weighted(0.1),
         retried in prop::bool::weighted(0.2),
         timed in prop::bool::weighted(0.2),
+        narrow in prop::bool::weighted(0.3),
     ) {
         let mut request = start_request();
         if delayed {
@@ -289,10 +365,14 @@ proptest! {
         if timed {
             request.workflow_run_timeout = Some(crate::duration::from_ns(120 * SECOND_NS));
         }
-        let mut world = World::start(request);
+        let limits = if narrow { narrow_limits() } else { Limits::default() };
+        let mut world = World::start_within(request, limits).expect("the start is accepted");
         let mut workers = Workers::default();
         for step in &steps {
             carry_out(&mut world, &mut workers, step);
+            if narrow {
+                prop_assert!(is_within(&world, &narrow_limits()), "after {step:?}");
+            }
         }
         // A run that is told to end ends.
         if world.exec.state.is_running() {

@@ -5,7 +5,8 @@
 //! worker is asked directly.
 
 use crate::rejection::{Code, Detail, Rejection};
-use crate::workflow::draft::{Decided, Draft, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{QueueRef, State};
 use crate::workflow::volatile::{LiveQuery, QueryAnswer};
 use evertide_proto::common::WorkflowType;

@@ -13,13 +13,15 @@ mod tests;
 
 use crate::env::{Env, duration_ns, shorter_ns};
 use crate::rejection::Rejection;
-use crate::workflow::chain::{ChainOutcome, NewRun, ResetBase};
+use crate::workflow::chain::ResetBase;
 use crate::workflow::change::{Change, Creation, Facts, RequestSeen};
 use crate::workflow::child_workflow::{self, RESETTER_IDENTITY};
-use crate::workflow::draft::{Draft, Reply, Written};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::{ChainOutcome, NewRun};
 use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
+use crate::workflow::reply::Reply;
 use crate::workflow::state::{Execution, RequestId, State};
-use crate::workflow::{activity, close, options, time_skipping, workflow_task};
+use crate::workflow::{activity, close, conclude, options, time_skipping, workflow_task};
 use evertide_proto::enums::EventType;
 use evertide_proto::history::WorkflowExecutionTerminatedEventAttributes;
 use evertide_proto::workflow::PostResetOperation;
@@ -38,12 +40,18 @@ pub(super) fn reset(
         && was_made_by(&current.state, &request.request_id)
     {
         let reply = Reply::Reset { run_id: current.state.info.run_id.clone() };
-        return Ok(ChainOutcome { reply, ..ChainOutcome::default() });
+        return Ok(ChainOutcome::answer(reply));
     }
     let run_id = env.ids.run_id(env.now_ns);
     let new = make(&request, operations, &base, current.as_deref(), &run_id, env)?;
-    let current = current.and_then(|current| end(current, &base.exec.state, &request, &run_id, env));
-    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply: Reply::Reset { run_id } })
+    let current = current.map(|current| {
+        let (written, _) = conclude::over_run(current, env, |draft| {
+            end(draft, &base.exec.state, &request, &run_id);
+            Ok(())
+        });
+        written
+    });
+    Ok(ChainOutcome::of_new(current, new, Reply::Reset { run_id }))
 }
 
 /// Checks the request, and gives what is to be done after the reset.
@@ -82,19 +90,29 @@ fn make(
     run_id: &str,
     env: &mut Env<'_>,
 ) -> Result<NewRun, Rejection> {
-    let mut exec = Execution::default();
-    let mut draft = Draft::new(&mut exec, env);
+    conclude::new_run_from(env, |draft| write(draft, request, operations, base, current, run_id))
+}
+
+/// Writes the new run from its first event on.
+fn write(
+    draft: &mut Draft<'_, '_>,
+    request: &ResetWorkflowExecutionRequest,
+    operations: Vec<UpdateWorkflowOptions>,
+    base: &ResetBase,
+    current: Option<&Execution>,
+    run_id: &str,
+) -> Result<(), Rejection> {
     let shared = base.events.iter().take_while(|e| e.event_id < request.workflow_task_finish_event_id);
     let start_ns = draft.now_ns().saturating_add(time_skipping::skipped_by(shared));
     draft.record(Change::Created(creation(&base.exec.state, run_id, start_ns)));
-    let mut copied = copy::copy(&mut draft, base, request)?;
-    time_skipping::fast_forward_anew(&mut draft);
-    set_expirations(&mut draft);
-    remember_request(&mut draft, &request.request_id, copied.failed_event_id);
-    reapply::reapply(&mut draft, &mut copied.operations, base, current, request);
-    copied.send_again(&mut draft, &base.exec.state);
+    let mut copied = copy::copy(draft, base, request)?;
+    time_skipping::fast_forward_anew(draft);
+    set_expirations(draft);
+    remember_request(draft, &request.request_id, copied.failed_event_id);
+    reapply::reapply(draft, &mut copied.operations, base, current, request);
+    copied.send_again(draft, &base.exec.state);
     if current.is_none_or(|current| current.state.info.run_id != base.exec.state.info.run_id) {
-        send_was_reset(&mut draft, &base.exec.state, request.workflow_task_finish_event_id);
+        send_was_reset(draft, &base.exec.state, request.workflow_task_finish_event_id);
     }
     for operation in operations {
         let request = UpdateWorkflowExecutionOptionsRequest {
@@ -102,13 +120,11 @@ fn make(
             update_mask: operation.update_mask,
             ..UpdateWorkflowExecutionOptionsRequest::default()
         };
-        options::update_options(&mut draft, request)?;
+        options::update_options(draft, request)?;
     }
-    workflow_task::schedule(&mut draft);
-    activity::dispatch_all(&mut draft);
-    draft.effects.visibility = true;
-    let written = draft.finish();
-    Ok(NewRun { exec, written })
+    workflow_task::schedule(draft);
+    activity::dispatch_all(draft);
+    Ok(())
 }
 
 /// The new run keeps the request id of the start, so that a retried start finds it.
@@ -152,34 +168,26 @@ fn remember_request(draft: &mut Draft<'_, '_>, request_id: &str, failed_event_id
     draft.record(Change::RequestSeen(RequestSeen { id: request_id.to_owned(), made }));
 }
 
-/// Ends the current run, and lets the run that is reset know its successor. Gives nothing if nothing is written.
-fn end(
-    current: &mut Execution,
-    base: &State,
-    request: &ResetWorkflowExecutionRequest,
-    new_run_id: &str,
-    env: &mut Env<'_>,
-) -> Option<Written> {
-    let mut draft = Draft::new(current, env);
+/// Ends the current run, and lets the run that is reset know its successor.
+fn end(draft: &mut Draft<'_, '_>, base: &State, request: &ResetWorkflowExecutionRequest, new_run_id: &str) {
     let info = &draft.state().info;
     let (is_base, is_running) = (info.run_id == base.info.run_id, draft.state().is_running());
     let of_other_chain = info.first_run_id != base.info.first_run_id;
     if is_base {
-        hand_over(&mut draft, new_run_id, request.workflow_task_finish_event_id);
+        hand_over(draft, new_run_id, request.workflow_task_finish_event_id);
     }
     if is_running {
         let (reason, identity) = (request.reason.clone(), RESETTER_IDENTITY.to_owned());
         close::terminate(
-            &mut draft,
+            draft,
             close::Termination { reason: reason.clone(), identity: identity.clone(), ..close::Termination::default() },
         );
         if of_other_chain {
             // Its parent waits for a child whose place the new run does not take.
             let terminated = WorkflowExecutionTerminatedEventAttributes { reason, identity, details: None };
-            child_workflow::report_close(&mut draft, terminated.into());
+            child_workflow::report_close(draft, terminated.into());
         }
     }
-    (!draft.is_clean()).then(|| draft.finish())
 }
 
 /// Tells a run that is not the current one that it was reset; the current one learns it in the commit of the reset.

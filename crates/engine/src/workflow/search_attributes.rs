@@ -6,7 +6,7 @@ use crate::visibility::{Attributes, SearchValue, payload};
 use crate::workflow::change::{Change, Facts};
 use crate::workflow::command::BadCommand;
 use crate::workflow::draft::Draft;
-use crate::workflow::timer::extra_of;
+use crate::workflow::event::EventExtra;
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::common::{Memo, Payload, SearchAttributes};
@@ -103,7 +103,7 @@ pub(super) fn drop_null_fields(memo: &mut Memo) {
 
 /// UpsertWorkflowSearchAttributes.
 pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::UpsertWorkflowSearchAttributesCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -137,7 +137,7 @@ pub(super) fn modify_properties_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::ModifyWorkflowPropertiesCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

@@ -1,7 +1,9 @@
 //! Signals to a run.
 
 use crate::rejection::Rejection;
-use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::start::request_id_link;
 use crate::workflow::workflow_task;
 use evertide_proto::common::{Header, Link, Payloads, WorkflowExecution};

@@ -1,19 +1,24 @@
 //! Starting workflows: what a start request must be, what happens when the id is taken, signal-with-start.
 
 mod checks;
-mod run;
+mod seed;
 
 pub(super) use checks::{check_links, check_priority, check_task_queue, prepare, prepare_signal_with_start};
-pub(super) use run::{RunSeed, new_run, seed_of};
+pub(super) use seed::seed_of;
 
 use crate::env::Env;
+use crate::limits::Limits;
 use crate::rejection::{Code, Detail, Rejection};
-use crate::workflow::chain::ChainOutcome;
-use crate::workflow::draft::{Draft, EventExtra, Reply, Written};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::ChainOutcome;
+use crate::workflow::effects::Written;
+use crate::workflow::event::EventExtra;
+use crate::workflow::reply::{Decided, Reply};
+use crate::workflow::run_seed::RunSeed;
 use crate::workflow::state::Execution;
-use crate::workflow::{close, signal, workflow_task};
+use crate::workflow::{close, conclude, signal, workflow_task};
 use evertide_proto::common::link::{Variant, WorkflowEvent, workflow_event};
-use evertide_proto::common::{Link, Payload, Payloads};
+use evertide_proto::common::{Callback, Link, Payload, Payloads};
 use evertide_proto::enums::{
     EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
@@ -28,21 +33,26 @@ pub(super) fn start(
 ) -> Result<ChainOutcome, Rejection> {
     let request = prepare(request, env)?;
     let Some(current) = current else {
-        return Ok(create(request, None, env));
+        return create(request, None, env);
     };
     if let Some(mut reply) = seen_before(&current.state, &request.request_id) {
-        let mut draft = Draft::new(current, env);
-        if let Reply::Started { eager_task, started: true, .. } = &mut reply
-            && request.request_eager_execution
-        {
-            *eager_task = workflow_task::start_again(&mut draft);
-        }
-        return Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply });
+        let again = conclude::over_run(current, env, |draft| {
+            if let Reply::Started { eager_task, started: true, .. } = &mut reply
+                && request.request_eager_execution
+            {
+                *eager_task = workflow_task::start_again(draft);
+            }
+            Ok(reply)
+        });
+        return Ok(ChainOutcome::of_current(again));
     }
     match admit(current, request.workflow_id_conflict_policy(), request.workflow_id_reuse_policy())? {
-        Admission::New => Ok(create(request, None, env)),
-        Admission::Terminate => Ok(create(request, Some(current), env)),
-        Admission::UseExisting => Ok(use_existing(&request, current, env)),
+        Admission::New => create(request, None, env),
+        Admission::Terminate => create(request, Some(current), env),
+        Admission::UseExisting => {
+            let attached = conclude::over_run(current, env, |draft| use_existing(&request, draft));
+            Ok(ChainOutcome::of_current(attached))
+        }
     }
 }
 
@@ -131,7 +141,12 @@ pub(super) fn seen_before(state: &crate::workflow::State, request_id: &str) -> O
 }
 
 /// A new run; `replaced` is terminated in the same commit.
-fn create(request: StartWorkflowExecutionRequest, replaced: Option<&mut Execution>, env: &mut Env<'_>) -> ChainOutcome {
+fn create(
+    request: StartWorkflowExecutionRequest,
+    replaced: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
+    check_room_for_callbacks(&[], &request.completion_callbacks, env.limits)?;
     let identity = request.identity.clone();
     let eager = request.request_eager_execution;
     let seed = seed_of(request, env);
@@ -140,7 +155,7 @@ fn create(request: StartWorkflowExecutionRequest, replaced: Option<&mut Executio
     let mut seed = seed;
     seed.started.eager_execution_accepted = wants_eager;
     let mut eager_task = None;
-    let new = new_run(seed, env, |draft| {
+    let new = conclude::new_run(seed, env, |draft| {
         workflow_task::schedule(draft);
         if wants_eager {
             draft.effects.dispatches.clear();
@@ -149,7 +164,18 @@ fn create(request: StartWorkflowExecutionRequest, replaced: Option<&mut Executio
         }
     });
     let reply = started_reply(&new.exec.state, eager_task);
-    ChainOutcome { current: replaced, new: Some(Box::new(new)), reply }
+    Ok(ChainOutcome::of_new(replaced, new, reply))
+}
+
+/// A run takes only so many completion callbacks in its life.
+fn check_room_for_callbacks(attached: &[Callback], more: &[Callback], limits: &Limits) -> Result<(), Rejection> {
+    let (attached, limit) = (attached.len(), limits.callbacks);
+    if more.is_empty() || attached + more.len() <= limit {
+        return Ok(());
+    }
+    Err(Rejection::precondition(format!(
+        "cannot attach more than {limit} callbacks to a workflow ({attached} callbacks already attached)"
+    )))
 }
 
 fn is_zero(d: &prost_types::Duration) -> bool {
@@ -158,18 +184,18 @@ fn is_zero(d: &prost_types::Duration) -> bool {
 
 /// Terminates the open run because a new one takes its id.
 pub(super) fn replace(current: &mut Execution, seed: &RunSeed, env: &mut Env<'_>) -> Written {
-    let mut draft = Draft::new(current, env);
     let details = format!("terminated by new runID: {}", seed.creation.run_id);
-    close::terminate(
-        &mut draft,
-        close::Termination {
-            reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
-            details: Some(Payloads { payloads: vec![json_text(&details)] }),
-            identity: workflow_task::SERVER_IDENTITY.to_owned(),
-            links: Vec::new(),
-        },
-    );
-    draft.finish()
+    let termination = close::Termination {
+        reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
+        details: Some(Payloads { payloads: vec![json_text(&details)] }),
+        identity: workflow_task::SERVER_IDENTITY.to_owned(),
+        links: Vec::new(),
+    };
+    let (written, _) = conclude::over_run(current, env, |draft| {
+        close::terminate(draft, termination);
+        Ok(())
+    });
+    written
 }
 
 /// A text as a JSON payload.
@@ -216,10 +242,13 @@ pub(super) fn started_reply(
 }
 
 /// The open run is what the caller gets; options for that case are written to it.
-fn use_existing(request: &StartWorkflowExecutionRequest, current: &mut Execution, env: &mut Env<'_>) -> ChainOutcome {
-    let mut draft = Draft::new(current, env);
+fn use_existing(request: &StartWorkflowExecutionRequest, draft: &mut Draft<'_, '_>) -> Decided {
     let mut link = started_link(draft.state());
     if let Some(options) = request.on_conflict_options {
+        if options.attach_completion_callbacks {
+            let attached = &draft.state().info.callbacks;
+            check_room_for_callbacks(attached, &request.completion_callbacks, draft.limits())?;
+        }
         let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
             attached_request_id: if options.attach_request_id { request.request_id.clone() } else { String::new() },
             attached_completion_callbacks: if options.attach_completion_callbacks {
@@ -238,7 +267,7 @@ fn use_existing(request: &StartWorkflowExecutionRequest, current: &mut Execution
         }
     }
     let info = &draft.state().info;
-    let reply = Reply::Started {
+    Ok(Reply::Started {
         run_id: info.run_id.clone(),
         first_run_id: info.first_run_id.clone(),
         started: false,
@@ -246,8 +275,7 @@ fn use_existing(request: &StartWorkflowExecutionRequest, current: &mut Execution
         link: Some(link),
         eager_task: None,
         signal_link: None,
-    };
-    ChainOutcome { current: Some(draft.finish()), new: None, reply }
+    })
 }
 
 /// A link to the run's first event.
@@ -287,7 +315,8 @@ pub(super) fn signal_with_start(
         None => None,
         Some(current) if current.state.is_running() => {
             if start.workflow_id_conflict_policy() != Conflict::TerminateExisting {
-                return signal_existing(to_send, current, env);
+                let signaled = conclude::over_run(current, env, |draft| signal_existing(draft, to_send));
+                return Ok(ChainOutcome::of_current(signaled));
             }
             Some(current)
         }
@@ -296,28 +325,24 @@ pub(super) fn signal_with_start(
             None
         }
     };
+    check_room_for_callbacks(&[], &start.completion_callbacks, env.limits)?;
     let seed = seed_of(start, env);
     let current = replaced.map(|current| replace(current, &seed, env));
     let request_id = to_send.request_id.clone();
-    let new = new_run(seed, env, |draft| {
+    let new = conclude::new_run(seed, env, |draft| {
         signal::write(draft, to_send);
         workflow_task::schedule(draft);
     });
     let signal_link = request_id_link(&new.exec.state, &request_id, EventType::WorkflowExecutionSignaled);
     let reply = with_signal_link(started_reply(&new.exec.state, None), signal_link);
-    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
+    Ok(ChainOutcome::of_new(current, new, reply))
 }
 
-fn signal_existing(
-    to_send: signal::Signal,
-    current: &mut Execution,
-    env: &mut Env<'_>,
-) -> Result<ChainOutcome, Rejection> {
-    let mut draft = Draft::new(current, env);
+fn signal_existing(draft: &mut Draft<'_, '_>, to_send: signal::Signal) -> Decided {
     let request_id = to_send.request_id.clone();
-    signal::take(&mut draft, to_send, signal::Wake::EvenIfDelayed)?;
+    signal::take(draft, to_send, signal::Wake::EvenIfDelayed)?;
     let state = draft.state();
-    let reply = Reply::Started {
+    Ok(Reply::Started {
         run_id: state.info.run_id.clone(),
         first_run_id: state.info.first_run_id.clone(),
         started: false,
@@ -325,8 +350,7 @@ fn signal_existing(
         link: None,
         eager_task: None,
         signal_link: Some(request_id_link(state, &request_id, EventType::WorkflowExecutionSignaled)),
-    };
-    Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply })
+    })
 }
 
 fn with_signal_link(reply: Reply, link: Link) -> Reply {

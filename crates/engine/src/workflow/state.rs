@@ -484,6 +484,23 @@ impl State {
         matches!(self.info.status(), WorkflowExecutionStatus::Running | WorkflowExecutionStatus::Paused)
     }
 
+    /// What counts against `limits.mutable_state_size_bytes`, about: what is kept of an open run besides its history.
+    /// What the history has as well (inputs, outcomes) counts there.
+    pub(super) fn mutable_size_bytes(&self) -> usize {
+        /// A pending activity, child or update with the ids that go with it.
+        const PENDING_BYTES: usize = 256;
+        let pending = self.activities.len() + self.children.len() + self.updates.len() + self.outbox.len();
+        let activities = self.activities.values().map(|a| a.run.encoded_len());
+        let timers = self.timers.iter().map(|(id, timer)| id.len() + timer.encoded_len());
+        let externals = self.external_signals.values().chain(self.external_cancels.values()).map(Message::encoded_len);
+        let requests = self.request_ids.keys().chain(self.signal_request_ids.keys()).map(|id| id.len() + 8);
+        let updates = self.updates.iter().map(|(id, u)| id.len() + u.request.as_ref().map_or(0, Message::encoded_len));
+        let buffered = self.buffered.iter().map(Message::encoded_len);
+        self.info.encoded_len()
+            + pending * PENDING_BYTES
+            + activities.chain(timers).chain(externals).chain(requests).chain(updates).chain(buffered).sum::<usize>()
+    }
+
     /// Name of the queue that the workflow's own tasks go to.
     #[must_use]
     pub fn task_queue(&self) -> &str {

@@ -6,10 +6,11 @@
 use crate::env::{Env, Ids};
 use crate::limits::Limits;
 use crate::namespace::{Namespace, Namespaces};
-use crate::workflow::chain::{ChainRequest, NewRun, ResetBase, decide_chain};
+use crate::workflow::chain::{ChainRequest, ResetBase, decide_chain};
 use crate::workflow::change::Record;
 use crate::workflow::decide::{Request, decide};
-use crate::workflow::draft::{Decided, Dispatch, Effects, Reply, UpdateSignal, Written};
+use crate::workflow::effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Execution, QueueRef, State};
 use crate::workflow::workflow_task::{StartTask, StartedTask, camel};
 use evertide_proto::command::Command;
@@ -109,7 +110,8 @@ impl World {
         let (now_ns, seed) = (world.now_ns, world.seed);
         let mut env = Env { now_ns, ids: Ids::new(seed), limits: &world.limits, namespaces: &world.namespaces };
         let request = ChainRequest::Start(Box::new(request));
-        let outcome = decide_chain(request, None, &mut env)?;
+        let outcome = decide_chain(request, None, &mut env);
+        outcome.decided?;
         let new = *outcome.new.expect("a start makes a run");
         world.exec = new.exec;
         world.keep(new.written);
@@ -144,6 +146,41 @@ impl World {
         let mut env =
             Env { now_ns: self.now_ns, ids: Ids::new(self.seed), limits: &self.limits, namespaces: &self.namespaces };
         decide(request, exec, &mut env)
+    }
+
+    /// Decides a request over the workflow id of the run, which may end it and make another, and checks what must hold
+    /// after it. The run that was made is in `next_run`.
+    pub(crate) fn chain(&mut self, request: ChainRequest) -> Decided {
+        self.seed += 1;
+        let before = self.exec.clone();
+        let again = self.decide_chain_on(&mut before.clone(), request.clone());
+        let mut exec = std::mem::take(&mut self.exec);
+        let outcome = self.decide_chain_on(&mut exec, request.clone());
+        self.exec = exec;
+        let changes = |outcome: &ChainOutcome| outcome.current.as_ref().map(|w| w.changes.clone()).unwrap_or_default();
+        assert_eq!(changes(&outcome), changes(&again), "deciding is a function");
+        assert_eq!(outcome.decided, again.decided, "deciding is a function");
+        if outcome.decided.is_err() && changes(&outcome).is_empty() {
+            assert_eq!(before.state, self.exec.state, "a rejected request changes nothing: {request:?}");
+        }
+        self.next_run = None;
+        if let Some(written) = outcome.current {
+            self.keep(written);
+        }
+        if let Some(new) = outcome.new {
+            let mut rebuilt = State::default();
+            rebuilt.apply_record(&new.written.into_record().0);
+            assert_eq!(rebuilt, new.exec.state, "rebuilt == live");
+            self.next_run = Some(new.exec);
+        }
+        self.check();
+        outcome.decided
+    }
+
+    fn decide_chain_on(&self, exec: &mut Execution, request: ChainRequest) -> ChainOutcome {
+        let mut env =
+            Env { now_ns: self.now_ns, ids: Ids::new(self.seed), limits: &self.limits, namespaces: &self.namespaces };
+        decide_chain(request, Some(exec), &mut env)
     }
 
     fn keep(&mut self, written: Written) {
@@ -209,7 +246,8 @@ impl World {
         let base = ResetBase { exec: self.exec.clone(), events: self.events.clone(), later: Vec::new() };
         let request = ChainRequest::Reset(Box::new(request), Box::new(base));
         let outcome = decide_chain(request, Some(&mut self.exec.clone()), &mut env);
-        *outcome.expect("the reset is accepted").new.expect("a reset makes a run")
+        outcome.decided.expect("the reset is accepted");
+        *outcome.new.expect("a reset makes a run")
     }
 
     /// Lets time pass and wakes the run if it is due.
@@ -296,33 +334,5 @@ impl World {
     pub(crate) fn expect_history(&self, want: &str) {
         let want: Vec<&str> = want.trim().lines().map(str::trim).collect();
         assert_eq!(self.history(), want.join("\n"));
-    }
-}
-
-impl Execution {
-    /// What holds of every run between two decisions.
-    pub(crate) fn check_invariants(&self) {
-        let state = &self.state;
-        assert!(
-            self.volatile.speculative.is_none() || state.workflow_task.is_none(),
-            "at most one workflow task is in flight"
-        );
-        assert!(state.buffered.is_empty() || self.task_started(), "events wait only behind a started task");
-        if state.is_running() {
-            let waits = self.task().is_some() || state.info.previous_started_event_id > 0;
-            let first = state.info.first_task_due_ns != 0 || state.started.parent_workflow_execution.is_some();
-            assert!(
-                waits || first || state.info.pause.is_some() || state.info.next_task_attempt > 1,
-                "a run that never had a task has one coming"
-            );
-        } else {
-            assert!(!self.task_started(), "a closed run has no workflow task at a worker");
-            assert!(self.volatile.updates.is_empty(), "a closed run has no live updates");
-            assert!(state.info.close_event_id == state.next_event_id - 1, "nothing follows the close event");
-        }
-        for (id, activity) in &state.activities {
-            assert!(*id < state.next_event_id, "an activity is pending by its written event");
-            assert!(activity.run.attempt >= 1, "attempts count from one");
-        }
     }
 }

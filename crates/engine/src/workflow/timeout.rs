@@ -1,6 +1,7 @@
 //! What is due: one deadline for a run, composed of those of its components.
 
-use crate::workflow::draft::{Decided, Draft, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Execution, State};
 use crate::workflow::{activity, close, time_skipping, timer, workflow_task};
 

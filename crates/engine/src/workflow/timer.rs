@@ -6,7 +6,8 @@
 use crate::duration;
 use crate::workflow::change::Change;
 use crate::workflow::command::BadCommand;
-use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
 use crate::workflow::state::State;
 use crate::workflow::workflow_task;
 use evertide_proto::command::Command;
@@ -17,18 +18,9 @@ use evertide_proto::history::{
     MarkerRecordedEventAttributes, TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes,
 };
 
-/// What an event takes over from its command.
-pub(super) fn extra_of(command: &Command) -> EventExtra {
-    EventExtra {
-        user_metadata: command.user_metadata.clone(),
-        event_group_markers: command.event_group_markers.clone(),
-        ..EventExtra::default()
-    }
-}
-
 /// StartTimer.
 pub(super) fn start_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::StartTimerCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -61,7 +53,7 @@ pub(super) fn cancel_command(
     completed_id: i64,
     identity: &str,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::CancelTimerCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -102,7 +94,7 @@ fn fired_unseen(state: &State, timer_id: &str) -> Option<(u32, i64)> {
 
 /// RecordMarker.
 pub(super) fn marker_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::RecordMarkerCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

@@ -14,8 +14,10 @@ pub(super) use with_start::update_with_start;
 
 use crate::rejection::{Code, Detail, Rejection};
 use crate::workflow::change::Change;
-use crate::workflow::draft::{Decided, Draft, Reply, UpdateSignal};
-use crate::workflow::state::{State, UpdateInfo};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::UpdateSignal;
+use crate::workflow::reply::{Decided, Reply};
+use crate::workflow::state::{Execution, State, UpdateInfo};
 use crate::workflow::volatile::LiveUpdate;
 use crate::workflow::workflow_task;
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
@@ -67,7 +69,7 @@ pub(super) fn update(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecu
 
 /// The status of a known update, or a new one that has been admitted.
 fn find_or_admit(draft: &mut Draft<'_, '_>, asked: &Asked) -> Decided {
-    if let Some(status) = status_of(draft, &asked.id) {
+    if let Some(status) = status_of(draft.exec, &asked.id) {
         return Ok(reply(draft.state(), asked, status));
     }
     check_admission(draft)?;
@@ -131,16 +133,17 @@ pub fn check_request(request: &ws::UpdateWorkflowExecutionRequest, longest_id_by
 }
 
 /// How far the update of that id is; none if the run does not know it.
-fn status_of(draft: &Draft<'_, '_>, id: &str) -> Option<(Stage, Option<Outcome>)> {
-    if draft.exec.volatile.update(id).is_some() {
+fn status_of(exec: &Execution, id: &str) -> Option<(Stage, Option<Outcome>)> {
+    if exec.volatile.update(id).is_some() {
         return Some((Stage::Admitted, None));
     }
-    let info = draft.state().updates.get(id)?;
+    let is_running = exec.state.is_running();
+    let info = exec.state.updates.get(id)?;
     match &info.outcome {
         Some(outcome) => Some((Stage::Completed, Some(outcome.clone()))),
-        None if info.accepted_event_id == 0 && !draft.state().is_running() => None,
+        None if info.accepted_event_id == 0 && !is_running => None,
         None if info.accepted_event_id == 0 => Some((Stage::Admitted, None)),
-        None if draft.state().is_running() => Some((Stage::Accepted, None)),
+        None if is_running => Some((Stage::Accepted, None)),
         None => Some((Stage::Completed, Some(closed_before_completion()))),
     }
 }
@@ -194,7 +197,7 @@ fn admit(draft: &mut Draft<'_, '_>, asked: &Asked) {
 /// PollWorkflowExecutionUpdate.
 pub(super) fn poll(draft: &mut Draft<'_, '_>, request: &ws::PollWorkflowExecutionUpdateRequest) -> Decided {
     let id = request.update_ref.as_ref().map_or("", |r| &r.update_id);
-    let Some((stage, outcome)) = status_of(draft, id) else {
+    let Some((stage, outcome)) = status_of(draft.exec, id) else {
         return Err(Rejection::not_found(format!("update \"{id}\" not found")));
     };
     let wait_stage = request.wait_policy.as_ref().map_or(Stage::Unspecified, |w| w.lifecycle_stage());

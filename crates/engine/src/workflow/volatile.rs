@@ -19,6 +19,8 @@ pub struct Volatile {
     pub queries: BTreeMap<String, LiveQuery>,
     /// Updates that are admitted or sent and not accepted yet, in order of their admission.
     pub updates: Vec<LiveUpdate>,
+    /// What the durable state counts at most against its limit, bytes; none if it has not been measured.
+    pub mutable_state_bound_bytes: Option<usize>,
 }
 
 /// A query that waits for a workflow task or rides on one.

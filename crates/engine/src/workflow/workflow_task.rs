@@ -19,7 +19,9 @@ use crate::env::{duration, duration_ns, shorter_ns};
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
 use crate::workflow::change::{Change, Facts, Nothing, TaskCounters};
-use crate::workflow::draft::{Dispatch, Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::Dispatch;
+use crate::workflow::event::EventExtra;
 use crate::workflow::state::{QueueRef, State, WorkflowTask};
 use evertide_proto::history::history_event::Attributes;
 use evertide_proto::history::{WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes};
@@ -170,55 +172,30 @@ fn scheduled_attributes(queue: &QueueRef, timeout_ns: i64, attempt: i32) -> Work
     }
 }
 
-/// The scheduled event of the task in flight, as it is or will be written.
-pub(super) fn scheduled_event(state: &State, task: &WorkflowTask) -> WorkflowTaskScheduledEventAttributes {
-    let normal = state.task_queue().to_owned();
-    let queue = if task.sticky_queue.is_empty() {
-        QueueRef { name: normal, normal_name: String::new() }
-    } else {
-        QueueRef { name: task.sticky_queue.clone(), normal_name: normal }
-    };
-    scheduled_attributes(&queue, task.timeout_ns, task.attempt)
-}
-
-/// Makes the speculative task, if there is one, an ordinary one: its events are written before whatever comes now. The
-/// worker that has it is not named.
-pub(super) fn solidify(draft: &mut Draft<'_, '_>) {
-    solidify_as(draft, Some(""));
-}
-
-/// As [`solidify`], with this identity in the started event; none for the worker's own.
-pub(super) fn solidify_as(draft: &mut Draft<'_, '_>, identity: Option<&str>) {
-    let Some(mut task) = draft.exec.volatile.speculative.take() else {
-        return;
-    };
-    let scheduled = scheduled_event(draft.state(), &task);
-    let extra = EventExtra { time_ns: task.scheduled_time_ns, ..EventExtra::default() };
-    task.scheduled_event_id = draft.append(scheduled.into(), extra);
-    if task.is_started() {
-        let mut started = task.started_attributes.take().unwrap_or_default();
-        started.scheduled_event_id = task.scheduled_event_id;
-        if let Some(identity) = identity {
-            identity.clone_into(&mut started.identity);
-        }
-        let extra = EventExtra { time_ns: task.started_time_ns, ..EventExtra::default() };
-        task.started_event_id = draft.append(started.into(), extra);
+impl WorkflowTask {
+    /// Its scheduled event, as it is or will be written; the workflow's own queue is given.
+    pub(super) fn scheduled_attributes(&self, normal_queue: &str) -> WorkflowTaskScheduledEventAttributes {
+        let normal = normal_queue.to_owned();
+        let queue = if self.sticky_queue.is_empty() {
+            QueueRef { name: normal, normal_name: String::new() }
+        } else {
+            QueueRef { name: self.sticky_queue.clone(), normal_name: normal }
+        };
+        scheduled_attributes(&queue, self.timeout_ns, self.attempt)
     }
-    task.speculative = false;
-    draft.record(Change::Task(task));
 }
 
 /// Writes what is not written yet of a started task, so that its end can follow, and returns it.
 pub(super) fn write_started(draft: &mut Draft<'_, '_>) -> Option<WorkflowTask> {
-    solidify_as(draft, None);
+    draft.write_speculative_task(None);
     let task = draft.state().workflow_task.clone()?;
     if task.is_transient() && task.is_started() {
-        let scheduled = scheduled_event(draft.state(), &task);
-        let extra = EventExtra { time_ns: task.scheduled_time_ns, ..EventExtra::default() };
+        let scheduled = task.scheduled_attributes(draft.state().task_queue());
+        let extra = EventExtra::at(task.scheduled_time_ns);
         let scheduled_event_id = draft.append(scheduled.into(), extra);
         let mut started = task.started_attributes.clone().unwrap_or_default();
         started.scheduled_event_id = scheduled_event_id;
-        let extra = EventExtra { time_ns: task.started_time_ns, ..EventExtra::default() };
+        let extra = EventExtra::at(task.started_time_ns);
         let started_event_id = draft.append(started.into(), extra);
         return Some(WorkflowTask { scheduled_event_id, started_event_id, ..task });
     }
@@ -240,7 +217,11 @@ pub(super) fn virtual_events(state: &State, task: &WorkflowTask) -> Vec<evertide
             ..Default::default()
         }
     };
-    let mut events = vec![event(task.scheduled_event_id, task.scheduled_time_ns, scheduled_event(state, task).into())];
+    let mut events = vec![event(
+        task.scheduled_event_id,
+        task.scheduled_time_ns,
+        task.scheduled_attributes(state.task_queue()).into(),
+    )];
     if task.is_started() {
         let mut started: WorkflowTaskStartedEventAttributes = task.started_attributes.clone().unwrap_or_default();
         started.scheduled_event_id = task.scheduled_event_id;

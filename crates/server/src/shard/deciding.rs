@@ -224,7 +224,7 @@ fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, s
     let mut current = chain.current_mut();
     let first_event_id = current.as_ref().map_or(1, |entry| entry.exec.state.next_event_id);
     let exec = current.as_mut().map(|entry| &mut entry.exec);
-    let outcome = decide_chain(request, exec, &mut step.around.env())?;
+    let outcome = decide_chain(request, exec, &mut step.around.env());
     let mut run = current.as_ref().map(|entry| entry.run.clone());
     let mut created = Vec::new();
     if let (Some(entry), Some(written)) = (current, outcome.current) {
@@ -237,8 +237,9 @@ fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, s
         created.extend(runs);
     }
     add_runs(chain, created);
+    let reply = outcome.decided?;
     let run = run.ok_or_else(|| Failure::from(not_found(key, "")))?;
-    answer(chain, run, outcome.reply)
+    answer(chain, run, reply)
 }
 
 /// Takes in runs that were just made; the last one is the current run now.

@@ -5,9 +5,10 @@ use crate::workflow::activity::starting::{Poller, put_started, task_answer};
 use crate::workflow::activity::{Stage, dispatch, refresh_pause_info, run_timeout_ns, takes_tasks};
 use crate::workflow::change::is_end_of_started_work;
 use crate::workflow::command::BadCommand;
-use crate::workflow::draft::{Dispatch, Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::Dispatch;
+use crate::workflow::event::EventExtra;
 use crate::workflow::state::State;
-use crate::workflow::timer::extra_of;
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::command::Command;
 use evertide_proto::command::ScheduleActivityTaskCommandAttributes as Schedule;
@@ -31,7 +32,7 @@ pub(in crate::workflow) fn schedule_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::ScheduleActivityTaskCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
@@ -153,7 +154,7 @@ pub(in crate::workflow) fn cancel_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::RequestCancelActivityTaskCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };

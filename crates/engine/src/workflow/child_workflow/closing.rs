@@ -3,7 +3,8 @@
 use crate::workflow::change::Change;
 use crate::workflow::child_workflow::{close_policy, is_started, to_child, write_started};
 use crate::workflow::close;
-use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
 use crate::workflow::state::{Child, State};
 use crate::workflow::workflow_task::{self, SERVER_IDENTITY};

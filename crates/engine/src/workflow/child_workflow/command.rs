@@ -10,9 +10,9 @@ use crate::workflow::change::{Change, ChildRequest};
 use crate::workflow::child_workflow::{request_id, send_start};
 use crate::workflow::command::BadCommand;
 use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
 use crate::workflow::external_workflow::{check_count, check_cross_namespace, target_namespace};
 use crate::workflow::state::QueueRef;
-use crate::workflow::timer::extra_of;
 use crate::workflow::{search_attributes, start, time_skipping, workflow_task};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, StartChildWorkflowExecutionCommandAttributes};
@@ -30,7 +30,7 @@ pub(in crate::workflow) fn start_command(
     command: Command,
     completed_id: i64,
 ) -> Result<(), BadCommand> {
-    let extra = extra_of(&command);
+    let extra = EventExtra::of(&command);
     let Some(A::StartChildWorkflowExecutionCommandAttributes(mut a)) = command.attributes else {
         return Ok(());
     };

@@ -2,13 +2,16 @@
 
 use crate::env::{Env, duration_ns};
 use crate::rejection::Rejection;
-use crate::workflow::chain::ChainOutcome;
 use crate::workflow::child_workflow::{close_policy, closing, is_started, send_begin};
-use crate::workflow::draft::{Draft, EventExtra, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::ChainOutcome;
+use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::{ChildStart, Delivery, DeliveryResult, Message};
-use crate::workflow::start::{self, Admission, RunSeed};
+use crate::workflow::reply::Reply;
+use crate::workflow::run_seed::RunSeed;
+use crate::workflow::start::{self, Admission};
 use crate::workflow::state::{Child, Execution, State};
-use crate::workflow::{activity, workflow_task};
+use crate::workflow::{activity, conclude, workflow_task};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::{
     EventType, ParentClosePolicy, StartChildWorkflowExecutionFailedCause as Cause,
@@ -51,14 +54,14 @@ pub(in crate::workflow) fn start_child(
     };
     let seed = seed(&delivery, child, env);
     let current = replaced.map(|current| start::replace(current, &seed, env));
-    let new = start::new_run(seed, env, |_| {});
+    let new = conclude::new_run(seed, env, |_| {});
     let run_id = new.exec.state.info.run_id.clone();
     let reply = Reply::Delivered(DeliveryResult::ChildStarted { run_id });
-    Ok(ChainOutcome { current, new: Some(Box::new(new)), reply })
+    Ok(ChainOutcome::of_new(current, new, reply))
 }
 
 fn answer(result: DeliveryResult) -> ChainOutcome {
-    ChainOutcome { reply: Reply::Delivered(result), ..ChainOutcome::default() }
+    ChainOutcome::answer(Reply::Delivered(result))
 }
 
 /// Whether the newest run of the workflow id was made by this very message, or follows the run that was.
@@ -118,7 +121,8 @@ fn seed(delivery: &Delivery, child: &ChildStart, env: &mut Env<'_>) -> RunSeed {
     };
     let world_ns = env.now_ns;
     let ahead = a.time_skipping_state_propagation;
-    env.now_ns += ahead.as_ref().map_or(0, |p| duration_ns(p.initial_skipped_duration.as_ref()));
+    let ahead_ns = ahead.as_ref().map_or(0, |p| duration_ns(p.initial_skipped_duration.as_ref()));
+    env.now_ns = env.now_ns.saturating_add(ahead_ns);
     let mut seed = start::seed_of(request, env); // The child begins by its parent's clock.
     env.now_ns = world_ns;
     seed.started.time_skipping_state_propagation = ahead;

@@ -3,7 +3,9 @@
 use crate::env::timestamp;
 use crate::workflow::change::{Change, Facts, Nothing};
 use crate::workflow::command::{BadCommand, Completion, carry_out};
-use crate::workflow::draft::{Decided, Dispatch, Draft, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::Dispatch;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Sticky, WorkflowTask};
 use crate::workflow::workflow_task::{self, clear, set_counters};
 use crate::workflow::{activity, query, search_attributes, update};

@@ -7,7 +7,8 @@ use crate::limits::Limits;
 use crate::namespace::{Namespace, Namespaces};
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
-use crate::workflow::draft::{Reply, Written};
+use crate::workflow::effects::Written;
+use crate::workflow::reply::Reply;
 use crate::workflow::{
     ChainRequest, Delivery, DeliveryResult, Execution, Message, NewRun, Record, Request, StartTask, State, decide,
     decide_chain,
@@ -100,7 +101,7 @@ impl World {
         let outcome = self.with_env(|env, runs| {
             let current = runs.get_mut(id).and_then(|r| r.last_mut()).map(|r| &mut r.exec);
             decide_chain(request, current, env)
-        })?;
+        });
         if let Some(written) = outcome.current {
             let run_id = self.state(id).info.run_id.clone();
             self.take_in(id, &run_id, written);
@@ -108,7 +109,7 @@ impl World {
         if let Some(new) = outcome.new {
             self.add(*new);
         }
-        Ok(outcome.reply)
+        outcome.decided
     }
 
     fn add(&mut self, new: NewRun) {

@@ -6,7 +6,8 @@
 
 use crate::workflow::chain::ResetBase;
 use crate::workflow::change::is_end_of_started_work;
-use crate::workflow::draft::{Draft, EventExtra};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
 use crate::workflow::state::Execution;
 use crate::workflow::{child_workflow, nexus_operation};
 use evertide_proto::enums::{

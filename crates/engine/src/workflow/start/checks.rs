@@ -3,6 +3,7 @@
 use crate::cron;
 use crate::duration;
 use crate::env::Env;
+use crate::limits::Limits;
 use crate::rejection::Rejection;
 use crate::retry_policy;
 use crate::workflow::search_attributes;
@@ -188,7 +189,7 @@ fn prepare_common(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) ->
     cap(&mut request.workflow_task_timeout, "WorkflowTaskTimeout")?;
     check_priority(request.priority.as_ref()).map_err(Rejection::invalid)?;
     check_links(&request.links, env)?;
-    check_callbacks(&request.completion_callbacks)?;
+    check_callbacks(&request.completion_callbacks, env.limits)?;
     time_skipping::check(request.time_skipping_config.as_mut(), env.limits)
 }
 
@@ -305,7 +306,11 @@ fn check_link(link: &Link) -> Result<(), &'static str> {
 }
 
 /// Completion callbacks go only to the system's own addresses: others would have to be allowed first.
-fn check_callbacks(callbacks: &[Callback]) -> Result<(), Rejection> {
+fn check_callbacks(callbacks: &[Callback], limits: &Limits) -> Result<(), Rejection> {
+    let most = limits.callbacks_per_request;
+    if callbacks.len() > most {
+        return Err(Rejection::invalid(format!("cannot attach more than {most} callbacks to an execution")));
+    }
     for callback in callbacks {
         let Some(CallbackVariant::Nexus(nexus)) = &callback.variant else {
             continue;

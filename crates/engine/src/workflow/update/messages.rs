@@ -3,7 +3,8 @@
 use crate::rejection::Rejection;
 use crate::workflow::change::{Change, RequestSeen};
 use crate::workflow::command::{BadCommand, Completion};
-use crate::workflow::draft::{Draft, UpdateSignal};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::UpdateSignal;
 use crate::workflow::state::{RequestId, WorkflowTask};
 use crate::workflow::update::{forget_admitted, outcome_of_failure};
 use evertide_proto::command::Command;

@@ -2,12 +2,13 @@
 
 use crate::env::Env;
 use crate::rejection::{Code, Detail, Rejection};
-use crate::workflow::chain::ChainOutcome;
-use crate::workflow::draft::{Draft, Reply};
-use crate::workflow::start::{self, Admission, new_run, seed_of, started_reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::effects::ChainOutcome;
+use crate::workflow::reply::{Decided, Reply};
+use crate::workflow::start::{self, Admission, seed_of, started_reply};
 use crate::workflow::state::Execution;
 use crate::workflow::update::{Asked, admit, check_admission, check_request, reply, status_of, wait_stage};
-use crate::workflow::workflow_task;
+use crate::workflow::{conclude, workflow_task};
 use evertide_proto::enums::{UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as Conflict};
 use evertide_proto::workflowservice::{StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest};
 
@@ -29,7 +30,7 @@ pub(in crate::workflow) fn update_with_start(
     let asked = asked(update, env);
     match current {
         Some(current) => with_current(start, &asked, current, env),
-        None => Ok(create(start, &asked, None, env)),
+        None => create(start, &asked, None, env),
     }
 }
 
@@ -39,29 +40,29 @@ fn with_current(
     current: &mut Execution,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
-    let draft = Draft::new(current, env);
-    let known = status_of(&draft, &asked.id);
-    let running = draft.state().is_running();
-    let completed_by_itself = draft.state().updates.get(&asked.id).is_some_and(|u| u.outcome.is_some());
-    let same_start = draft.state().info.create_request_id == start.request_id;
+    let known = status_of(current, &asked.id);
+    let state = &current.state;
+    let running = state.is_running();
+    let completed_by_itself = state.updates.get(&asked.id).is_some_and(|u| u.outcome.is_some());
+    let same_start = state.info.create_request_id == start.request_id;
     let use_existing = start.workflow_id_conflict_policy() == Conflict::UseExisting;
     if completed_by_itself || (running && (same_start || known.is_some() || use_existing)) {
-        return update_existing(asked, current, env);
+        let updated = conclude::over_run(current, env, |draft| update_existing(asked, draft));
+        return Ok(ChainOutcome::of_current(updated));
     }
     let admission = start::admit(current, start.workflow_id_conflict_policy(), start.workflow_id_reuse_policy())
         .map_err(|start| failed(start, aborted()))?;
     let replaced = (admission == Admission::Terminate).then_some(current);
-    Ok(create(start, asked, replaced, env))
+    create(start, asked, replaced, env)
 }
 
 /// The open run gets the update; or the update is known and answered.
-fn update_existing(asked: &Asked, current: &mut Execution, env: &mut Env<'_>) -> Result<ChainOutcome, Rejection> {
-    let mut draft = Draft::new(current, env);
-    let status = match status_of(&draft, &asked.id) {
+fn update_existing(asked: &Asked, draft: &mut Draft<'_, '_>) -> Decided {
+    let status = match status_of(draft.exec, &asked.id) {
         Some(status) => status,
         None => {
-            check_admission(&draft).map_err(|update| failed(aborted(), update))?;
-            admit(&mut draft, asked);
+            check_admission(draft).map_err(|update| failed(aborted(), update))?;
+            admit(draft, asked);
             (Stage::Admitted, None)
         }
     };
@@ -78,8 +79,7 @@ fn update_existing(asked: &Asked, current: &mut Execution, env: &mut Env<'_>) ->
         eager_task: None,
         signal_link: None,
     };
-    let reply = Reply::StartedAndUpdated { started: Box::new(started), updated: Box::new(updated) };
-    Ok(ChainOutcome { current: Some(draft.finish()), new: None, reply })
+    Ok(Reply::StartedAndUpdated { started: Box::new(started), updated: Box::new(updated) })
 }
 
 /// A new run whose first task carries the update.
@@ -88,17 +88,17 @@ fn create(
     asked: &Asked,
     replaced: Option<&mut Execution>,
     env: &mut Env<'_>,
-) -> ChainOutcome {
+) -> Result<ChainOutcome, Rejection> {
     let seed = seed_of(start, env);
     let current = replaced.map(|current| start::replace(current, &seed, env));
-    let new = new_run(seed, env, |draft| {
+    let new = conclude::new_run(seed, env, |draft| {
         workflow_task::schedule(draft);
         admit(draft, asked);
     });
     let started = started_reply(&new.exec.state, None);
     let updated = reply(&new.exec.state, asked, (Stage::Admitted, None));
     let reply = Reply::StartedAndUpdated { started: Box::new(started), updated: Box::new(updated) };
-    ChainOutcome { current, new: Some(Box::new(new)), reply }
+    Ok(ChainOutcome::of_new(current, new, reply))
 }
 
 fn asked(update: UpdateWorkflowExecutionRequest, env: &mut Env<'_>) -> Asked {

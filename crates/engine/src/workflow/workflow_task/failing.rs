@@ -3,9 +3,10 @@
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
 use crate::workflow::change::{Change, Nothing};
-use crate::workflow::draft::{Decided, Draft, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::WorkflowTask;
-use crate::workflow::workflow_task::{clear, dispatch, owned, schedule, set_counters, solidify, solidify_as};
+use crate::workflow::workflow_task::{clear, dispatch, owned, schedule, set_counters};
 use crate::workflow::{close, query, search_attributes, update};
 use evertide_proto::common::WorkerVersionStamp;
 use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause as Cause};
@@ -101,7 +102,7 @@ pub(in crate::workflow) fn fail_with_full_buffer(draft: &mut Draft<'_, '_>) {
 /// The run ends under a started task: the task is failed for the record, the buffered events are written.
 pub(in crate::workflow) fn end_by_force(draft: &mut Draft<'_, '_>) {
     if draft.exec.task_started() {
-        solidify_as(draft, Some(SERVER_IDENTITY));
+        draft.write_speculative_task(Some(SERVER_IDENTITY));
         end(draft, |draft, task| {
             draft.event(WorkflowTaskFailedEventAttributes {
                 scheduled_event_id: task.scheduled_event_id,
@@ -118,7 +119,7 @@ pub(in crate::workflow) fn end_by_force(draft: &mut Draft<'_, '_>) {
 
 /// A started task was not answered in time.
 pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
-    solidify(draft);
+    draft.write_speculative_task(Some(""));
     let timed_out = end(draft, |draft, task| {
         draft.event(WorkflowTaskTimedOutEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
@@ -134,7 +135,7 @@ pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
 
 /// Nobody took the task from a sticky queue (or a speculative task from its queue) in time.
 pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
-    solidify(draft);
+    draft.write_speculative_task(Some(""));
     let Some(task) = draft.state().workflow_task.clone() else {
         return;
     };
@@ -152,7 +153,7 @@ pub(in crate::workflow) fn time_out_waiting(draft: &mut Draft<'_, '_>) {
 
 /// Takes a started task out of flight: `write` writes its end if it is a first attempt.
 fn end(draft: &mut Draft<'_, '_>, write: impl FnOnce(&mut Draft<'_, '_>, &WorkflowTask)) -> Option<WorkflowTask> {
-    solidify_as(draft, None);
+    draft.write_speculative_task(None);
     let task = draft.state().workflow_task.clone()?;
     if !task.is_transient() {
         write(draft, &task);

@@ -3,9 +3,11 @@
 use crate::env::{timestamp, timestamp_opt};
 use crate::token::{TaskKind, TaskToken};
 use crate::workflow::change::{Change, Nothing};
-use crate::workflow::draft::{Decided, Draft, EventExtra, Reply};
+use crate::workflow::draft::Draft;
+use crate::workflow::event::EventExtra;
+use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{QueueRef, State, WorkflowTask};
-use crate::workflow::workflow_task::{clear, scheduled_event, virtual_events};
+use crate::workflow::workflow_task::{clear, virtual_events};
 use crate::workflow::{query, update};
 use evertide_proto::common::{WorkerVersionStamp, WorkflowType};
 use evertide_proto::enums::SuggestContinueAsNewReason as Reason;
@@ -119,7 +121,7 @@ fn put_started(
     if task.is_transient() && task.scheduled_event_id != draft.state().next_event_id {
         // Events have come since the retry was scheduled: it is a first attempt again, over a longer history.
         task.attempt = 1;
-        let scheduled = scheduled_event(draft.state(), &task);
+        let scheduled = task.scheduled_attributes(draft.state().task_queue());
         task.scheduled_event_id = draft.append(scheduled.into(), extra());
     }
     let attributes = started_attributes(draft, &task, poll, history_size_bytes);

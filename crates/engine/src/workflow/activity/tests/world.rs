@@ -70,7 +70,7 @@ impl World {
         };
         adapt(&mut request);
         let mut env = Env { now_ns: START, ids: Ids::new(0), limits: &limits, namespaces: &namespaces };
-        let outcome = decide_chain(ChainRequest::Start(Box::new(request)), None, &mut env).expect("a good start");
+        let outcome = decide_chain(ChainRequest::Start(Box::new(request)), None, &mut env);
         let new = outcome.new.expect("a run was made");
         let mut world = Self {
             exec: new.exec,

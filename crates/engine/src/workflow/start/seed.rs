@@ -1,41 +1,16 @@
-//! Making a run: its creation and its started event.
+//! The first run of a chain, as a start request asks for it.
 
 use crate::cron;
 use crate::duration;
 use crate::env::{Env, duration_ns, timestamp};
-use crate::workflow::chain::NewRun;
-use crate::workflow::change::{Change, Creation};
-use crate::workflow::draft::{Draft, EventExtra};
-use crate::workflow::state::{Execution, QueueRef};
-use crate::workflow::{time_skipping, workflow_task};
+use crate::workflow::change::Creation;
+use crate::workflow::event::EventExtra;
+use crate::workflow::run_seed::RunSeed;
+use crate::workflow::state::QueueRef;
+use crate::workflow::workflow_task;
 use evertide_proto::enums::ContinueAsNewInitiator as Initiator;
 use evertide_proto::history::WorkflowExecutionStartedEventAttributes;
 use evertide_proto::workflowservice::StartWorkflowExecutionRequest;
-
-/// All that a new run is made of.
-#[derive(Debug, Clone)]
-pub(in crate::workflow) struct RunSeed {
-    /// Who it is.
-    pub creation: Creation,
-    /// Its started event.
-    pub started: WorkflowExecutionStartedEventAttributes,
-    /// What the event carries besides.
-    pub extra: EventExtra,
-}
-
-/// Makes a run and lets `then` record what follows its first event in the same commit.
-pub(in crate::workflow) fn new_run(seed: RunSeed, env: &mut Env<'_>, then: impl FnOnce(&mut Draft<'_, '_>)) -> NewRun {
-    let mut exec = Execution::default();
-    let mut draft = Draft::new(&mut exec, env);
-    draft.record(Change::Created(seed.creation));
-    let ahead_ns = time_skipping::initial_ns(&seed.started);
-    let time_ns = if ahead_ns == 0 { seed.extra.time_ns } else { draft.env.now_ns.saturating_add(ahead_ns) };
-    draft.event_with(seed.started, EventExtra { time_ns, ..seed.extra });
-    then(&mut draft);
-    draft.effects.visibility = true;
-    let written = draft.finish();
-    NewRun { exec, written }
-}
 
 /// The first run of a chain, from a start request that has been prepared.
 pub(in crate::workflow) fn seed_of(request: StartWorkflowExecutionRequest, env: &mut Env<'_>) -> RunSeed {

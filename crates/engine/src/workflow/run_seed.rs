@@ -1,0 +1,16 @@
+//! All that a new run is made of.
+
+use crate::workflow::change::Creation;
+use crate::workflow::event::EventExtra;
+use evertide_proto::history::WorkflowExecutionStartedEventAttributes;
+
+/// All that a new run is made of.
+#[derive(Debug, Clone)]
+pub(super) struct RunSeed {
+    /// Who it is.
+    pub creation: Creation,
+    /// Its started event.
+    pub started: WorkflowExecutionStartedEventAttributes,
+    /// What the event carries besides.
+    pub extra: EventExtra,
+}
