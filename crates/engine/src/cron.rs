@@ -13,6 +13,7 @@ mod fields;
 
 use crate::Rejection;
 use crate::duration::{self, SECOND_NS};
+use crate::time_zone;
 use fields::Fields;
 use jiff::tz::TimeZone;
 
@@ -63,7 +64,8 @@ pub fn parse(schedule: &str) -> Result<Cron, CronError> {
     let (time_zone, rest) = match schedule.strip_prefix("CRON_TZ=").or_else(|| schedule.strip_prefix("TZ=")) {
         Some(named) => {
             let (name, rest) = named.split_once(' ').ok_or(CronError::FieldCount(0))?;
-            (time_zone(name)?, rest.trim())
+            let zone = time_zone::named(name).ok_or_else(|| CronError::UnknownTimeZone(name.to_owned()))?;
+            (zone, rest.trim())
         }
         None => (TimeZone::UTC, schedule),
     };
@@ -74,14 +76,6 @@ pub fn parse(schedule: &str) -> Result<Cron, CronError> {
     }
     let fields = if rest.starts_with('@') { descriptor(rest)? } else { rest.parse()? };
     Ok(Cron { rule: Rule::Clock { fields, time_zone } })
-}
-
-/// The time zone with that name. A server has no zone of its own here: without a name it is UTC.
-fn time_zone(name: &str) -> Result<TimeZone, CronError> {
-    match name {
-        "" | "UTC" | "Local" => Ok(TimeZone::UTC),
-        name => TimeZone::get(name).map_err(|_| CronError::UnknownTimeZone(name.to_owned())),
-    }
 }
 
 fn descriptor(name: &str) -> Result<Fields, CronError> {

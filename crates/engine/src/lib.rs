@@ -15,6 +15,8 @@ pub mod limits;
 pub mod namespace;
 pub mod rejection;
 pub mod retry_policy;
+pub mod schedule;
+mod time_zone;
 pub mod token;
 pub mod visibility;
 pub mod workflow;
