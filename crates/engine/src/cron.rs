@@ -9,38 +9,16 @@
 //! library step by step, because a schedule that moves to this server must not shift.
 
 mod clock;
+mod error;
 mod fields;
+
+pub use error::CronError;
 
 use crate::Rejection;
 use crate::duration::{self, SECOND_NS};
 use crate::time_zone;
 use fields::Fields;
 use jiff::tz::TimeZone;
-
-/// Why a schedule cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CronError {
-    /// There is nothing.
-    #[error("empty cron schedule")]
-    Empty,
-    /// The time zone is not known.
-    #[error("cron schedule: unknown time zone '{0}'")]
-    UnknownTimeZone(String),
-    /// There are not five fields.
-    #[error("cron schedule: expected 5 fields, found {0}")]
-    FieldCount(usize),
-    /// The descriptor is not known.
-    #[error("cron schedule: unrecognized descriptor '{0}'")]
-    UnknownDescriptor(String),
-    /// A field is not one.
-    #[error("cron schedule: cannot read '{text}' as {field}")]
-    BadField {
-        /// What the field is for.
-        field: &'static str,
-        /// The part of it that cannot be read.
-        text: String,
-    },
-}
 
 /// A cron schedule.
 #[derive(Clone, Debug)]

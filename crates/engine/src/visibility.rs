@@ -12,6 +12,7 @@
 //! The values themselves travel as payloads: [`payload`] decodes, checks and encodes them.
 
 mod attributes;
+mod error;
 mod evaluate;
 mod filter;
 mod json;
@@ -25,10 +26,11 @@ mod value;
 mod words;
 
 pub use attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_reserved, predefined_attributes};
+pub use error::FilterError;
 pub use evaluate::{Row, evaluate, matches};
 pub use filter::{CompareOp, Filter, Query};
 pub use literal::{execution_status_name, parse_execution_status};
-pub use typing::{FilterError, parse};
+pub use typing::parse;
 pub use value::{AttributeType, SearchValue, ValueRef};
 pub use words::words;
 

@@ -8,8 +8,10 @@
 
 pub mod activity;
 mod apply;
+mod bad_command;
 mod chain;
 mod change;
+mod checks;
 mod child_workflow;
 mod close;
 mod command;
@@ -23,7 +25,10 @@ mod event;
 #[cfg(test)]
 mod examples;
 mod external_workflow;
+mod identity;
+mod info;
 mod invariants;
+mod links;
 mod nexus_operation;
 mod options;
 mod outbox;
@@ -37,6 +42,8 @@ mod search_attributes;
 mod signal;
 mod start;
 mod state;
+mod successor;
+mod task_queue;
 #[cfg(test)]
 mod testing;
 mod time_skipping;
@@ -46,19 +53,25 @@ pub mod update;
 mod volatile;
 mod workflow_task;
 
-pub use chain::{ChainRequest, ResetBase, decide_chain};
-pub use change::{Change, Creation, Record};
+pub use activity::state::{Activity, ActivityRun};
+pub use chain::{ChainRequest, decide_chain};
+pub use change::{Change, Record};
+pub use child_workflow::state::Child;
 pub use decide::{Request, decide};
 pub use draft::Draft;
 pub use effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
+pub use external_workflow::state::External;
+pub use info::{Creation, Info, RequestId};
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
-pub use reply::{Decided, Reply};
-pub use state::{
-    Activity, ActivityRun, Child, Execution, External, Info, QueueRef, RequestId, State, Sticky, Timer, UpdateInfo,
-    WorkflowTask,
-};
+pub use reply::{Decided, QueryPlan, Reply, StartedTask, UpdateStatus};
+pub use reset::base::ResetBase;
+pub use state::{Execution, State};
+pub use task_queue::QueueRef;
 pub use time_skipping::{
     FastForward, FastForwardEnd, TimeSkipping, check_enabled as check_time_skipping, check_fast_forward_id,
 };
+pub use timer::state::Timer;
+pub use update::state::UpdateInfo;
 pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
-pub use workflow_task::{StartTask, StartedTask};
+pub use workflow_task::StartTask;
+pub use workflow_task::state::{Sticky, WorkflowTask};

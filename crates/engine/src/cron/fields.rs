@@ -1,7 +1,7 @@
 //! The five fields of a schedule, and the next time that they all hold for.
 
-use super::CronError;
 use super::clock::{self, Reading};
+use super::error::CronError;
 use jiff::tz::TimeZone;
 use std::str::FromStr;
 

@@ -1,7 +1,7 @@
 //! The typed form of a query.
 
 use super::attributes::{Field, NAMESPACE_DIVISION};
-use super::typing::FilterError;
+use super::error::FilterError;
 use super::value::{AttributeType, SearchValue};
 
 /// How a value is compared.

@@ -3,8 +3,9 @@
 //! Whatever would be an expression of SQL is read, also what no attribute can be compared with, so that the refusal can say
 //! what is wrong with it rather than that it is not grammar.
 
+use super::error::FilterError;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::{FilterError, MAX_NESTING, MAX_TERMS};
+use super::{MAX_NESTING, MAX_TERMS};
 
 /// A query as it was written.
 #[derive(Debug, PartialEq)]

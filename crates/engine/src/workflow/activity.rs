@@ -14,6 +14,7 @@ mod operating;
 mod options;
 mod retrying;
 mod starting;
+pub(super) mod state;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -27,11 +28,14 @@ pub(super) use starting::start;
 pub(super) use timeouts::{deadline_ns, wake};
 
 use crate::env::duration_ns;
-use crate::workflow::change::{ActivityChange, Change};
+pub use state::Stage;
+
+use crate::workflow::activity::state::{Activity, ActivityChange, ActivityRun};
+use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
-use crate::workflow::state::{Activity, ActivityRun, State};
+use crate::workflow::state::State;
 use crate::workflow::workflow_task;
 use evertide_proto::common::{Payloads, Priority, RetryPolicy};
 use evertide_proto::failure::Failure;
@@ -86,34 +90,7 @@ pub enum Operation {
     UpdateOptions(Box<ws::UpdateActivityOptionsRequest>),
 }
 
-/// Where a pending activity stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It waits on its queue for a poller.
-    Queued,
-    /// A worker has it. It may be asked to cancel or to pause meanwhile.
-    Started,
-    /// It waits for its next attempt to be due.
-    Backoff,
-    /// An operator holds it back.
-    Paused,
-}
-
 impl Activity {
-    /// Where it stands.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        if self.run.started_time_ns != 0 {
-            Stage::Started
-        } else if self.run.pause.is_some() {
-            Stage::Paused
-        } else if self.run.in_backoff {
-            Stage::Backoff
-        } else {
-            Stage::Queued
-        }
-    }
-
     /// Name of the queue that its attempts go to.
     #[must_use]
     pub fn queue(&self) -> &str {

@@ -5,9 +5,9 @@ use crate::env::Env;
 use crate::rejection::Rejection;
 use crate::workflow::effects::ChainOutcome;
 use crate::workflow::outbox::{Delivery, Message};
+use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::Execution;
 use crate::workflow::{child_workflow, nexus_operation, reset, start, update};
-use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::{
     ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
     UpdateWorkflowExecutionRequest,
@@ -26,17 +26,6 @@ pub enum ChainRequest {
     Deliver(Box<Delivery>),
     /// ResetWorkflowExecution of a run whose events are given, all of them.
     Reset(Box<ResetWorkflowExecutionRequest>, Box<ResetBase>),
-}
-
-/// The run that is reset.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResetBase {
-    /// It, as it is now (it need not be the current run).
-    pub exec: Execution,
-    /// Its history up to now.
-    pub events: Vec<HistoryEvent>,
-    /// Histories of the runs that it continued into, in order of the chain, for what is applied again.
-    pub later: Vec<Vec<HistoryEvent>>,
 }
 
 /// Decides a request that may make a run. `current` is the newest run of the workflow id, open or closed, if there is

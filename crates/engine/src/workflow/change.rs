@@ -1,8 +1,13 @@
 //! Changes: the only things that alter a run, and what the store keeps of a decision.
 
-use crate::workflow::outbox::Outgoing;
-use crate::workflow::state::{ActivityRun, RequestId, Sticky, WorkflowTask};
+use crate::workflow::activity::state::ActivityChange;
+use crate::workflow::child_workflow::state::ChildRequest;
+use crate::workflow::info::{Creation, RequestId};
+use crate::workflow::outbox::message::OutboxChange;
+use crate::workflow::workflow_task::state::{Sticky, TaskCounters, WorkflowTask};
+use evertide_proto::common::SearchAttributes;
 use evertide_proto::history::HistoryEvent;
+use evertide_proto::workflow::{ResetPoints, WorkflowExecutionPauseInfo};
 use prost::Message;
 
 /// What one decision did to one run, in order. The store keeps its encoding and never looks inside.
@@ -74,7 +79,7 @@ pub enum Change {
     /// A request id has been seen.
     #[prost(message, tag = "15")]
     RequestSeen(RequestSeen),
-    /// Facts that no event carries.
+    /// A fact that no event carries.
     #[prost(message, tag = "16")]
     Facts(Facts),
     /// A child is started with this request id.
@@ -89,74 +94,6 @@ pub enum Change {
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub struct Nothing {}
 
-/// Who a new run is.
-#[derive(Clone, PartialEq, Message)]
-pub struct Creation {
-    /// Namespace id.
-    #[prost(string, tag = "1")]
-    pub namespace_id: String,
-    /// Namespace name.
-    #[prost(string, tag = "2")]
-    pub namespace: String,
-    /// Workflow id.
-    #[prost(string, tag = "3")]
-    pub workflow_id: String,
-    /// Run id.
-    #[prost(string, tag = "4")]
-    pub run_id: String,
-    /// Request id that makes the run.
-    #[prost(string, tag = "5")]
-    pub request_id: String,
-    /// When the chain's first run started; 0 if this is it.
-    #[prost(int64, tag = "6")]
-    pub original_start_time_ns: i64,
-    /// Run that this one is reset from.
-    #[prost(string, tag = "7")]
-    pub reset_from_run_id: String,
-    /// When the run starts; for a reset later than its first event.
-    #[prost(int64, tag = "8")]
-    pub start_time_ns: i64,
-}
-
-/// Counters of workflow tasks, set as a whole.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
-pub struct TaskCounters {
-    /// See `Info::next_task_attempt`.
-    #[prost(int32, tag = "1")]
-    pub next_attempt: i32,
-    /// See `Info::task_problems`.
-    #[prost(int32, tag = "2")]
-    pub problems: i32,
-    /// See `Info::previous_started_event_id`.
-    #[prost(int64, tag = "3")]
-    pub previous_started_event_id: i64,
-    /// See `Info::close_attempted`.
-    #[prost(bool, tag = "4")]
-    pub close_attempted: bool,
-}
-
-/// How far an activity has come.
-#[derive(Clone, PartialEq, Message)]
-pub struct ActivityChange {
-    /// Which activity.
-    #[prost(int64, tag = "1")]
-    pub scheduled_event_id: i64,
-    /// Its new run state.
-    #[prost(message, required, tag = "2")]
-    pub run: ActivityRun,
-}
-
-/// A new message to another execution.
-#[derive(Clone, PartialEq, Message)]
-pub struct OutboxChange {
-    /// Its number.
-    #[prost(int64, tag = "1")]
-    pub id: i64,
-    /// The message.
-    #[prost(message, required, tag = "2")]
-    pub message: Outgoing,
-}
-
 /// A request id that has been seen.
 #[derive(Clone, PartialEq, Message)]
 pub struct RequestSeen {
@@ -168,56 +105,88 @@ pub struct RequestSeen {
     pub made: RequestId,
 }
 
-/// Request id with which a child is started.
-#[derive(Clone, PartialEq, Message)]
-pub struct ChildRequest {
-    /// Which child.
-    #[prost(int64, tag = "1")]
-    pub initiated_event_id: i64,
-    /// Its request id.
-    #[prost(string, tag = "2")]
-    pub request_id: String,
-    /// Id of the namespace it is started in.
-    #[prost(string, tag = "3")]
-    pub namespace_id: String,
-}
-
-/// Facts that no event carries; a set field replaces the old value.
+/// Wrapper that the encoding needs around a [`Fact`].
 #[derive(Clone, PartialEq, Message)]
 pub struct Facts {
-    /// Search attributes that the server maintains itself, merged; a payload without data removes.
-    #[prost(message, optional, tag = "1")]
-    pub search_attributes: Option<evertide_proto::common::SearchAttributes>,
-    /// Points for resets.
-    #[prost(message, optional, tag = "2")]
-    pub auto_reset_points: Option<evertide_proto::workflow::ResetPoints>,
-    /// This run was reset to that run.
-    #[prost(string, tag = "3")]
-    pub reset_run_id: String,
-    /// The first workflow task is no longer waited for.
-    #[prost(bool, tag = "4")]
-    pub first_task_scheduled: bool,
-    /// When the chain times out, where it is not computed from the started event.
+    /// The fact.
+    #[prost(oneof = "Fact", tags = "1, 2, 3, 4, 8, 9, 11, 12")]
+    pub fact: Option<Fact>,
+    /// [`Expirations`] as files of version 0.1 have them: this field and the next two, which count if `sets_expirations`
+    /// is set. Never written.
     #[prost(int64, tag = "5")]
     pub execution_expiration_ns: i64,
-    /// When the run times out, where it is not computed from the started event.
+    /// See `execution_expiration_ns`.
     #[prost(int64, tag = "6")]
     pub run_expiration_ns: i64,
-    /// The first workflow task is due then (in place of what the started event says).
+    /// See `execution_expiration_ns`.
     #[prost(int64, tag = "7")]
     pub first_task_due_ns: i64,
-    /// The workflow was paused so.
-    #[prost(message, optional, tag = "8")]
-    pub pause: Option<evertide_proto::workflow::WorkflowExecutionPauseInfo>,
-    /// The workflow is not paused any more.
-    #[prost(bool, tag = "9")]
-    pub unpaused: bool,
-    /// Whether `execution_expiration_ns`, `run_expiration_ns` and `first_task_due_ns` are to be taken, zero or not.
+    /// See `execution_expiration_ns`.
     #[prost(bool, tag = "10")]
     pub sets_expirations: bool,
-    /// The fast-forward ends then.
+}
+
+/// A fact that no event carries.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Fact {
+    /// Search attributes that the server maintains itself, merged; a payload without data removes.
+    #[prost(message, tag = "1")]
+    ServerAttributes(SearchAttributes),
+    /// Points for resets.
+    #[prost(message, tag = "2")]
+    ResetPoints(ResetPoints),
+    /// This run was reset to that run.
+    #[prost(string, tag = "3")]
+    ResetTo(String),
+    /// The first workflow task is no longer waited for. Always true.
+    #[prost(bool, tag = "4")]
+    FirstTaskScheduled(bool),
+    /// The workflow was paused so.
+    #[prost(message, tag = "8")]
+    Paused(WorkflowExecutionPauseInfo),
+    /// The workflow is not paused any more. Always true.
+    #[prost(bool, tag = "9")]
+    Unpaused(bool),
+    /// The fast-forward ends then, nanoseconds of the run's clock.
     #[prost(int64, tag = "11")]
-    pub fast_forward_target_ns: i64,
+    FastForward(i64),
+    /// When the run times out, where it is not computed from the started event.
+    #[prost(message, tag = "12")]
+    Expirations(Expirations),
+}
+
+/// When a run and its chain time out, and when its first task is due; 0 for never.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Expirations {
+    /// When the chain times out.
+    #[prost(int64, tag = "1")]
+    pub execution_ns: i64,
+    /// When the run times out.
+    #[prost(int64, tag = "2")]
+    pub run_ns: i64,
+    /// When the first workflow task is due.
+    #[prost(int64, tag = "3")]
+    pub first_task_ns: i64,
+}
+
+impl Facts {
+    /// The fact, as it is written today.
+    pub(super) fn read(&self) -> Option<Fact> {
+        if self.sets_expirations {
+            return Some(Fact::Expirations(Expirations {
+                execution_ns: self.execution_expiration_ns,
+                run_ns: self.run_expiration_ns,
+                first_task_ns: self.first_task_due_ns,
+            }));
+        }
+        self.fact.clone()
+    }
+}
+
+impl From<Fact> for Change {
+    fn from(fact: Fact) -> Self {
+        Self::Facts(Facts { fact: Some(fact), ..Facts::default() })
+    }
 }
 
 impl Record {
@@ -267,4 +236,53 @@ pub(super) fn is_end_of_started_work(event: &HistoryEvent) -> bool {
             | E::NexusOperationCanceled
             | E::NexusOperationTimedOut
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expirations, Fact, Facts};
+    use evertide_proto::workflow::WorkflowExecutionPauseInfo;
+    use prost::Message;
+
+    /// Facts as files of version 0.1 have them.
+    #[derive(Clone, PartialEq, Message)]
+    struct Stored {
+        #[prost(string, tag = "3")]
+        reset_run_id: String,
+        #[prost(bool, tag = "4")]
+        first_task_scheduled: bool,
+        #[prost(int64, tag = "5")]
+        execution_expiration_ns: i64,
+        #[prost(int64, tag = "6")]
+        run_expiration_ns: i64,
+        #[prost(int64, tag = "7")]
+        first_task_due_ns: i64,
+        #[prost(message, optional, tag = "8")]
+        pause: Option<WorkflowExecutionPauseInfo>,
+        #[prost(bool, tag = "9")]
+        unpaused: bool,
+        #[prost(bool, tag = "10")]
+        sets_expirations: bool,
+        #[prost(int64, tag = "11")]
+        fast_forward_target_ns: i64,
+    }
+
+    fn read(stored: &Stored) -> Option<Fact> {
+        Facts::decode(stored.encode_to_vec().as_slice()).expect("facts").read()
+    }
+
+    #[test]
+    fn stored_facts_stay_readable() {
+        let none = Stored::default;
+        let pause = WorkflowExecutionPauseInfo { reason: "r".to_owned(), ..WorkflowExecutionPauseInfo::default() };
+        let of_reset = Stored { sets_expirations: true, run_expiration_ns: 7, ..none() };
+        assert_eq!(read(&none()), None);
+        assert_eq!(read(&Stored { reset_run_id: "n".to_owned(), ..none() }), Some(Fact::ResetTo("n".to_owned())));
+        assert_eq!(read(&Stored { first_task_scheduled: true, ..none() }), Some(Fact::FirstTaskScheduled(true)));
+        assert_eq!(read(&Stored { pause: Some(pause.clone()), ..none() }), Some(Fact::Paused(pause)));
+        assert_eq!(read(&Stored { unpaused: true, ..none() }), Some(Fact::Unpaused(true)));
+        assert_eq!(read(&Stored { fast_forward_target_ns: 9, ..none() }), Some(Fact::FastForward(9)));
+        let expirations = Expirations { run_ns: 7, ..Expirations::default() };
+        assert_eq!(read(&of_reset), Some(Fact::Expirations(expirations)));
+    }
 }

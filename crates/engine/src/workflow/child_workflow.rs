@@ -8,24 +8,26 @@
 //!
 //! Until the child ends it is pending in [`State::children`](crate::workflow::State), keyed by its initiated event.
 //! A child is *not started* while its `run_id` there is empty, and *started* from then on, even if the started event
-//! still waits in the buffer. What arrives for a child that is not pending is a repeat and changes nothing. The end of a
-//! child and of a parent are in [`closing`].
+//! still waits in the buffer. What arrives for a child that is not pending is a repeat and changes nothing. What a run
+//! tells at its end is in [`telling`], what is heard of it in [`closing`].
 
 mod closing;
 mod command;
 mod starting;
+pub(super) mod state;
+mod telling;
 #[cfg(test)]
 mod tests;
 
-pub(super) use closing::{
-    RESETTER_IDENTITY, apply_parent_close_policy, child_closed, parent_closed, report_close, tell_parent,
-};
+pub(super) use closing::{child_closed, parent_closed};
 pub(super) use command::start_command;
 pub(super) use starting::{begin, request_id, start_answered, start_child, write_failed, write_started};
 
+pub(super) use telling::{apply_parent_close_policy, report_close, tell_parent};
+
+use crate::workflow::child_workflow::state::Child;
 use crate::workflow::draft::Draft;
 use crate::workflow::outbox::{BeginChild, Message, Outgoing, StartChild};
-use crate::workflow::state::Child;
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::sdk::UserMetadata;
 use evertide_proto::workflow::PendingChildExecutionInfo;

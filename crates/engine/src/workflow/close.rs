@@ -1,12 +1,15 @@
 //! How a run ends, and what follows: the next run of its chain, its parent, its children, whoever waits.
 
 use crate::rejection::Rejection;
-use crate::workflow::command::BadCommand;
-use crate::workflow::continue_as_new::{self, Ending};
+use crate::workflow::bad_command::BadCommand;
+use crate::workflow::bad_command::check_size;
+use crate::workflow::checks::check_links;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
+use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
+use crate::workflow::successor::{self, Ending};
+use crate::workflow::workflow_task;
 use crate::workflow::{child_workflow, query, update};
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
@@ -21,7 +24,6 @@ use evertide_proto::history::{
     WorkflowExecutionTerminatedEventAttributes, WorkflowExecutionTimedOutEventAttributes,
 };
 use evertide_proto::workflowservice::{RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest};
-use prost::Message;
 
 /// Writes the close event and does all that follows from it.
 pub(super) fn close(draft: &mut Draft<'_, '_>, attributes: impl Into<EventAttributes>, extra: EventExtra) {
@@ -52,17 +54,17 @@ pub(super) fn complete_command(
     let Some(A::CompleteWorkflowExecutionCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
-    check_size(draft, a.result.as_ref(), Cause::BadCompleteWorkflowExecutionAttributes, || {
+    check_size(draft.limits(), a.result.as_ref(), Cause::BadCompleteWorkflowExecutionAttributes, || {
         "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.".to_owned()
     })?;
-    let next = continue_as_new::next_of_cron(draft, &Ending::Completed(a.result.clone()));
+    let next = successor::next_of_cron(draft, &Ending::Completed(a.result.clone()));
     let attributes = WorkflowExecutionCompletedEventAttributes {
         result: a.result,
         workflow_task_completed_event_id: completed_id,
-        new_execution_run_id: continue_as_new::run_id_of(next.as_ref()),
+        new_execution_run_id: successor::run_id_of(next.as_ref()),
     };
     close(draft, attributes, extra);
-    continue_as_new::begin(draft, next);
+    successor::begin(draft, next);
     Ok(())
 }
 
@@ -76,18 +78,18 @@ pub(super) fn fail_command(draft: &mut Draft<'_, '_>, command: Command, complete
         let text = "Failure is not set on FailWorkflowExecutionCommand.";
         return Err(BadCommand::task(Cause::BadFailWorkflowExecutionAttributes, text));
     };
-    check_size(draft, Some(&failure), Cause::BadFailWorkflowExecutionAttributes, || {
+    check_size(draft.limits(), Some(&failure), Cause::BadFailWorkflowExecutionAttributes, || {
         "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.".to_owned()
     })?;
-    let (retry_state, next) = continue_as_new::next_after_failure(draft, &failure);
+    let (retry_state, next) = successor::next_after_failure(draft, &failure);
     let attributes = WorkflowExecutionFailedEventAttributes {
         failure: Some(failure),
         retry_state: retry_state.into(),
         workflow_task_completed_event_id: completed_id,
-        new_execution_run_id: continue_as_new::run_id_of(next.as_ref()),
+        new_execution_run_id: successor::run_id_of(next.as_ref()),
     };
     close(draft, attributes, extra);
-    continue_as_new::begin(draft, next);
+    successor::begin(draft, next);
     Ok(())
 }
 
@@ -100,19 +102,6 @@ pub(super) fn cancel_command(draft: &mut Draft<'_, '_>, command: Command, comple
     let attributes =
         WorkflowExecutionCanceledEventAttributes { workflow_task_completed_event_id: completed_id, details: a.details };
     close(draft, attributes, extra);
-    Ok(())
-}
-
-/// A payload in a closing command has a greatest size; over it the workflow is terminated.
-pub(super) fn check_size<M: Message>(
-    draft: &Draft<'_, '_>,
-    message: Option<&M>,
-    cause: Cause,
-    text: impl FnOnce() -> String,
-) -> Result<(), BadCommand> {
-    if message.map_or(0, Message::encoded_len) > draft.limits().blob_size_bytes {
-        return Err(BadCommand::terminate(cause, text()));
-    }
     Ok(())
 }
 
@@ -131,7 +120,7 @@ pub(super) fn terminate_by_user(draft: &mut Draft<'_, '_>, request: TerminateWor
         return Err(Rejection::already_completed());
     }
     check_chain(draft, &request.first_execution_run_id)?;
-    crate::workflow::start::check_links(&request.links, draft.env)?;
+    check_links(&request.links, draft.env)?;
     let or = |text: String, default: &str| {
         if text.is_empty() { default.to_owned() } else { text }
     };
@@ -177,7 +166,7 @@ pub(super) fn terminate_by_server(draft: &mut Draft<'_, '_>, reason: &str) {
 
 /// RequestCancelWorkflowExecution: of a closed run or a second time it is a success that changes nothing.
 pub(super) fn request_cancel(draft: &mut Draft<'_, '_>, request: &RequestCancelWorkflowExecutionRequest) -> Decided {
-    crate::workflow::start::check_links(&request.links, draft.env)?;
+    check_links(&request.links, draft.env)?;
     if draft.state().is_running() {
         check_chain(draft, &request.first_execution_run_id)?;
     }
@@ -217,12 +206,12 @@ pub(super) fn time_out(draft: &mut Draft<'_, '_>) {
     let info = &draft.state().info;
     let chain_over = info.execution_expiration_ns != 0 && info.execution_expiration_ns <= draft.now_ns();
     let (retry_state, next) =
-        if chain_over { (RetryState::Timeout, None) } else { continue_as_new::next_after_failure(draft, &failure) };
+        if chain_over { (RetryState::Timeout, None) } else { successor::next_after_failure(draft, &failure) };
     workflow_task::end_by_force(draft);
     let attributes = WorkflowExecutionTimedOutEventAttributes {
         retry_state: retry_state.into(),
-        new_execution_run_id: continue_as_new::run_id_of(next.as_ref()),
+        new_execution_run_id: successor::run_id_of(next.as_ref()),
     };
     close(draft, attributes, EventExtra::default());
-    continue_as_new::begin(draft, next);
+    successor::begin(draft, next);
 }

@@ -1,12 +1,14 @@
-//! RespondWorkflowTaskCompleted: a worker answers its task with commands, messages and query results.
+//! A worker answers its task: RespondWorkflowTaskCompleted, with commands, messages and query results, and
+//! RespondWorkflowTaskFailed.
 //!
 //! All of an answer takes effect or none: a wrong command takes everything back, fails the task and is refused.
 
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::reply::Decided;
-use crate::workflow::state::WorkflowTask;
+use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::workflow_task::{self, Report, camel};
 use crate::workflow::{
     activity, child_workflow, close, continue_as_new, external_workflow, nexus_operation, search_attributes, timer,
@@ -18,36 +20,10 @@ use evertide_proto::failure::{Failure, ServerFailureInfo, failure::FailureInfo};
 use evertide_proto::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 mod completing;
+mod failed;
 
 pub(super) use completing::remember_build;
-
-/// What is wrong with a command, and what comes of it.
-#[derive(Debug)]
-pub(super) enum BadCommand {
-    /// The workflow task fails with this cause.
-    Task(Cause, String),
-    /// The workflow task fails with this cause, and the workflow is terminated: trying again cannot help.
-    Workflow(Cause, String),
-    /// Only the call is refused; the task can be answered again.
-    Call(Rejection),
-}
-
-impl BadCommand {
-    /// The workflow task fails.
-    pub(super) fn task(cause: Cause, message: impl Into<String>) -> Self {
-        Self::Task(cause, message.into())
-    }
-
-    /// The workflow task fails and the workflow is terminated.
-    pub(super) fn terminate(cause: Cause, message: impl Into<String>) -> Self {
-        Self::Workflow(cause, message.into())
-    }
-
-    /// The call is refused.
-    pub(super) fn rpc(rejection: Rejection) -> Self {
-        Self::Call(rejection)
-    }
-}
+pub(super) use failed::fail_task;
 
 /// RespondWorkflowTaskCompleted.
 pub(super) fn complete_task(
@@ -218,7 +194,7 @@ fn carry_out(draft: &mut Draft<'_, '_>, command: Command, completion: &mut Compl
         CommandType::RequestCancelExternalWorkflowExecution => external_workflow::cancel_command(draft, command, id),
         CommandType::UpsertWorkflowSearchAttributes => search_attributes::upsert_command(draft, command, id),
         CommandType::ModifyWorkflowProperties => search_attributes::modify_properties_command(draft, command, id),
-        CommandType::ProtocolMessage => update::message_command(draft, command, completion),
+        CommandType::ProtocolMessage => update::message_command(draft, command, &mut completion.messages, id),
         CommandType::ScheduleNexusOperation => nexus_operation::schedule_command(draft, command, id),
         CommandType::RequestCancelNexusOperation => nexus_operation::cancel_command(draft, command, id),
         CommandType::Unspecified => Err(BadCommand::rpc(Rejection::invalid("unknown command type: Unspecified"))),

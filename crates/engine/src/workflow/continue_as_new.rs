@@ -1,153 +1,24 @@
-//! The next run of a chain: continue-as-new, workflow retry, cron.
-//!
-//! The closing run and its successor are one commit: the close event names the new run, the new run's started event
-//! names the old one. The chain keeps its first run id and its execution expiration.
+//! ContinueAsNewWorkflowExecution: a workflow ends its run and says itself what the next one is.
 
 use crate::cron;
 use crate::duration;
-use crate::env::{duration_ns, shorter_ns, timestamp};
-use crate::retry_policy::{self, Attempt, Retried, Retry};
-use crate::workflow::change::{Change, Creation, Facts};
-use crate::workflow::close::{self, check_size};
-use crate::workflow::command::BadCommand;
+use crate::env::{duration_ns, shorter_ns};
+use crate::retry_policy::{self};
+use crate::workflow::bad_command::BadCommand;
+use crate::workflow::bad_command::check_size;
+use crate::workflow::checks::check_task_queue;
+use crate::workflow::close;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::search_attributes;
-use crate::workflow::time_skipping;
+use crate::workflow::successor::{begin, successor};
 use crate::workflow::workflow_task;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
-use evertide_proto::common::Payloads;
-use evertide_proto::enums::{ContinueAsNewInitiator as Initiator, RetryState, WorkflowTaskFailedCause as Cause};
-use evertide_proto::failure::Failure;
-use evertide_proto::history::{
-    WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionStartedEventAttributes,
-};
+use evertide_proto::enums::{ContinueAsNewInitiator as Initiator, WorkflowTaskFailedCause as Cause};
+use evertide_proto::history::WorkflowExecutionContinuedAsNewEventAttributes;
 use prost_types::Duration;
-
-/// How a run ended that a schedule may follow.
-#[derive(Debug, Clone)]
-pub(super) enum Ending {
-    /// With this result.
-    Completed(Option<Payloads>),
-    /// With this failure.
-    Failed(Failure),
-}
-
-/// Run id of the next run, as close events write it.
-pub(super) fn run_id_of(next: Option<&RunSeed>) -> String {
-    next.map_or_else(String::new, |seed| seed.creation.run_id.clone())
-}
-
-/// Lets the next run follow, once the close event that names it is written.
-pub(super) fn begin(draft: &mut Draft<'_, '_>, next: Option<RunSeed>) {
-    draft.successor = next;
-}
-
-/// What follows a failure: a retry, else the next time of the schedule, else nothing.
-pub(super) fn next_after_failure(draft: &mut Draft<'_, '_>, failure: &Failure) -> (RetryState, Option<RunSeed>) {
-    let state = draft.state();
-    let expiration_ns = state.info.execution_expiration_ns;
-    let attempt = Attempt {
-        retried: Retried::Workflow,
-        number: state.started.attempt,
-        failure: Some(failure),
-        now_ns: draft.now_ns(),
-        expiration_ns: (expiration_ns != 0).then_some(expiration_ns),
-    };
-    match retry_policy::next_attempt(state.started.retry_policy.as_ref(), &attempt) {
-        Retry::After { interval_ns } => {
-            let mut seed = successor(draft, Initiator::Retry, interval_ns);
-            seed.started.attempt = draft.state().started.attempt + 1;
-            seed.started.continued_failure = Some(failure.clone());
-            if !draft.state().started.cron_schedule.is_empty() {
-                seed.started.last_completion_result = None;
-            }
-            (RetryState::InProgress, Some(seed))
-        }
-        Retry::No(retry_state) => (retry_state, next_of_cron(draft, &Ending::Failed(failure.clone()))),
-    }
-}
-
-/// The next run of a schedule, if the run has one and its chain still has time.
-pub(super) fn next_of_cron(draft: &mut Draft<'_, '_>, ending: &Ending) -> Option<RunSeed> {
-    let state = draft.state();
-    if state.started.cron_schedule.is_empty() {
-        return None;
-    }
-    let cron = cron::parse(&state.started.cron_schedule).ok()?;
-    let now_ns = draft.now_ns();
-    let backoff_ns = cron.backoff_ns(state.info.execution_time_ns, now_ns)?;
-    let expiration_ns = state.info.execution_expiration_ns;
-    if expiration_ns != 0 && now_ns.saturating_add(backoff_ns) > expiration_ns {
-        return None;
-    }
-    let mut seed = successor(draft, Initiator::CronSchedule, backoff_ns);
-    seed.started.attempt = 1;
-    seed.started.completion_callbacks.clear();
-    match ending {
-        Ending::Completed(result) => {
-            seed.started.last_completion_result.clone_from(result);
-            seed.started.continued_failure = None;
-        }
-        Ending::Failed(failure) => seed.started.continued_failure = Some(failure.clone()),
-    }
-    Some(seed)
-}
-
-/// A next run with everything that this run started with.
-fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff_ns: i64) -> RunSeed {
-    let now_ns = draft.now_ns();
-    let run_id = draft.env.ids.run_id(now_ns);
-    let creation = creation(draft, &run_id);
-    limit_reset_points(draft);
-    let (time_skipping_config, time_skipping_state_propagation) = time_skipping::for_next_run(draft.state());
-    let info = &draft.state().info;
-    let started = WorkflowExecutionStartedEventAttributes {
-        continued_execution_run_id: info.run_id.clone(),
-        initiator: initiator.into(),
-        original_execution_run_id: run_id,
-        first_execution_run_id: info.first_run_id.clone(),
-        identity: String::new(),
-        first_workflow_task_backoff: Some(duration::from_ns(backoff_ns)),
-        workflow_execution_expiration_time: crate::env::timestamp_opt(info.execution_expiration_ns),
-        prev_auto_reset_points: info.auto_reset_points.clone(),
-        priority: info.priority.clone(),
-        eager_execution_accepted: false,
-        time_skipping_config,
-        time_skipping_state_propagation,
-        ..draft.state().started.clone()
-    };
-    let extra = EventExtra { user_metadata: info.user_metadata.clone(), ..EventExtra::default() };
-    RunSeed { creation, started, extra }
-}
-
-fn creation(draft: &mut Draft<'_, '_>, run_id: &str) -> Creation {
-    let request_id = draft.env.ids.uuid();
-    let info = &draft.state().info;
-    Creation {
-        namespace_id: info.namespace_id.clone(),
-        namespace: info.namespace.clone(),
-        workflow_id: info.workflow_id.clone(),
-        run_id: run_id.to_owned(),
-        request_id,
-        original_start_time_ns: info.original_start_time_ns,
-        ..Creation::default()
-    }
-}
-
-/// The reset points of the run that closes are good for as long as it is kept.
-fn limit_reset_points(draft: &mut Draft<'_, '_>) {
-    let info = &draft.state().info;
-    let Some(mut points) = info.auto_reset_points.clone() else { return };
-    let retention_ns = draft.env.namespaces.named(&info.namespace).map_or(0, |n| n.retention_ns);
-    let expire_time = Some(timestamp(draft.now_ns().saturating_add(retention_ns)));
-    for point in points.points.iter_mut().filter(|p| p.run_id == info.run_id) {
-        point.expire_time = expire_time;
-    }
-    draft.record(Change::Facts(Facts { auto_reset_points: Some(points), ..Facts::default() }));
-}
 
 /// ContinueAsNewWorkflowExecution.
 pub(super) fn command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {
@@ -232,7 +103,7 @@ fn checked(
     if a.task_queue.as_ref().is_none_or(|q| q.name.is_empty()) {
         a.task_queue.clone_from(&started.task_queue);
     }
-    crate::workflow::start::check_task_queue(a.task_queue.as_ref(), limit)
+    check_task_queue(a.task_queue.as_ref(), limit)
         .map_err(|r| bad(format!("{} WorkflowType={type_name}", r.message)))?;
     let queue_name = a.task_queue.as_ref().map_or("", |q| &q.name).to_owned();
     let queue = crate::workflow::QueueRef { name: queue_name.clone(), normal_name: String::new() };
@@ -273,10 +144,10 @@ fn check_payloads(
     a: &mut ContinueAsNewWorkflowExecutionCommandAttributes,
 ) -> Result<(), BadCommand> {
     let cause = Cause::BadContinueAsNewAttributes;
-    check_size(draft, a.input.as_ref(), cause, || {
+    check_size(draft.limits(), a.input.as_ref(), cause, || {
         "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.".to_owned()
     })?;
-    check_size(draft, a.memo.as_ref(), cause, || {
+    check_size(draft.limits(), a.memo.as_ref(), cause, || {
         "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.".to_owned()
     })?;
     if let Some(attributes) = &mut a.search_attributes {

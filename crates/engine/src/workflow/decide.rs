@@ -101,7 +101,7 @@ fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {
     match request {
         Request::StartWorkflowTask(t) => workflow_task::start(draft, &t),
         Request::CompleteWorkflowTask(r, token) => command::complete_task(draft, *r, &token),
-        Request::FailWorkflowTask(r, token) => workflow_task::fail_by_worker(draft, *r, &token),
+        Request::FailWorkflowTask(r, token) => command::fail_task(draft, *r, &token),
         Request::GiveUpSticky { queue } => workflow_task::give_up_sticky(draft, &queue),
         Request::ResetSticky => workflow_task::reset_sticky(draft),
         Request::StartActivity(t) => activity::start(draft, &t),

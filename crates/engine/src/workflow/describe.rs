@@ -1,7 +1,8 @@
 //! DescribeWorkflowExecution: what a run's state says of it.
 
 use crate::env::{Env, duration, timestamp, timestamp_opt};
-use crate::workflow::state::{Execution, State, WorkflowTask};
+use crate::workflow::state::{Execution, State};
+use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::{activity, child_workflow, time_skipping};
 use evertide_proto::common::{Memo, SearchAttributes, WorkflowExecution, WorkflowType};
 use evertide_proto::enums::{EventType, PendingWorkflowTaskState, VersioningBehavior};

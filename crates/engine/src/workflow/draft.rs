@@ -6,7 +6,7 @@ use crate::workflow::change;
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::effects::{Effects, UpdateSignal, Written};
 use crate::workflow::event::EventExtra;
-use crate::workflow::outbox::Outgoing;
+use crate::workflow::outbox::message::{OutboxChange, Outgoing};
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::state::{Execution, State};
 use evertide_proto::history::HistoryEvent;
@@ -141,7 +141,7 @@ impl<'a, 'e> Draft<'a, 'e> {
     /// Puts a message to another execution into the outbox, to be delivered after the commit.
     pub fn send(&mut self, message: Outgoing) {
         let id = self.exec.state.info.next_message_id;
-        self.record(Change::MessageOut(change::OutboxChange { id, message }));
+        self.record(Change::MessageOut(OutboxChange { id, message }));
         self.effects.messages.push(id);
     }
 

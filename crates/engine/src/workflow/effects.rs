@@ -3,7 +3,8 @@
 use crate::rejection::Rejection;
 use crate::workflow::change::{Change, Record};
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::{Execution, QueueRef};
+use crate::workflow::state::Execution;
+use crate::workflow::task_queue::QueueRef;
 use crate::workflow::volatile::QueryAnswer;
 use evertide_proto::common::Priority;
 use evertide_proto::update::Outcome;

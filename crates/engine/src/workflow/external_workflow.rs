@@ -9,6 +9,7 @@
 //! A workflow cannot reach its own id this way: that counts as not found, as the protocol has it.
 
 mod deliver;
+pub(super) mod state;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +18,12 @@ pub(super) use deliver::{take_cancel, take_signal};
 use crate::env::is_uuid;
 use crate::namespace::Namespaces;
 use crate::rejection::Rejection;
-use crate::workflow::command::BadCommand;
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
+use crate::workflow::external_workflow::state::External;
 use crate::workflow::outbox::{CancelMessage, DeliveryResult, Message, Outgoing, SignalMessage};
-use crate::workflow::state::{External, State};
+use crate::workflow::state::State;
 use crate::workflow::workflow_task;
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
@@ -40,28 +42,6 @@ use prost::Message as _;
 
 const BAD_SIGNAL: Cause = Cause::BadSignalWorkflowExecutionAttributes;
 const BAD_CANCEL: Cause = Cause::BadRequestCancelExternalWorkflowExecutionAttributes;
-
-/// The pending signal of an initiated event.
-pub(super) fn of_signal(a: &SignalExternalWorkflowExecutionInitiatedEventAttributes) -> External {
-    External {
-        target: a.workflow_execution.clone(),
-        namespace: a.namespace.clone(),
-        namespace_id: a.namespace_id.clone(),
-        request_id: String::new(),
-        control: a.control.clone(),
-    }
-}
-
-/// The pending cancel request of an initiated event.
-pub(super) fn of_cancel(a: &RequestCancelExternalWorkflowExecutionInitiatedEventAttributes) -> External {
-    External {
-        target: a.workflow_execution.clone(),
-        namespace: a.namespace.clone(),
-        namespace_id: a.namespace_id.clone(),
-        request_id: String::new(),
-        control: a.control.clone(),
-    }
-}
 
 /// SignalExternalWorkflowExecution, a command.
 pub(super) fn signal_command(draft: &mut Draft<'_, '_>, command: Command, completed_id: i64) -> Result<(), BadCommand> {

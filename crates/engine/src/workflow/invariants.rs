@@ -1,31 +1,37 @@
-//! What holds of every run between two decisions.
+//! What holds of every run between two decisions: what holds of each component, and of them together.
 
+use crate::workflow::activity::state as activity;
+use crate::workflow::child_workflow::state as child;
+use crate::workflow::external_workflow::state as external;
 use crate::workflow::state::Execution;
+use crate::workflow::timer::state as timer;
+use crate::workflow::update::state as update;
+use crate::workflow::workflow_task::state as workflow_task;
 
 impl Execution {
     /// Panics if an invariant is broken. Every decision ends with this check in debug builds.
     pub(super) fn check_invariants(&self) {
         let state = &self.state;
-        assert!(
-            self.volatile.speculative.is_none() || state.workflow_task.is_none(),
-            "at most one workflow task is in flight"
-        );
+        let (info, next_event_id) = (&state.info, state.next_event_id);
+        workflow_task::check(state.workflow_task.as_ref(), self.volatile.speculative.as_ref(), state.is_running());
+        activity::check(&state.activities, next_event_id);
+        timer::check(&state.timers, next_event_id);
+        child::check(&state.children, next_event_id);
+        external::check(&state.external_signals, next_event_id);
+        external::check(&state.external_cancels, next_event_id);
+        update::check(&state.updates);
         assert!(state.buffered.is_empty() || self.task_started(), "events wait only behind a started task");
+        assert!(state.outbox.keys().all(|id| *id < info.next_message_id), "messages are numbered in order");
         if state.is_running() {
-            let waits = self.task().is_some() || state.info.previous_started_event_id > 0;
-            let first = state.info.first_task_due_ns != 0 || state.started.parent_workflow_execution.is_some();
+            let waits = self.task().is_some() || info.previous_started_event_id > 0;
+            let first = info.first_task_due_ns != 0 || state.started.parent_workflow_execution.is_some();
             assert!(
-                waits || first || state.info.pause.is_some() || state.info.next_task_attempt > 1,
+                waits || first || info.pause.is_some() || info.next_task_attempt > 1,
                 "a run that never had a task has one coming"
             );
         } else {
-            assert!(!self.task_started(), "a closed run has no workflow task at a worker");
             assert!(self.volatile.updates.is_empty(), "a closed run has no live updates");
-            assert!(state.info.close_event_id == state.next_event_id - 1, "nothing follows the close event");
-        }
-        for (id, activity) in &state.activities {
-            assert!(*id < state.next_event_id, "an activity is pending by its written event");
-            assert!(activity.run.attempt >= 1, "attempts count from one");
+            assert!(info.close_event_id == next_event_id - 1, "nothing follows the close event");
         }
     }
 }

@@ -11,10 +11,11 @@ mod tests;
 use crate::duration;
 use crate::env::Env;
 use crate::rejection::{Code, Detail, Rejection};
-use crate::workflow::command::BadCommand;
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::ChainOutcome;
 use crate::workflow::event::EventExtra;
+use crate::workflow::links::request_id_link;
 use crate::workflow::outbox::{DeliveryResult, Message, Outgoing, SignalWithStart};
 use crate::workflow::reply::Reply;
 use crate::workflow::start;
@@ -240,7 +241,7 @@ pub(super) fn take_signal_with_start(
 /// The answer to a request that the newest run has taken, even if it has ended since: a repeat.
 fn taken_before(state: &State, request_id: &str) -> Option<DeliveryResult> {
     state.signal_request_ids.get(request_id)?;
-    let signal_link = start::request_id_link(state, request_id, EventType::WorkflowExecutionSignaled);
+    let signal_link = request_id_link(state, request_id, EventType::WorkflowExecutionSignaled);
     Some(DeliveryResult::SignaledWithStart {
         run_id: state.info.run_id.clone(),
         started: state.info.create_request_id == request_id,

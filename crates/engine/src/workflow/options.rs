@@ -3,11 +3,11 @@
 use crate::env::timestamp;
 use crate::rejection::Rejection;
 use crate::visibility::SearchValue;
-use crate::workflow::change::{Change, Facts};
+use crate::workflow::change::Fact;
+use crate::workflow::checks::check_priority;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::start::check_priority;
 use crate::workflow::{activity, search_attributes, time_skipping, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
@@ -177,7 +177,7 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
         request_id: request.request_id,
     };
     draft.arrive(attributes, EventExtra::default());
-    draft.record(Change::Facts(Facts { pause: Some(pause), ..Facts::default() }));
+    draft.record(Fact::Paused(pause).into());
     if draft.exec.task().is_some_and(|t| !t.is_started()) {
         workflow_task::clear(draft);
     }
@@ -200,7 +200,7 @@ pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecuti
         request_id: request.request_id,
     };
     draft.arrive(attributes, EventExtra::default());
-    draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
+    draft.record(Fact::Unpaused(true).into());
     activity::refresh_pause_info(draft);
     activity::dispatch_all(draft);
     workflow_task::schedule(draft);

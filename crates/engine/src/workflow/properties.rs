@@ -5,8 +5,8 @@ use crate::workflow::activity::{Answer, Outcome, Which};
 use crate::workflow::chain::ChainRequest;
 use crate::workflow::decide::Request;
 use crate::workflow::query::Query;
+use crate::workflow::reply::StartedTask;
 use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
-use crate::workflow::workflow_task::StartedTask;
 use evertide_proto::command::{
     CancelTimerCommandAttributes, Command, CompleteWorkflowExecutionCommandAttributes,
     ContinueAsNewWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
@@ -35,9 +35,9 @@ enum Step {
     Signal(u8),
     Cancel,
     Terminate,
-    /// SignalWithStartWorkflowExecution.
+    /// SignalWithStartWorkflowExecution, so many times.
     SignalWithStart(u8),
-    /// StartWorkflowExecution that uses the open run and attaches itself to it.
+    /// StartWorkflowExecution that uses the open run and attaches itself to it, so many times.
     Attach(u8),
     /// StartWorkflowExecution in place of the open run.
     Replace,
@@ -95,8 +95,8 @@ fn a_command() -> impl Strategy<Value = Do> {
 fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..6u8).prop_map(Step::Signal),
-        2 => (0..6u8).prop_map(Step::SignalWithStart),
-        2 => (0..6u8).prop_map(Step::Attach),
+        2 => (1..8u8).prop_map(Step::SignalWithStart),
+        2 => (1..8u8).prop_map(Step::Attach),
         1 => Just(Step::Cancel),
         1 => Just(Step::Query),
         2 => (0..4u8).prop_map(Step::Update),
@@ -176,7 +176,8 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
         })))),
         Step::Cancel => drop(w.step(Request::Cancel(Box::default()))),
         Step::Terminate => drop(w.step(Request::Terminate(Box::default()))),
-        Step::SignalWithStart(_) | Step::Attach(_) | Step::Replace => start_again(w, step),
+        Step::SignalWithStart(times) | Step::Attach(times) => (0..*times).for_each(|_| start_again(w, step)),
+        Step::Replace => start_again(w, step),
         Step::Query => drop(w.step(Request::Query(Box::new(Query {
             request: ws::QueryWorkflowRequest {
                 query: Some(WorkflowQuery { query_type: "q".to_owned(), ..WorkflowQuery::default() }),
@@ -239,21 +240,22 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
 /// A request over the workflow id. What it makes once the run has ended is another run, which this trace leaves alone.
 fn start_again(w: &mut World, step: &Step) {
     let start = start_request();
+    let request_id = format!("again-{}-{}", w.exec.state.info.transition_count, w.exec.state.signal_request_ids.len());
     drop(w.chain(match step {
-        Step::SignalWithStart(n) => {
+        Step::SignalWithStart(_) => {
             ChainRequest::SignalWithStart(Box::new(ws::SignalWithStartWorkflowExecutionRequest {
                 namespace: start.namespace,
                 workflow_id: start.workflow_id,
                 workflow_type: start.workflow_type,
                 task_queue: start.task_queue,
                 signal_name: "s".to_owned(),
-                signal_input: Some(json(&"x".repeat(usize::from(*n) * 100))),
-                request_id: format!("r{n}"),
+                signal_input: Some(json(&"x".repeat(100))),
+                request_id,
                 ..ws::SignalWithStartWorkflowExecutionRequest::default()
             }))
         }
-        Step::Attach(n) => ChainRequest::Start(Box::new(ws::StartWorkflowExecutionRequest {
-            request_id: format!("attached{n}"),
+        Step::Attach(_) => ChainRequest::Start(Box::new(ws::StartWorkflowExecutionRequest {
+            request_id,
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             on_conflict_options: Some(OnConflictOptions { attach_request_id: true, ..OnConflictOptions::default() }),
             ..start

@@ -6,8 +6,10 @@
 
 use crate::rejection::{Code, Detail, Rejection};
 use crate::workflow::draft::Draft;
+pub use crate::workflow::reply::QueryPlan;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::{QueueRef, State};
+use crate::workflow::state::State;
+use crate::workflow::task_queue::QueueRef;
 use crate::workflow::volatile::{LiveQuery, QueryAnswer};
 use evertide_proto::common::WorkflowType;
 use evertide_proto::enums::{QueryRejectCondition as Reject, QueryResultType, WorkflowExecutionStatus as Status};
@@ -26,30 +28,6 @@ pub struct Query {
     pub request: ws::QueryWorkflowRequest,
     /// When the caller gives up, nanoseconds since the epoch; 0 if never.
     pub deadline_ns: i64,
-}
-
-/// How a query goes on.
-#[derive(Debug, Clone, PartialEq)]
-pub enum QueryPlan {
-    /// Refused by the caller's reject condition: the status of the workflow.
-    Rejected {
-        /// `WorkflowExecutionStatus`.
-        status: i32,
-    },
-    /// It rides on a workflow task; wait for a [`QueryAnswer`] of this id.
-    Buffered {
-        /// Query id.
-        id: String,
-    },
-    /// Ask a worker directly, with a query task on these queues: the first, then after its timeout the second.
-    Direct {
-        /// The sticky queue and how long to wait there (nanoseconds), if the run is sticky.
-        sticky: Option<(QueueRef, i64)>,
-        /// The workflow's normal queue.
-        normal: QueueRef,
-        /// Body of the query task, without history, token and query.
-        task: Box<ws::PollWorkflowTaskQueueResponse>,
-    },
 }
 
 /// QueryWorkflow.
@@ -157,13 +135,6 @@ pub(super) fn queries_for_task(draft: &mut Draft<'_, '_>) -> BTreeMap<String, Wo
         .collect()
 }
 
-/// The task that queries rode on was not answered: they come again with the next one.
-pub(super) fn on_task_lost(draft: &mut Draft<'_, '_>) {
-    for query in draft.exec.volatile.queries.values_mut() {
-        query.sent = false;
-    }
-}
-
 /// The worker's answers to the queries of its task. Answers to others are nobody's.
 pub(super) fn take_results(draft: &mut Draft<'_, '_>, results: &BTreeMap<String, WorkflowQueryResult>) {
     for (id, result) in results {
@@ -195,7 +166,7 @@ pub fn answer_of(result: &WorkflowQueryResult, largest_bytes: usize) -> QueryAns
 pub(super) fn after_task(draft: &mut Draft<'_, '_>) {
     if draft.exec.task().is_some() && draft.state().is_running() {
         if !draft.exec.task_started() {
-            on_task_lost(draft); // What the answer left open comes again; a task handed over has its queries already.
+            draft.exec.volatile.queries_come_again(); // A task that was handed over has its queries already.
         }
         return;
     }

@@ -1,8 +1,16 @@
 //! What the caller of a decision is answered.
 
 use crate::rejection::Rejection;
-use crate::workflow::workflow_task::StartedTask;
+use crate::workflow::outbox::message::DeliveryResult;
+use crate::workflow::task_queue::QueueRef;
+use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::Link;
+use evertide_proto::history::HistoryEvent;
+use evertide_proto::update::Outcome;
+use evertide_proto::workflow::WorkflowExecutionOptions;
+use evertide_proto::workflowservice::{
+    DescribeWorkflowExecutionResponse, PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse,
+};
 
 /// What the caller of a decision is answered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -13,7 +21,7 @@ pub enum Reply {
     /// A workflow task for a poller.
     WorkflowTask(Box<StartedTask>),
     /// An activity task for a poller.
-    ActivityTask(Box<evertide_proto::workflowservice::PollActivityTaskQueueResponse>),
+    ActivityTask(Box<PollActivityTaskQueueResponse>),
     /// The task that a poller came for is no longer there; it waits on.
     Stale,
     /// The answer to a completed workflow task.
@@ -21,7 +29,7 @@ pub enum Reply {
         /// Events after this id never happened for the worker; 0 if all did.
         reset_history_event_id: i64,
         /// Activities that the worker gets at once.
-        activity_tasks: Vec<evertide_proto::workflowservice::PollActivityTaskQueueResponse>,
+        activity_tasks: Vec<PollActivityTaskQueueResponse>,
         /// The next workflow task, if the worker asked for it and there is one.
         new_task: Option<Box<StartedTask>>,
     },
@@ -56,18 +64,18 @@ pub enum Reply {
         /// Where it is in the history.
         link: Option<Link>,
     },
-    /// How a query goes on.
-    Query(crate::workflow::query::QueryPlan),
+    /// How a query is answered.
+    Query(QueryPlan),
     /// An update was admitted, found or is already over: wait for signals of this update id.
-    Update(Box<crate::workflow::update::UpdateStatus>),
+    Update(Box<UpdateStatus>),
     /// Description of the run, without what only the shell knows.
-    Described(Box<evertide_proto::workflowservice::DescribeWorkflowExecutionResponse>),
+    Described(Box<DescribeWorkflowExecutionResponse>),
     /// Options of an activity after an operator's change.
-    ActivityOptions(Option<Box<evertide_proto::activity::ActivityOptions>>),
+    ActivityOptions(Option<Box<ActivityOptions>>),
     /// Options of the workflow after a change.
-    WorkflowOptions(Box<evertide_proto::workflow::WorkflowExecutionOptions>),
+    WorkflowOptions(Box<WorkflowExecutionOptions>),
     /// How a message to this execution was taken.
-    Delivered(crate::workflow::outbox::DeliveryResult),
+    Delivered(DeliveryResult),
     /// A run was made by a reset.
     Reset {
         /// The new run.
@@ -80,6 +88,60 @@ pub enum Reply {
         /// The update's answer.
         updated: Box<Reply>,
     },
+}
+
+/// A started task: the answer to the poll, but for the history, which the shell reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartedTask {
+    /// The answer without history.
+    pub response: PollWorkflowTaskQueueResponse,
+    /// First event that the worker gets.
+    pub history_from: i64,
+    /// The history ends before this event id.
+    pub history_until: i64,
+    /// Events that are not written yet and follow the history.
+    pub virtual_events: Vec<HistoryEvent>,
+}
+
+/// How a query is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryPlan {
+    /// Refused by the caller's reject condition: the status of the workflow.
+    Rejected {
+        /// `WorkflowExecutionStatus`.
+        status: i32,
+    },
+    /// It rides on a workflow task; wait for a [`QueryAnswer`](crate::workflow::QueryAnswer) of this id.
+    Buffered {
+        /// Query id.
+        id: String,
+    },
+    /// Ask a worker directly, with a query task on these queues: the first, then after its timeout the second.
+    Direct {
+        /// The sticky queue and how long to wait there (nanoseconds), if the run is sticky.
+        sticky: Option<(QueueRef, i64)>,
+        /// The workflow's normal queue.
+        normal: QueueRef,
+        /// Body of the query task, without history, token and query.
+        task: Box<PollWorkflowTaskQueueResponse>,
+    },
+}
+
+/// How far an update is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateStatus {
+    /// Update id.
+    pub update_id: String,
+    /// Run that has it.
+    pub run_id: String,
+    /// `UpdateWorkflowExecutionLifecycleStage` reached.
+    pub stage: i32,
+    /// Its outcome, once completed.
+    pub outcome: Option<Outcome>,
+    /// Stage that the caller waits for (`UpdateWorkflowExecutionLifecycleStage`); answer at once if it is reached.
+    pub wait_stage: i32,
+    /// Request id of the caller, for the link of the answer.
+    pub request_id: String,
 }
 
 /// Shorthand of every component's request handlers.

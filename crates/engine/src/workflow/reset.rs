@@ -6,6 +6,7 @@
 //! due times, activities begin anew, children stay attached, messages that nobody has answered are sent again with the
 //! request ids of old, so that no target takes them twice.
 
+pub(super) mod base;
 mod copy;
 mod reapply;
 #[cfg(test)]
@@ -13,14 +14,17 @@ mod tests;
 
 use crate::env::{Env, duration_ns, shorter_ns};
 use crate::rejection::Rejection;
-use crate::workflow::chain::ResetBase;
-use crate::workflow::change::{Change, Creation, Facts, RequestSeen};
-use crate::workflow::child_workflow::{self, RESETTER_IDENTITY};
+use crate::workflow::change::{Change, Expirations, Fact, RequestSeen};
+use crate::workflow::child_workflow;
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::{ChainOutcome, NewRun};
+use crate::workflow::identity::RESETTER_IDENTITY;
+use crate::workflow::info::Creation;
+use crate::workflow::info::RequestId;
 use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
 use crate::workflow::reply::Reply;
-use crate::workflow::state::{Execution, RequestId, State};
+use crate::workflow::reset::base::ResetBase;
+use crate::workflow::state::{Execution, State};
 use crate::workflow::{activity, close, conclude, options, time_skipping, workflow_task};
 use evertide_proto::enums::EventType;
 use evertide_proto::history::WorkflowExecutionTerminatedEventAttributes;
@@ -150,13 +154,8 @@ fn set_expirations(draft: &mut Draft<'_, '_>) {
     };
     let execution_ns = due_ns(duration_ns(started.workflow_execution_timeout.as_ref()));
     let run_ns = due_ns(duration_ns(started.workflow_run_timeout.as_ref()));
-    draft.record(Change::Facts(Facts {
-        sets_expirations: true,
-        execution_expiration_ns: execution_ns,
-        run_expiration_ns: shorter_ns(run_ns, execution_ns),
-        first_task_due_ns: 0,
-        ..Facts::default()
-    }));
+    let expirations = Expirations { execution_ns, run_ns: shorter_ns(run_ns, execution_ns), first_task_ns: 0 };
+    draft.record(Fact::Expirations(expirations).into());
 }
 
 /// Remembers the reset by the event that it made. An id that the run has already seen for something else stays that.
@@ -212,7 +211,7 @@ fn hand_over(draft: &mut Draft<'_, '_>, new_run_id: &str, point: i64) {
     if draft.state().info.reset_run_id == new_run_id {
         return;
     }
-    draft.record(Change::Facts(Facts { reset_run_id: new_run_id.to_owned(), ..Facts::default() }));
+    draft.record(Fact::ResetTo(new_run_id.to_owned()).into());
     let handed_over = |out: &Outgoing| match &out.message {
         Some(Message::StartChild(m)) => m.initiated_event_id < point,
         Some(Message::Signal(m)) => m.initiated_event_id < point,

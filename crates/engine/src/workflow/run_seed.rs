@@ -1,7 +1,7 @@
 //! All that a new run is made of.
 
-use crate::workflow::change::Creation;
 use crate::workflow::event::EventExtra;
+use crate::workflow::info::Creation;
 use evertide_proto::history::WorkflowExecutionStartedEventAttributes;
 
 /// All that a new run is made of.

@@ -1,10 +1,12 @@
 //! Search attributes and memo of a run: merged by commands, maintained by the server.
 
+pub(super) mod state;
+
 use crate::env::Env;
 use crate::rejection::Rejection;
 use crate::visibility::{Attributes, SearchValue, payload};
-use crate::workflow::change::{Change, Facts};
-use crate::workflow::command::BadCommand;
+use crate::workflow::bad_command::BadCommand;
+use crate::workflow::change::Fact;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use evertide_proto::command::Command;
@@ -15,37 +17,6 @@ use evertide_proto::history::{
     UpsertWorkflowSearchAttributesEventAttributes, WorkflowPropertiesModifiedEventAttributes,
 };
 use prost::Message;
-
-/// Merges search attributes into those of the run: what is unset is taken out.
-pub(super) fn merge(into: &mut Option<SearchAttributes>, from: &SearchAttributes) {
-    let fields = &mut into.get_or_insert_default().indexed_fields;
-    merge_fields(fields, from.indexed_fields.iter());
-    if fields.is_empty() {
-        *into = None;
-    }
-}
-
-/// Merges memo fields into those of the run: what is null is taken out.
-pub(super) fn merge_memo(into: &mut Option<Memo>, from: &Memo) {
-    let fields = &mut into.get_or_insert_default().fields;
-    merge_fields(fields, from.fields.iter());
-    if fields.is_empty() {
-        *into = None;
-    }
-}
-
-fn merge_fields<'a>(
-    fields: &mut std::collections::BTreeMap<String, Payload>,
-    from: impl Iterator<Item = (&'a String, &'a Payload)>,
-) {
-    for (name, value) in from {
-        if payload::is_unset(value) {
-            fields.remove(name);
-        } else {
-            fields.insert(name.clone(), value.clone());
-        }
-    }
-}
 
 /// Search attributes of a namespace; none if it is unknown.
 fn attributes_of(namespace: &str, env: &Env<'_>) -> Attributes {
@@ -117,7 +88,7 @@ pub(super) fn upsert_command(draft: &mut Draft<'_, '_>, command: Command, comple
     let namespace = draft.state().info.namespace.clone();
     check(&mut attributes, &namespace, draft.env).map_err(|r| r.in_command(Cause::BadSearchAttributes))?;
     let mut merged = draft.state().info.search_attributes.clone();
-    merge(&mut merged, &attributes);
+    state::merge(&mut merged, &attributes);
     if let Some(merged) = &merged {
         let too_large = |rejection| Refused::TooLarge(rejection).in_command(Cause::BadSearchAttributes);
         payload::check_size(merged, draft.limits()).map_err(too_large)?;
@@ -149,7 +120,7 @@ pub(super) fn modify_properties_command(
         return Err(BadCommand::task(cause, "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand."));
     }
     let mut merged = draft.state().info.memo.clone();
-    merge_memo(&mut merged, &memo);
+    state::merge_memo(&mut merged, &memo);
     if merged.as_ref().map_or(0, Message::encoded_len) > draft.limits().memo_size_bytes {
         return Err(BadCommand::terminate(
             cause,
@@ -179,7 +150,7 @@ pub(super) fn set_value_by_server(draft: &mut Draft<'_, '_>, name: &str, value: 
         return;
     }
     let attributes = SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() };
-    draft.record(Change::Facts(Facts { search_attributes: Some(attributes), ..Facts::default() }));
+    draft.record(Fact::ServerAttributes(attributes).into());
     draft.effects.visibility = true;
 }
 

@@ -1,10 +1,13 @@
 //! Signals to a run.
 
+pub(super) mod state;
+
 use crate::rejection::Rejection;
+use crate::workflow::checks::check_links;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
+use crate::workflow::links::request_id_link;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::start::request_id_link;
 use crate::workflow::workflow_task;
 use evertide_proto::common::{Header, Link, Payloads, WorkflowExecution};
 use evertide_proto::enums::EventType;
@@ -46,7 +49,7 @@ pub(super) fn signal(draft: &mut Draft<'_, '_>, request: SignalWorkflowExecution
     if request.request_id.len() > limit {
         return Err(Rejection::invalid("RequestId length exceeds limit."));
     }
-    crate::workflow::start::check_links(&request.links, draft.env)?;
+    check_links(&request.links, draft.env)?;
     let request_id = request.request_id.clone();
     let signal = Signal {
         name: request.signal_name,

@@ -1,9 +1,9 @@
 //! Starting workflows: what a start request must be, what happens when the id is taken, signal-with-start.
 
-mod checks;
+mod prepare;
 mod seed;
 
-pub(super) use checks::{check_links, check_priority, check_task_queue, prepare, prepare_signal_with_start};
+pub(super) use prepare::{prepare, prepare_signal_with_start};
 pub(super) use seed::seed_of;
 
 use crate::env::Env;
@@ -13,11 +13,14 @@ use crate::workflow::draft::Draft;
 use crate::workflow::effects::ChainOutcome;
 use crate::workflow::effects::Written;
 use crate::workflow::event::EventExtra;
+use crate::workflow::identity::SERVER_IDENTITY;
+use crate::workflow::links::request_id_link;
+use crate::workflow::links::started_link;
+use crate::workflow::reply::StartedTask;
 use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::state::Execution;
 use crate::workflow::{close, conclude, signal, workflow_task};
-use evertide_proto::common::link::{Variant, WorkflowEvent, workflow_event};
 use evertide_proto::common::{Callback, Link, Payload, Payloads};
 use evertide_proto::enums::{
     EventType, WorkflowExecutionStatus as Status, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
@@ -188,7 +191,7 @@ pub(super) fn replace(current: &mut Execution, seed: &RunSeed, env: &mut Env<'_>
     let termination = close::Termination {
         reason: "TerminateIfRunning WorkflowIdReusePolicy".to_owned(),
         details: Some(Payloads { payloads: vec![json_text(&details)] }),
-        identity: workflow_task::SERVER_IDENTITY.to_owned(),
+        identity: SERVER_IDENTITY.to_owned(),
         links: Vec::new(),
     };
     let (written, _) = conclude::over_run(current, env, |draft| {
@@ -226,10 +229,7 @@ pub(super) fn json_payload(json: String) -> Payload {
 }
 
 /// The answer about a run that this call made.
-pub(super) fn started_reply(
-    state: &crate::workflow::State,
-    eager_task: Option<Box<workflow_task::StartedTask>>,
-) -> Reply {
+pub(super) fn started_reply(state: &crate::workflow::State, eager_task: Option<Box<StartedTask>>) -> Reply {
     Reply::Started {
         run_id: state.info.run_id.clone(),
         first_run_id: state.info.first_run_id.clone(),
@@ -278,39 +278,13 @@ fn use_existing(request: &StartWorkflowExecutionRequest, draft: &mut Draft<'_, '
     })
 }
 
-/// A link to the run's first event.
-pub(super) fn started_link(state: &crate::workflow::State) -> Link {
-    let reference =
-        workflow_event::EventReference { event_id: 1, event_type: EventType::WorkflowExecutionStarted.into() };
-    workflow_link(state, workflow_event::Reference::EventRef(reference))
-}
-
-/// A link to the event that a request id made, which may not be written yet.
-pub(super) fn request_id_link(state: &crate::workflow::State, request_id: &str, event_type: EventType) -> Link {
-    let reference =
-        workflow_event::RequestIdReference { request_id: request_id.to_owned(), event_type: event_type.into() };
-    workflow_link(state, workflow_event::Reference::RequestIdRef(reference))
-}
-
-fn workflow_link(state: &crate::workflow::State, reference: workflow_event::Reference) -> Link {
-    let info = &state.info;
-    Link {
-        variant: Some(Variant::WorkflowEvent(WorkflowEvent {
-            namespace: info.namespace.clone(),
-            workflow_id: info.workflow_id.clone(),
-            run_id: info.run_id.clone(),
-            reference: Some(reference),
-        })),
-    }
-}
-
 /// SignalWithStartWorkflowExecution.
 pub(super) fn signal_with_start(
     request: SignalWithStartWorkflowExecutionRequest,
     current: Option<&mut Execution>,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
-    let (start, to_send) = checks::prepare_signal_with_start(request, env)?;
+    let (start, to_send) = prepare_signal_with_start(request, env)?;
     let replaced = match current {
         None => None,
         Some(current) if current.state.is_running() => {

@@ -11,142 +11,26 @@
 
 mod polling;
 mod propagation;
+pub(super) mod state;
 #[cfg(test)]
 mod tests;
 
 pub use polling::{FastForward, FastForwardEnd};
-pub(super) use propagation::{for_child, for_next_run, initial_ns, skipped_by};
+pub(super) use propagation::{for_child, for_next_run, skipped_by};
+pub use state::TimeSkipping;
+pub(super) use state::initial_ns;
 
-use crate::env::{duration_ns, timestamp, timestamp_ns, timestamp_opt};
+use crate::env::{duration_ns, timestamp, timestamp_opt};
 use crate::limits::Limits;
 use crate::rejection::Rejection;
-use crate::workflow::activity::Stage;
-use crate::workflow::change::{Change, Facts};
+use crate::workflow::activity::state::Stage;
+use crate::workflow::change::Fact;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::state::{Execution, State};
-use evertide_proto::common::{TimeSkippingConfig, TimeSkippingFastForwardInfo, TimeSkippingInfo};
+use evertide_proto::common::{TimeSkippingConfig, TimeSkippingInfo};
 use evertide_proto::enums::WorkflowExecutionStatus;
-use evertide_proto::history::{
-    WorkflowExecutionStartedEventAttributes, WorkflowExecutionTimeSkippingTransitionedEventAttributes as Transitioned,
-};
-use prost::Message;
-
-/// How the clock of a run is set, and how far it is ahead of the world's.
-#[derive(Clone, PartialEq, Message)]
-pub struct TimeSkipping {
-    /// The configuration; `enabled` as it is now. None for a run that only took over a clock that is ahead.
-    #[prost(message, optional, tag = "1")]
-    pub config: Option<TimeSkippingConfig>,
-    /// How far the clock is ahead, nanoseconds.
-    #[prost(int64, tag = "2")]
-    pub skipped_ns: i64,
-    /// Skips since the configuration was set.
-    #[prost(int32, tag = "3")]
-    pub skip_count: i32,
-    /// When the fast-forward ends, by the run's clock; 0 if there is none.
-    #[prost(int64, tag = "4")]
-    pub fast_forward_target_ns: i64,
-    /// The fast-forward has ended.
-    #[prost(bool, tag = "5")]
-    pub fast_forward_reached: bool,
-}
-
-impl TimeSkipping {
-    fn is_enabled(&self) -> bool {
-        self.config.as_ref().is_some_and(|c| c.enabled)
-    }
-
-    fn disable(&mut self) {
-        if let Some(config) = &mut self.config {
-            config.enabled = false;
-        }
-    }
-
-    /// When the fast-forward that is still to come ends; 0 if there is none.
-    fn pending_target_ns(&self) -> i64 {
-        if self.is_enabled() && !self.fast_forward_reached { self.fast_forward_target_ns } else { 0 }
-    }
-
-    /// Takes a new configuration at that time of the run's clock.
-    fn configure(&mut self, config: Option<TimeSkippingConfig>, now_ns: i64) {
-        let fast_forward = config.as_ref().and_then(|c| c.fast_forward_config.as_ref());
-        let length_ns = fast_forward.map_or(0, |f| duration_ns(f.duration.as_ref()));
-        self.fast_forward_target_ns = if length_ns > 0 { now_ns.saturating_add(length_ns) } else { 0 };
-        self.fast_forward_reached = false;
-        self.skip_count = 0;
-        self.config = config;
-    }
-
-    fn fast_forward_info(&self) -> Option<TimeSkippingFastForwardInfo> {
-        let configured = self.config.as_ref()?.fast_forward_config.as_ref()?;
-        Some(TimeSkippingFastForwardInfo {
-            fast_forward_duration: configured.duration,
-            fast_forward_id: configured.id.clone(),
-            target_time: timestamp_opt(self.fast_forward_target_ns),
-            has_completed: self.fast_forward_reached,
-        })
-    }
-}
-
-// -- what it does to the state -------------------------------------------------------------------------------------------
-
-impl State {
-    /// How far the run's clock is ahead of the world's, nanoseconds.
-    #[must_use]
-    pub fn skipped_ns(&self) -> i64 {
-        self.info.time_skipping.as_ref().map_or(0, |t| t.skipped_ns)
-    }
-
-    /// A time of the run's clock in the world's time; 0 (never) stays 0.
-    pub(super) fn in_world_ns(&self, at_ns: i64) -> i64 {
-        if at_ns == 0 { 0 } else { at_ns.saturating_sub(self.skipped_ns()).max(1) }
-    }
-
-    /// The run starts with what its first event says.
-    pub(super) fn begin_time_skipping(&mut self, started: &WorkflowExecutionStartedEventAttributes, start_ns: i64) {
-        let propagated = started.time_skipping_state_propagation.as_ref();
-        let skipped_ns = initial_ns(started);
-        if started.time_skipping_config.is_none() && skipped_ns == 0 {
-            return;
-        }
-        let mut skipping = TimeSkipping { skipped_ns, ..TimeSkipping::default() };
-        skipping.configure(started.time_skipping_config.clone(), start_ns);
-        skipping.skip_count = propagated.map_or(0, |p| p.initial_skip_count);
-        let target_ns = propagated.and_then(|p| p.fast_forward_target_time.as_ref()).map_or(0, timestamp_ns);
-        if target_ns != 0 && skipping.fast_forward_target_ns != 0 {
-            skipping.fast_forward_target_ns = target_ns;
-            if target_ns <= start_ns {
-                skipping.fast_forward_reached = true;
-                skipping.disable();
-            }
-        }
-        self.info.time_skipping = Some(skipping);
-    }
-
-    /// The configuration was changed at that time of the run's clock.
-    pub(super) fn configure_time_skipping(&mut self, config: Option<&TimeSkippingConfig>, now_ns: i64) {
-        if config.is_some() || self.info.time_skipping.is_some() {
-            self.info.time_skipping.get_or_insert_default().configure(config.cloned(), now_ns);
-        }
-    }
-
-    /// Time was skipped, or a fast-forward has ended.
-    pub(super) fn skip_time(&mut self, event: &Transitioned, before_ns: i64) {
-        let Some(skipping) = &mut self.info.time_skipping else { return };
-        if let Some(target) = &event.target_time {
-            skipping.skipped_ns = skipping.skipped_ns.saturating_add(timestamp_ns(target) - before_ns);
-        }
-        if event.disabled_after_fast_forward {
-            skipping.fast_forward_reached = true;
-            skipping.disable();
-        }
-        skipping.skip_count += 1;
-        if skipping.config.as_ref().is_some_and(|c| skipping.skip_count >= c.max_session_skip_count) {
-            skipping.disable();
-        }
-    }
-}
+use evertide_proto::history::WorkflowExecutionTimeSkippingTransitionedEventAttributes as Transitioned;
 
 // -- what is decided -----------------------------------------------------------------------------------------------------
 
@@ -285,7 +169,7 @@ pub(super) fn fast_forward_anew(draft: &mut Draft<'_, '_>) {
     let configured = skipping.config.as_ref().and_then(|c| c.fast_forward_config.as_ref());
     let length_ns = configured.map_or(0, |f| duration_ns(f.duration.as_ref()));
     let target_ns = draft.now_ns().saturating_add(length_ns);
-    draft.record(Change::Facts(Facts { fast_forward_target_ns: target_ns, ..Facts::default() }));
+    draft.record(Fact::FastForward(target_ns).into());
 }
 
 /// What a description shows of it; `world_ns` is the time in the world.

@@ -3,9 +3,11 @@
 //! A timer is pending from TimerStarted until it fires or is canceled. One that fired behind a started workflow task
 //! is no longer pending, but a cancel in that task still takes it back.
 
+pub(super) mod state;
+
 use crate::duration;
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::Change;
-use crate::workflow::command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::state::State;

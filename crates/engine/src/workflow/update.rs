@@ -5,6 +5,7 @@
 //! can be asked for as long as the run is kept. An update id is one update for the life of a run.
 
 mod messages;
+pub(super) mod state;
 mod with_start;
 
 pub(super) use messages::{
@@ -16,8 +17,10 @@ use crate::rejection::{Code, Detail, Rejection};
 use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::UpdateSignal;
+pub use crate::workflow::reply::UpdateStatus;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::{Execution, State, UpdateInfo};
+use crate::workflow::state::{Execution, State};
+use crate::workflow::update::state::UpdateInfo;
 use crate::workflow::volatile::LiveUpdate;
 use crate::workflow::workflow_task;
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
@@ -32,26 +35,9 @@ const FAILING_TASK_ATTEMPT: i32 = 3;
 /// What a caller hears whose update is lost in a failed task.
 const TASK_FAILED: &str = "Unable to perform workflow execution update due to unexpected workflow task failure.";
 
-/// How far an update is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UpdateStatus {
-    /// Update id.
-    pub update_id: String,
-    /// Run that has it.
-    pub run_id: String,
-    /// `UpdateWorkflowExecutionLifecycleStage` reached.
-    pub stage: i32,
-    /// Its outcome, once completed.
-    pub outcome: Option<Outcome>,
-    /// Stage that the caller waits for (`UpdateWorkflowExecutionLifecycleStage`); answer at once if it is reached.
-    pub wait_stage: i32,
-    /// Request id of the caller, for the link of the answer.
-    pub request_id: String,
-}
-
 /// A checked update request.
 #[derive(Debug, Clone)]
-struct Asked {
+struct CheckedUpdate {
     id: String,
     request: Request,
     wait_stage: Stage,
@@ -68,7 +54,7 @@ pub(super) fn update(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecu
 }
 
 /// The status of a known update, or a new one that has been admitted.
-fn find_or_admit(draft: &mut Draft<'_, '_>, asked: &Asked) -> Decided {
+fn find_or_admit(draft: &mut Draft<'_, '_>, asked: &CheckedUpdate) -> Decided {
     if let Some(status) = status_of(draft.exec, &asked.id) {
         return Ok(reply(draft.state(), asked, status));
     }
@@ -77,7 +63,7 @@ fn find_or_admit(draft: &mut Draft<'_, '_>, asked: &Asked) -> Decided {
     Ok(reply(draft.state(), asked, (Stage::Admitted, None)))
 }
 
-fn reply(state: &State, asked: &Asked, (stage, outcome): (Stage, Option<Outcome>)) -> Reply {
+fn reply(state: &State, asked: &CheckedUpdate, (stage, outcome): (Stage, Option<Outcome>)) -> Reply {
     Reply::Update(Box::new(UpdateStatus {
         update_id: asked.id.clone(),
         run_id: state.info.run_id.clone(),
@@ -88,7 +74,7 @@ fn reply(state: &State, asked: &Asked, (stage, outcome): (Stage, Option<Outcome>
     }))
 }
 
-fn checked(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionRequest) -> Result<Asked, Rejection> {
+fn checked(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionRequest) -> Result<CheckedUpdate, Rejection> {
     check_request(&request, draft.limits().id_length_bytes)?;
     let wait_stage = wait_stage(&request);
     let mut update = request.request.unwrap_or_default();
@@ -96,7 +82,7 @@ fn checked(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionReques
     if meta.update_id.is_empty() {
         meta.update_id = draft.env.ids.uuid();
     }
-    Ok(Asked { id: meta.update_id.clone(), request: update, wait_stage })
+    Ok(CheckedUpdate { id: meta.update_id.clone(), request: update, wait_stage })
 }
 
 fn wait_stage(request: &ws::UpdateWorkflowExecutionRequest) -> Stage {
@@ -188,7 +174,7 @@ fn closing() -> Rejection {
 }
 
 /// Takes the update in and sees to it that a worker gets it.
-fn admit(draft: &mut Draft<'_, '_>, asked: &Asked) {
+fn admit(draft: &mut Draft<'_, '_>, asked: &CheckedUpdate) {
     let update = LiveUpdate { id: asked.id.clone(), request: asked.request.clone(), sent: false };
     draft.exec.volatile.updates.push(update);
     workflow_task::schedule_speculative(draft);
@@ -248,13 +234,6 @@ pub(super) fn reject_unprocessed(draft: &mut Draft<'_, '_>) {
             "UnprocessedUpdate",
         );
         draft.tell_update(update.id, UpdateSignal::Completed(outcome));
-    }
-}
-
-/// The task that updates were sent with was not answered: they come again with the next one.
-pub(super) fn on_task_lost(draft: &mut Draft<'_, '_>) {
-    for update in &mut draft.exec.volatile.updates {
-        update.sent = false;
     }
 }
 

@@ -4,7 +4,7 @@
 //! client retries.
 
 use crate::rejection::Rejection;
-use crate::workflow::state::WorkflowTask;
+use crate::workflow::workflow_task::state::WorkflowTask;
 use evertide_proto::common::Payloads;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::update::Request as UpdateRequest;
@@ -59,6 +59,21 @@ impl Volatile {
     #[must_use]
     pub fn update(&self, id: &str) -> Option<&LiveUpdate> {
         self.updates.iter().find(|u| u.id == id)
+    }
+
+    /// The workflow task that updates and queries were sent with was not answered: they come again with the next one.
+    pub(super) fn task_lost(&mut self) {
+        self.queries_come_again();
+        for update in &mut self.updates {
+            update.sent = false;
+        }
+    }
+
+    /// What a workflow task left open of its queries comes again with the next one.
+    pub(super) fn queries_come_again(&mut self) {
+        for query in self.queries.values_mut() {
+            query.sent = false;
+        }
     }
 
     /// Whether any update waits to be sent to a worker.

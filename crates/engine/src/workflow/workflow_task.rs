@@ -7,24 +7,27 @@
 
 mod failing;
 mod starting;
+pub(super) mod state;
 
 pub(super) use failing::{
-    Report, SERVER_IDENTITY, camel, clear_problems, end_by_force, fail, fail_by_worker, fail_with_full_buffer,
-    give_up_sticky, reset_sticky, time_out, time_out_waiting,
+    Report, camel, clear_problems, end_by_force, fail, fail_with_full_buffer, give_up_sticky, reset_sticky, time_out,
+    time_out_waiting,
 };
-pub use starting::{StartTask, StartedTask};
+pub use starting::StartTask;
 pub(super) use starting::{start, start_again, start_eager, start_inline};
 
-use crate::env::{duration, duration_ns, shorter_ns};
+use crate::env::{duration_ns, shorter_ns};
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
-use crate::workflow::change::{Change, Facts, Nothing, TaskCounters};
+use crate::workflow::change::{Change, Fact, Nothing};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
-use crate::workflow::state::{QueueRef, State, WorkflowTask};
+use crate::workflow::state::State;
+use crate::workflow::task_queue::QueueRef;
+use crate::workflow::workflow_task::state::{TaskCounters, WorkflowTask, scheduled_attributes};
+use evertide_proto::history::WorkflowTaskStartedEventAttributes;
 use evertide_proto::history::history_event::Attributes;
-use evertide_proto::history::{WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes};
 
 /// Schedules a task unless one is in flight, the run is closed or paused, or it still waits for its first one.
 pub(super) fn schedule(draft: &mut Draft<'_, '_>) {
@@ -53,7 +56,7 @@ pub(super) fn schedule_heartbeat(draft: &mut Draft<'_, '_>, original_scheduled_t
 
 fn create(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
     if draft.state().info.first_task_due_ns != 0 {
-        draft.record(Change::Facts(Facts { first_task_scheduled: true, ..Facts::default() }));
+        draft.record(Fact::FirstTaskScheduled(true).into());
     }
     if !draft.state().buffered.is_empty() {
         draft.flush_buffer();
@@ -162,27 +165,6 @@ fn timeout_ns(draft: &mut Draft<'_, '_>, attempt: i32) -> i64 {
     let stretch_ns = 5_000_000_000_i64.saturating_mul(1 << doublings).min(max_ns);
     let jitter_ns = draft.env.ids.below(u64::try_from(stretch_ns / 5).unwrap_or(0));
     base_ns + stretch_ns - i64::try_from(jitter_ns).unwrap_or(0)
-}
-
-fn scheduled_attributes(queue: &QueueRef, timeout_ns: i64, attempt: i32) -> WorkflowTaskScheduledEventAttributes {
-    WorkflowTaskScheduledEventAttributes {
-        task_queue: Some(queue.to_proto()),
-        start_to_close_timeout: Some(duration(timeout_ns)),
-        attempt,
-    }
-}
-
-impl WorkflowTask {
-    /// Its scheduled event, as it is or will be written; the workflow's own queue is given.
-    pub(super) fn scheduled_attributes(&self, normal_queue: &str) -> WorkflowTaskScheduledEventAttributes {
-        let normal = normal_queue.to_owned();
-        let queue = if self.sticky_queue.is_empty() {
-            QueueRef { name: normal, normal_name: String::new() }
-        } else {
-            QueueRef { name: self.sticky_queue.clone(), normal_name: normal }
-        };
-        scheduled_attributes(&queue, self.timeout_ns, self.attempt)
-    }
 }
 
 /// Writes what is not written yet of a started task, so that its end can follow, and returns it.

@@ -2,6 +2,7 @@ use super::*;
 use crate::visibility::Row;
 use crate::visibility::evaluate::evaluate;
 use crate::visibility::value::ValueRef;
+use crate::visibility::{MAX_NESTING, MAX_TERMS};
 use proptest::prelude::*;
 
 /// A namespace with a custom search attribute of each type.
@@ -295,7 +296,7 @@ fn counts_are_grouped_and_lists_are_not() {
     assert_eq!(query.group_by, Some(Field::System(SystemAttribute::ExecutionStatus)));
     let error = query.into_list_filter().unwrap_err();
     assert_eq!(error.to_string(), "invalid query: operation is not supported: 'GROUP BY' clause");
-    assert_eq!(Rejection::from(error).code, crate::rejection::Code::InvalidArgument);
+    assert_eq!(crate::Rejection::from(error).code, crate::rejection::Code::InvalidArgument);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::workflow::activity::options::{self, Subject};
 use crate::workflow::activity::starting::{Poller, put_started, task_answer};
 use crate::workflow::activity::{Stage, dispatch, refresh_pause_info, run_timeout_ns, takes_tasks};
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::is_end_of_started_work;
-use crate::workflow::command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;

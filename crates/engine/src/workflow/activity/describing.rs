@@ -3,7 +3,7 @@
 use crate::env::{duration, timestamp_opt};
 use crate::retry_policy::{self, Attempt, Retried, Retry};
 use crate::workflow::activity::Stage;
-use crate::workflow::state::Activity;
+use crate::workflow::activity::state::Activity;
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::PendingActivityState;

@@ -3,7 +3,8 @@
 use crate::duration::{checked_ns, from_ns};
 use crate::limits::Limits;
 use crate::retry_policy;
-use crate::workflow::start::{check_priority, check_task_queue};
+use crate::workflow::checks::check_priority;
+use crate::workflow::checks::check_task_queue;
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::enums::TaskQueueKind;
 use evertide_proto::history::ActivityTaskScheduledEventAttributes;

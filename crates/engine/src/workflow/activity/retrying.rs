@@ -2,7 +2,7 @@
 
 use crate::limits::Limits;
 use crate::retry_policy::{Attempt, Retried, Retry, is_retryable, next_attempt};
-use crate::workflow::state::{Activity, ActivityRun};
+use crate::workflow::activity::state::{Activity, ActivityRun};
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::RetryState;
 use evertide_proto::failure::{ApplicationFailureInfo, Failure, ServerFailureInfo, failure::FailureInfo};

@@ -2,9 +2,10 @@
 
 use crate::retry_policy::timeout_name;
 use crate::workflow::activity::retrying::{self, Verdict, verdict};
+use crate::workflow::activity::state::Activity;
 use crate::workflow::activity::{Stage, dispatch, due_ns, end, set_run};
 use crate::workflow::draft::Draft;
-use crate::workflow::state::{Activity, State};
+use crate::workflow::state::State;
 use evertide_proto::enums::{RetryState, TimeoutType};
 use evertide_proto::failure::{Failure, TimeoutFailureInfo, failure::FailureInfo};
 use evertide_proto::history::ActivityTaskTimedOutEventAttributes;

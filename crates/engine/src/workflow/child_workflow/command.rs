@@ -6,14 +6,17 @@ use crate::env::{duration_ns, shorter_ns};
 use crate::rejection::Rejection;
 use crate::retry_policy;
 use crate::visibility::payload;
-use crate::workflow::change::{Change, ChildRequest};
+use crate::workflow::bad_command::BadCommand;
+use crate::workflow::change::Change;
+use crate::workflow::checks::check_priority;
+use crate::workflow::checks::check_task_queue;
+use crate::workflow::child_workflow::state::ChildRequest;
 use crate::workflow::child_workflow::{request_id, send_start};
-use crate::workflow::command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::external_workflow::{check_count, check_cross_namespace, target_namespace};
-use crate::workflow::state::QueueRef;
-use crate::workflow::{search_attributes, start, time_skipping, workflow_task};
+use crate::workflow::task_queue::QueueRef;
+use crate::workflow::{search_attributes, time_skipping, workflow_task};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, StartChildWorkflowExecutionCommandAttributes};
 use evertide_proto::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause as Cause};
@@ -147,7 +150,7 @@ fn normalize(
         return Err(bad(format!("invalid CronSchedule on {COMMAND}: invalid CronSchedule.. {which}")));
     }
     check_search_attributes(draft, a, &which)?;
-    start::check_priority(a.priority.as_ref()).map_err(bad)?;
+    check_priority(a.priority.as_ref()).map_err(bad)?;
     set_task_queue(draft, a, &which)?;
     let run_ns =
         shorter_ns(duration_ns(a.workflow_run_timeout.as_ref()), duration_ns(a.workflow_execution_timeout.as_ref()));
@@ -202,7 +205,7 @@ fn set_task_queue(
     let own = draft.state().task_queue().to_owned();
     let name = a.task_queue.take().map(|q| q.name).filter(|name| !name.is_empty()).unwrap_or_else(|| own.clone());
     let queue = QueueRef { name, normal_name: String::new() }.to_proto();
-    start::check_task_queue(Some(&queue), draft.limits().id_length_bytes)
+    check_task_queue(Some(&queue), draft.limits().id_length_bytes)
         .map_err(|e| bad(format!("invalid TaskQueue on {COMMAND}: {e}. {which} TaskQueue={}", queue.name)))?;
     if a.inherit_build_id && queue.name != own {
         return Err(bad("StartChildWorkflowExecution with UseCompatibleVersion cannot run on different task queue."));

@@ -2,7 +2,8 @@
 
 use crate::env::{Env, duration_ns};
 use crate::rejection::Rejection;
-use crate::workflow::child_workflow::{close_policy, closing, is_started, send_begin};
+use crate::workflow::child_workflow::state::Child;
+use crate::workflow::child_workflow::{close_policy, is_started, send_begin, telling};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::ChainOutcome;
 use crate::workflow::event::EventExtra;
@@ -10,7 +11,7 @@ use crate::workflow::outbox::{ChildStart, Delivery, DeliveryResult, Message};
 use crate::workflow::reply::Reply;
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::start::{self, Admission};
-use crate::workflow::state::{Child, Execution, State};
+use crate::workflow::state::{Execution, State};
 use crate::workflow::{activity, conclude, workflow_task};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::{
@@ -167,7 +168,7 @@ fn answered_too_late(draft: &mut Draft<'_, '_>, child: &Child, result: &Delivery
     }
     match close_policy(child) {
         ParentClosePolicy::Abandon => send_begin(draft, child, run_id),
-        policy => closing::send_parent_closed(draft, child, run_id.clone(), policy),
+        policy => telling::send_parent_closed(draft, child, run_id.clone(), policy),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The steps of a good answer, in their order.
 
 use crate::env::timestamp;
-use crate::workflow::change::{Change, Facts, Nothing};
-use crate::workflow::command::{BadCommand, Completion, carry_out};
+use crate::workflow::bad_command::BadCommand;
+use crate::workflow::change::{Change, Fact, Nothing};
+use crate::workflow::command::{Completion, carry_out};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::Dispatch;
+use crate::workflow::reply::StartedTask;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::{Sticky, WorkflowTask};
+use crate::workflow::workflow_task::state::{Sticky, WorkflowTask};
 use crate::workflow::workflow_task::{self, clear, set_counters};
 use crate::workflow::{activity, query, search_attributes, update};
 use evertide_proto::common::WorkerVersionStamp;
@@ -55,7 +57,7 @@ pub(super) fn complete(
         }
         carry_out(draft, command, &mut completion)?;
     }
-    update::take_messages(draft, &mut completion)?;
+    update::take_messages(draft, &mut completion.messages, completed_id)?;
     if !heartbeat && draft.state().is_running() {
         update::reject_unprocessed(draft);
     }
@@ -98,12 +100,7 @@ struct Next {
     heartbeat_since_ns: i64,
 }
 
-fn next_task(
-    draft: &mut Draft<'_, '_>,
-    next: &Next,
-    inline: bool,
-    identity: &str,
-) -> Option<Box<workflow_task::StartedTask>> {
+fn next_task(draft: &mut Draft<'_, '_>, next: &Next, inline: bool, identity: &str) -> Option<Box<StartedTask>> {
     if next.force || next.events {
         workflow_task::schedule_heartbeat(draft, next.heartbeat_since_ns);
     } else if draft.exec.volatile.has_unsent_updates() {
@@ -209,5 +206,5 @@ fn add_reset_point(draft: &mut Draft<'_, '_>, checksum: &str, build_id: &str, co
     });
     let surplus = points.len().saturating_sub(MAX_RESET_POINTS);
     points.drain(..surplus);
-    draft.record(Change::Facts(Facts { auto_reset_points: Some(ResetPoints { points }), ..Facts::default() }));
+    draft.record(Fact::ResetPoints(ResetPoints { points }).into());
 }

@@ -2,9 +2,10 @@
 
 use crate::workflow::close;
 use crate::workflow::draft::Draft;
+use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::outbox::{CancelMessage, Delivery, DeliveryResult, SignalMessage};
 use crate::workflow::signal::{self, Signal};
-use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
+use crate::workflow::workflow_task;
 use evertide_proto::history::WorkflowExecutionCancelRequestedEventAttributes;
 
 /// A signal from another workflow.

@@ -1,13 +1,17 @@
 //! The part of a reset run that it shares with the run it comes from.
 
 use crate::rejection::Rejection;
-use crate::workflow::chain::ResetBase;
-use crate::workflow::change::{ActivityChange, Change, ChildRequest, Facts};
+use crate::workflow::activity::state::ActivityChange;
+use crate::workflow::activity::state::ActivityRun;
+use crate::workflow::change::{Change, Fact};
+use crate::workflow::child_workflow::state::ChildRequest;
 use crate::workflow::draft::Draft;
 use crate::workflow::external_workflow::{send_cancel, send_signal};
+use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::outbox::{CancelMessage, Message, SignalMessage};
-use crate::workflow::state::{ActivityRun, State};
-use crate::workflow::workflow_task::{self, SERVER_IDENTITY};
+use crate::workflow::reset::base::ResetBase;
+use crate::workflow::state::State;
+use crate::workflow::workflow_task;
 use crate::workflow::{activity, child_workflow, command, nexus_operation};
 use evertide_proto::enums::{RetryState, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::failure::FailureInfo;
@@ -99,10 +103,10 @@ impl Copied {
                     paused_time: event.event_time,
                     reason: a.reason.clone(),
                 };
-                draft.record(Change::Facts(Facts { pause: Some(pause), ..Facts::default() }));
+                draft.record(Fact::Paused(pause).into());
             }
             Some(A::WorkflowExecutionUnpausedEventAttributes(_)) => {
-                draft.record(Change::Facts(Facts { unpaused: true, ..Facts::default() }));
+                draft.record(Fact::Unpaused(true).into());
             }
             Some(A::StartChildWorkflowExecutionInitiatedEventAttributes(_)) => {
                 self.child_metadata.extend(event.user_metadata.clone().map(|metadata| (id, metadata)));

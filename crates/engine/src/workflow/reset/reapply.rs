@@ -4,10 +4,10 @@
 //! never. Answers of children and other workflows are, if what they answer was asked for before the point. Runs that
 //! the chain continued into count as well, but what they asked for is no business of the new run.
 
-use crate::workflow::chain::ResetBase;
 use crate::workflow::change::is_end_of_started_work;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
+use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::Execution;
 use crate::workflow::{child_workflow, nexus_operation};
 use evertide_proto::enums::{

@@ -1,6 +1,6 @@
 use crate::rejection::Rejection;
-use crate::workflow::chain::ResetBase;
 use crate::workflow::outbox::world::{World, attributes, command, complete, execution, story};
+use crate::workflow::reset::base::ResetBase;
 use crate::workflow::{ChainRequest, Dispatch, Reply, Request};
 use bytes::Bytes;
 use evertide_proto::command::{

@@ -1,10 +1,11 @@
 //! What runs take over of the clock of the run that they come from.
 
-use crate::env::{duration, duration_ns, timestamp_ns, timestamp_opt};
+use crate::env::{duration, timestamp_ns, timestamp_opt};
 use crate::workflow::state::State;
+use crate::workflow::time_skipping::state::initial_ns;
 use evertide_proto::common::{TimeSkippingConfig, TimeSkippingStatePropagation};
+use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
-use evertide_proto::history::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
 
 /// What a run takes over: a configuration, and how far another clock has come.
 type TakenOver = (Option<TimeSkippingConfig>, Option<TimeSkippingStatePropagation>);
@@ -31,12 +32,6 @@ pub(in crate::workflow) fn for_child(state: &State) -> TakenOver {
         ..TimeSkippingStatePropagation::default()
     });
     (config, taken_over)
-}
-
-/// How far the clock of a run is ahead at its start, nanoseconds.
-pub(in crate::workflow) fn initial_ns(started: &WorkflowExecutionStartedEventAttributes) -> i64 {
-    let taken_over = started.time_skipping_state_propagation.as_ref();
-    taken_over.map_or(0, |p| duration_ns(p.initial_skipped_duration.as_ref()))
 }
 
 /// How far the clock of a run is ahead after these events, the first of the run among them.

@@ -1,12 +1,13 @@
 //! Messages between the server and a worker about updates.
 
 use crate::rejection::Rejection;
+use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::{Change, RequestSeen};
-use crate::workflow::command::{BadCommand, Completion};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::UpdateSignal;
-use crate::workflow::state::{RequestId, WorkflowTask};
+use crate::workflow::info::RequestId;
 use crate::workflow::update::{forget_admitted, outcome_of_failure};
+use crate::workflow::workflow_task::state::WorkflowTask;
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::enums::{EventType, WorkflowTaskFailedCause as Cause};
@@ -80,7 +81,7 @@ pub(in crate::workflow) fn leaves_nothing(
     if !task.speculative || request.force_create_new_workflow_task || !request.commands.is_empty() {
         return false;
     }
-    if !request.messages.iter().all(|m| kind_of(m) == Kind::Rejection) {
+    if !request.messages.iter().all(|m| kind_of(m) == MessageKind::Rejection) {
         return false;
     }
     let since = draft.state().next_event_id - (draft.state().info.previous_started_event_id + 2);
@@ -101,7 +102,8 @@ pub(in crate::workflow) fn take_rejections(draft: &mut Draft<'_, '_>, messages: 
 pub(in crate::workflow) fn message_command(
     draft: &mut Draft<'_, '_>,
     command: Command,
-    completion: &mut Completion,
+    messages: &mut Messages,
+    completed_id: i64,
 ) -> Result<(), BadCommand> {
     let Some(A::ProtocolMessageCommandAttributes(a)) = command.attributes else {
         return Ok(());
@@ -109,21 +111,22 @@ pub(in crate::workflow) fn message_command(
     if a.message_id.is_empty() {
         return Err(bad("MessageID is not set on ProtocolMessageCommand."));
     }
-    let Some(message) = completion.messages.take(&a.message_id) else {
+    let Some(message) = messages.take(&a.message_id) else {
         return Err(bad(format!("ProtocolMessageCommand referenced absent message ID {}", a.message_id)));
     };
-    take(draft, &message, completion.completed_id)
+    take(draft, &message, completed_id)
 }
 
 /// Takes the messages that no command has taken.
 pub(in crate::workflow) fn take_messages(
     draft: &mut Draft<'_, '_>,
-    completion: &mut Completion,
+    messages: &mut Messages,
+    completed_id: i64,
 ) -> Result<(), BadCommand> {
-    while let Some(message) = completion.messages.waiting.pop_front() {
+    while let Some(message) = messages.waiting.pop_front() {
         // Once the run has closed nothing more is written, but a rejection writes nothing.
-        if draft.state().is_running() || kind_of(&message) == Kind::Rejection {
-            take(draft, &message, completion.completed_id)?;
+        if draft.state().is_running() || kind_of(&message) == MessageKind::Rejection {
+            take(draft, &message, completed_id)?;
         }
     }
     Ok(())
@@ -134,7 +137,7 @@ fn bad(text: impl Into<String>) -> BadCommand {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum MessageKind {
     Acceptance,
     Rejection,
     Response,
@@ -144,22 +147,22 @@ enum Kind {
     Foreign(String),
 }
 
-fn kind_of(message: &Message) -> Kind {
+fn kind_of(message: &Message) -> MessageKind {
     let url = message.body.as_ref().map_or("", |b| &b.type_url);
     let full = url.rsplit('/').next().unwrap_or_default();
     match full.rsplit_once('.') {
-        Some((PROTOCOL, "Acceptance")) => Kind::Acceptance,
-        Some((PROTOCOL, "Rejection")) => Kind::Rejection,
-        Some((PROTOCOL, "Response")) => Kind::Response,
-        Some((PROTOCOL, name)) => Kind::Other(name.to_owned()),
-        Some((protocol, _)) => Kind::Foreign(protocol.to_owned()),
-        None => Kind::Foreign(full.to_owned()),
+        Some((PROTOCOL, "Acceptance")) => MessageKind::Acceptance,
+        Some((PROTOCOL, "Rejection")) => MessageKind::Rejection,
+        Some((PROTOCOL, "Response")) => MessageKind::Response,
+        Some((PROTOCOL, name)) => MessageKind::Other(name.to_owned()),
+        Some((protocol, _)) => MessageKind::Foreign(protocol.to_owned()),
+        None => MessageKind::Foreign(full.to_owned()),
     }
 }
 
 fn take(draft: &mut Draft<'_, '_>, message: &Message, completed_id: i64) -> Result<(), BadCommand> {
     let kind = kind_of(message);
-    if let Kind::Foreign(protocol) = &kind {
+    if let MessageKind::Foreign(protocol) = &kind {
         return Err(bad(format!("unsupported protocol type {protocol}")));
     }
     let body = message.body.as_ref().map_or(&[][..], |b| b.value.as_slice());
@@ -173,33 +176,33 @@ fn take(draft: &mut Draft<'_, '_>, message: &Message, completed_id: i64) -> Resu
     let id = message.protocol_instance_id.as_str();
     let unreadable = |e: prost::DecodeError| bad(format!("unable to unmarshal message body: {e}"));
     match kind {
-        Kind::Acceptance => accept(draft, id, Acceptance::decode(body).map_err(unreadable)?, completed_id),
-        Kind::Response => respond(draft, id, Response::decode(body).map_err(unreadable)?, completed_id),
-        Kind::Rejection => {
+        MessageKind::Acceptance => accept(draft, id, Acceptance::decode(body).map_err(unreadable)?, completed_id),
+        MessageKind::Response => respond(draft, id, Response::decode(body).map_err(unreadable)?, completed_id),
+        MessageKind::Rejection => {
             let rejection = UpdateRejection::decode(body).map_err(unreadable)?;
             check_rejection(draft, id, &rejection, completed_id)?;
             reject(draft, id, rejection);
             Ok(())
         }
-        Kind::Other(name) => {
+        MessageKind::Other(name) => {
             find(draft, id, false)?;
             Err(bad(format!("Message type *update.{name} not supported")))
         }
-        Kind::Foreign(_) => Ok(()),
+        MessageKind::Foreign(_) => Ok(()),
     }
 }
 
-/// The state of an update, as refusals name it; an error if the run does not know the update and the worker's message
+/// How far an update is, as refusals name it; an error if the run does not know the update and the worker's message
 /// does not bring it back.
-fn find(draft: &Draft<'_, '_>, id: &str, brings_back: bool) -> Result<Option<State>, BadCommand> {
+fn find(draft: &Draft<'_, '_>, id: &str, brings_back: bool) -> Result<Option<Progress>, BadCommand> {
     if let Some(live) = draft.exec.volatile.update(id) {
-        return Ok(Some(if live.sent { State::Sent } else { State::Admitted }));
+        return Ok(Some(if live.sent { Progress::Sent } else { Progress::Admitted }));
     }
     if let Some(info) = draft.state().updates.get(id) {
         return Ok(Some(match info {
-            info if info.completed_event_id != 0 => State::Completed(info.completed_event_id),
-            info if info.accepted_event_id != 0 => State::Accepted(info.accepted_event_id),
-            _ => State::Sent,
+            info if info.completed_event_id != 0 => Progress::Completed(info.completed_event_id),
+            info if info.accepted_event_id != 0 => Progress::Accepted(info.accepted_event_id),
+            _ => Progress::Sent,
         }));
     }
     if brings_back {
@@ -212,7 +215,7 @@ fn find(draft: &Draft<'_, '_>, id: &str, brings_back: bool) -> Result<Option<Sta
 
 /// How far an update is when a message for it comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Progress {
     Admitted,
     Sent,
     /// With the id of its accepted event.
@@ -221,7 +224,7 @@ enum State {
     Completed(i64),
 }
 
-impl State {
+impl Progress {
     /// As refusals name it: what happened in this very answer is provisional.
     fn name(self, completed_id: i64) -> &'static str {
         match self {
@@ -235,7 +238,7 @@ impl State {
     }
 }
 
-fn wrong_state(id: &str, message: &str, state: State, completed_id: i64) -> BadCommand {
+fn wrong_state(id: &str, message: &str, state: Progress, completed_id: i64) -> BadCommand {
     bad(format!(
         "invalid state transition attempted for Update {id}: received *update.{message} message while in state {}",
         state.name(completed_id)
@@ -245,7 +248,7 @@ fn wrong_state(id: &str, message: &str, state: State, completed_id: i64) -> BadC
 fn accept(draft: &mut Draft<'_, '_>, id: &str, acceptance: Acceptance, completed_id: i64) -> Result<(), BadCommand> {
     let state = find(draft, id, acceptance.accepted_request.is_some())?;
     if let Some(state) = state
-        && state != State::Sent
+        && state != Progress::Sent
     {
         return Err(wrong_state(id, "Acceptance", state, completed_id));
     }
@@ -276,8 +279,8 @@ fn accept(draft: &mut Draft<'_, '_>, id: &str, acceptance: Acceptance, completed
 
 fn respond(draft: &mut Draft<'_, '_>, id: &str, response: Response, completed_id: i64) -> Result<(), BadCommand> {
     let state = find(draft, id, false)?;
-    let Some(State::Accepted(accepted_event_id)) = state else {
-        return Err(wrong_state(id, "Response", state.unwrap_or(State::Sent), completed_id));
+    let Some(Progress::Accepted(accepted_event_id)) = state else {
+        return Err(wrong_state(id, "Response", state.unwrap_or(Progress::Sent), completed_id));
     };
     let Some(meta) = response.meta else {
         return Err(bad("invalid *update.Response: meta is not set"));
@@ -307,7 +310,7 @@ fn check_rejection(
     completed_id: i64,
 ) -> Result<(), BadCommand> {
     match find(draft, id, rejection.rejected_request.is_some())? {
-        None | Some(State::Sent) => Ok(()),
+        None | Some(Progress::Sent) => Ok(()),
         Some(state) => Err(wrong_state(id, "Rejection", state, completed_id)),
     }
 }

@@ -4,10 +4,11 @@ use crate::env::Env;
 use crate::rejection::{Code, Detail, Rejection};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::ChainOutcome;
+use crate::workflow::links::started_link;
 use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::start::{self, Admission, seed_of, started_reply};
 use crate::workflow::state::Execution;
-use crate::workflow::update::{Asked, admit, check_admission, check_request, reply, status_of, wait_stage};
+use crate::workflow::update::{CheckedUpdate, admit, check_admission, check_request, reply, status_of, wait_stage};
 use crate::workflow::{conclude, workflow_task};
 use evertide_proto::enums::{UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as Conflict};
 use evertide_proto::workflowservice::{StartWorkflowExecutionRequest, UpdateWorkflowExecutionRequest};
@@ -36,7 +37,7 @@ pub(in crate::workflow) fn update_with_start(
 
 fn with_current(
     start: StartWorkflowExecutionRequest,
-    asked: &Asked,
+    asked: &CheckedUpdate,
     current: &mut Execution,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
@@ -57,7 +58,7 @@ fn with_current(
 }
 
 /// The open run gets the update; or the update is known and answered.
-fn update_existing(asked: &Asked, draft: &mut Draft<'_, '_>) -> Decided {
+fn update_existing(asked: &CheckedUpdate, draft: &mut Draft<'_, '_>) -> Decided {
     let status = match status_of(draft.exec, &asked.id) {
         Some(status) => status,
         None => {
@@ -68,7 +69,7 @@ fn update_existing(asked: &Asked, draft: &mut Draft<'_, '_>) -> Decided {
     };
     let known = status.0 == Stage::Completed;
     let updated = reply(draft.state(), asked, status);
-    let link = (!known).then(|| start::started_link(draft.state()));
+    let link = (!known).then(|| started_link(draft.state()));
     let info = &draft.state().info;
     let started = Reply::Started {
         run_id: info.run_id.clone(),
@@ -85,7 +86,7 @@ fn update_existing(asked: &Asked, draft: &mut Draft<'_, '_>) -> Decided {
 /// A new run whose first task carries the update.
 fn create(
     start: StartWorkflowExecutionRequest,
-    asked: &Asked,
+    asked: &CheckedUpdate,
     replaced: Option<&mut Execution>,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
@@ -101,14 +102,14 @@ fn create(
     Ok(ChainOutcome::of_new(current, new, reply))
 }
 
-fn asked(update: UpdateWorkflowExecutionRequest, env: &mut Env<'_>) -> Asked {
+fn asked(update: UpdateWorkflowExecutionRequest, env: &mut Env<'_>) -> CheckedUpdate {
     let wait_stage = wait_stage(&update);
     let mut request = update.request.unwrap_or_default();
     let meta = request.meta.get_or_insert_default();
     if meta.update_id.is_empty() {
         meta.update_id = env.ids.uuid();
     }
-    Asked { id: meta.update_id.clone(), request, wait_stage }
+    CheckedUpdate { id: meta.update_id.clone(), request, wait_stage }
 }
 
 /// What a start in this call must not have, and all that any start must be.

@@ -1,21 +1,17 @@
 //! Workflow tasks that do not complete: failed by the worker or the server, timed out, taken from a sticky queue.
 
 use crate::rejection::Rejection;
-use crate::token::TaskToken;
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
+use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::WorkflowTask;
-use crate::workflow::workflow_task::{clear, dispatch, owned, schedule, set_counters};
-use crate::workflow::{close, query, search_attributes, update};
+use crate::workflow::search_attributes;
+use crate::workflow::workflow_task::state::WorkflowTask;
+use crate::workflow::workflow_task::{clear, dispatch, schedule, set_counters};
 use evertide_proto::common::WorkerVersionStamp;
 use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::Failure;
 use evertide_proto::history::{WorkflowTaskFailedEventAttributes, WorkflowTaskTimedOutEventAttributes};
-use evertide_proto::workflowservice::RespondWorkflowTaskFailedRequest;
-
-/// Who the server is in events that it makes by itself.
-pub(in crate::workflow) const SERVER_IDENTITY: &str = "history-service";
 
 /// What a failed-task event says besides the task's ids.
 #[derive(Debug, Default)]
@@ -37,34 +33,6 @@ impl Report {
     pub(in crate::workflow) fn by_server(cause: Cause) -> Self {
         Self { cause, identity: SERVER_IDENTITY.to_owned(), ..Self::default() }
     }
-}
-
-/// RespondWorkflowTaskFailed.
-pub(in crate::workflow) fn fail_by_worker(
-    draft: &mut Draft<'_, '_>,
-    request: RespondWorkflowTaskFailedRequest,
-    token: &TaskToken,
-) -> Decided {
-    if !draft.state().is_running() {
-        return Err(Rejection::already_completed());
-    }
-    owned(draft, token)?;
-    let cause = request.cause();
-    let report = Report {
-        cause,
-        failure: request.failure,
-        identity: request.identity,
-        binary_checksum: request.binary_checksum,
-        worker_version: request.worker_version,
-    };
-    if cause == Cause::GrpcMessageTooLarge {
-        fail(draft, Report::by_server(Cause::ForceCloseCommand));
-        close::terminate_by_server(draft, "GrpcMessageTooLarge");
-        return Ok(Reply::Done);
-    }
-    fail(draft, report);
-    schedule(draft);
-    Ok(Reply::Done)
 }
 
 /// Fails the started task: written if it is a first attempt, counted in any case. The next task is for the caller.
@@ -159,8 +127,7 @@ fn end(draft: &mut Draft<'_, '_>, write: impl FnOnce(&mut Draft<'_, '_>, &Workfl
         write(draft, &task);
     }
     clear(draft);
-    update::on_task_lost(draft);
-    query::on_task_lost(draft);
+    draft.exec.volatile.task_lost();
     Some(task)
 }
 

@@ -5,13 +5,16 @@ use crate::token::{TaskKind, TaskToken};
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
+use crate::workflow::reply::StartedTask;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::state::{QueueRef, State, WorkflowTask};
+use crate::workflow::state::State;
+use crate::workflow::task_queue::QueueRef;
+use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::workflow_task::{clear, virtual_events};
 use crate::workflow::{query, update};
 use evertide_proto::common::{WorkerVersionStamp, WorkflowType};
 use evertide_proto::enums::SuggestContinueAsNewReason as Reason;
-use evertide_proto::history::{HistoryEvent, WorkflowTaskStartedEventAttributes};
+use evertide_proto::history::WorkflowTaskStartedEventAttributes;
 use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
 
 /// What a poller takes, and who it is.
@@ -29,19 +32,6 @@ pub struct StartTask {
     pub queue: QueueRef,
     /// Build of the worker, as it said.
     pub worker_version: Option<WorkerVersionStamp>,
-}
-
-/// A started task: the answer to the poll, but for the history, which the shell reads.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StartedTask {
-    /// The answer without history.
-    pub response: PollWorkflowTaskQueueResponse,
-    /// First event that the worker gets.
-    pub history_from: i64,
-    /// The history ends before this event id.
-    pub history_until: i64,
-    /// Events that are not written yet and follow the history.
-    pub virtual_events: Vec<HistoryEvent>,
 }
 
 /// Starts the task in flight, if it is the one that the poller came for.
