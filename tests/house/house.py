@@ -60,6 +60,28 @@ ENGINE_MUST_NOT_NAME = {
     r"\bprintln!|\beprintln!|\btracing::": "output; return what is worth telling",
 }
 
+# Rings of modules that have a reason, which ARCHITECTURE.md tells: (crate, parent) -> (modules, reason).
+RINGS = {
+    ("evertide-client", ""): (
+        {"call", "client", "codec", "definition", "error", "execution", "failure", "handle", "input", "interceptor", "json", "paging",
+         "payload", "retry", "search_attributes", "start", "temporalio", "time_skipping", "transport"},
+        "a client gives handles, a handle makes calls of its client, and both speak of the same errors and payloads",
+    ),
+    ("evertide-client", "client"): ({"connect", "tls"}, "each half of the options shows the other's"),
+    ("evertide-engine", "workflow"): (
+        {"activity", "chain", "change", "child_workflow", "close", "command", "continue_as_new", "decide", "describe", "draft",
+         "external_workflow", "nexus_operation", "options", "outbox", "query", "reset", "search_attributes", "signal", "start", "state",
+         "time_skipping", "timeout", "timer", "update", "volatile", "workflow_task"},
+        "components call each other as their rules do: a close ends children, a child's close wakes its parent",
+    ),
+    ("evertide-engine", "workflow::child_workflow"): ({"closing", "starting"}, "a child that cannot start has closed"),
+    ("evertide-engine", "visibility"): ({"filter", "print", "syntax", "typing"}, "one language: its tree, types and text"),
+    ("evertide-store", ""): ({"batch", "error", "visibility"}, "the contract's types name each other"),
+    ("evertide-store", "suite"): ({"filters", "world"}, "the suite's world makes the rows that its filters are tried on"),
+    ("evertide-store-sqlite", ""): ({"plan", "visibility_rows", "store", "upkeep"}, "rows and the plans over them; a store and its upkeep"),
+    ("evertide-sim", ""): ({"actor", "client", "worker", "world"}, "actors live in a world that sets them off"),
+}
+
 NO_ROOMS = {"mod.rs", "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "types"}
 # In pieces, so that this file does not name what it forbids.
 MACHINE_PATHS = re.compile("|".join([r"(?<![\w.])/" + "root/", r"(?<![\w.])/" + "work/", r"(?<![\w.])/" + r"tmp/[a-z]", r"(?<![\w.])/" + r"home/(?!temporal\b)[a-z]+/"]))
@@ -170,6 +192,101 @@ def engine_names_nothing_impure():
                     yield f"{place}: {line.strip()} -- {why}"
 
 
+def imports(text):
+    """The paths in a file that begin with `crate` or `super`, with groups in braces written out."""
+    text = re.sub(r"\s*(::|[{},])\s*", r"\1", re.sub(r"\bas\s+\w+", "", text))
+    for found in re.finditer(r"(?<!\()\b(crate|super)((?:::\w+)*)(::\{)?", text):
+        path = found[0].rstrip("{").removesuffix("::").split("::")
+        if found[3]:
+            yield from written_out(text, found.end(), path)[0]
+        else:
+            yield path
+
+
+def written_out(text, start, path):
+    """The paths of a group in braces that begins behind `start`, and where the group ends."""
+    paths, word, place = [], "", start
+    while place < len(text):
+        letter, place = text[place], place + 1
+        if letter == "{":
+            more, place = written_out(text, place, path + word.removesuffix("::").split("::"))
+            paths, word = paths + more, ""
+        elif letter in ",}":
+            paths += [path + word.split("::")] if word else []
+            word = ""
+            if letter == "}":
+                break
+        else:
+            word += letter
+    return paths, place
+
+
+def module_graph(folder):
+    """Which modules of a crate name which of their siblings: {parent: {module: {modules that it names}}}."""
+    sources = {}
+    for file in rust_files(folder):
+        parts = list(file.relative_to(folder).with_suffix("").parts)
+        if parts[0] in ("lib", "main", "bin") or any(part == "tests" for part in parts):
+            parts = [] if parts[0] in ("lib", "main") else None
+        if parts is not None:
+            # What tests need of each other is no part of how the crate is built.
+            sources[tuple(parts)] = re.split(r"#\[cfg\(test\)\]\s*mod \w+ \{", code(file.read_text()))[0]
+    shown = {}  # What a module shows of its children: {(module, name): child}.
+    for module, text in sources.items():
+        for found in re.finditer(r"pub(?:\([^)]*\))? use (?:self::)?(\w+)::(\{[^;]*\}|[\w:]+);", text):
+            for name in re.findall(r"\w+", found[2]):
+                shown[module, name] = found[1]
+    graph = {}
+    for module, text in sources.items():
+        for path in imports(text):
+            target = [] if path[0] == "crate" else list(module[:-1])
+            names = [name for name in path[1:] if name not in ("super", "self")]
+            target = target[: len(target) - path[1:].count("super")] if path[0] == "super" else target
+            for name in names:
+                child = shown.get((tuple(target), name), name)
+                if (*target, child) not in sources:
+                    break
+                target.append(child)
+            for depth in range(min(len(module), len(target))):
+                if module[:depth] == tuple(target[:depth]) and module[depth] != target[depth]:
+                    graph.setdefault(module[:depth], {}).setdefault(module[depth], set()).add(target[depth])
+    return graph
+
+
+def rings(edges):
+    """The groups of modules that can reach each other."""
+    def reach(start):
+        seen, todo = set(), [start]
+        while todo:
+            for other in edges.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    reached = {module: reach(module) for module in edges}
+    for module in sorted(edges):
+        ring = sorted(other for other in reached[module] if module in reached.get(other, ()))
+        if ring and ring[0] == module:
+            yield ring
+
+
+def modules_form_no_ring():
+    """Modules beside each other do not name each other in a ring, but for those that RINGS lists with a reason."""
+    used = set()
+    for name, package in packages().items():
+        folder = Path(package["manifest_path"]).parent / "src"
+        for parent, edges in sorted(module_graph(folder).items()):
+            allowed, _ = RINGS.get((name, "::".join(parent)), (set(), ""))
+            for ring in rings(edges):
+                if set(ring) <= allowed:
+                    used.add((name, "::".join(parent)))
+                else:
+                    yield f"{name} {'::'.join(parent) or 'crate'}: {', '.join(ring)}"
+    for name, parent in sorted(RINGS.keys() - used):
+        yield f"{name} {parent or 'crate'}: RINGS allows a ring that is gone; take it out"
+
+
 def no_rooms_for_odds_and_ends():
     """`foo.rs` beside `foo/`, never mod.rs; a thing lives with its user, not under a name that fits everything."""
     for file in rust_files():
@@ -251,6 +368,7 @@ RULES = [
     stated_rust_is_the_tested_one,
     engine_links_only_what_is_pure,
     engine_names_nothing_impure,
+    modules_form_no_ring,
     no_rooms_for_odds_and_ends,
     every_crate_says_what_it_is,
     nothing_left_open,

@@ -9,25 +9,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use evertide_store::{BacklogChange, Batch, QueueKey, RunWrite, Write};
 use parking_lot::{Condvar, Mutex};
-use prost::Message;
 
-use crate::shard::Release;
-use crate::time_skipping::Motion;
+use crate::motion::Motion;
 
 /// How many commits go into one batch at most.
 const BATCH_COMMITS: usize = 1024;
 /// How many bytes of records go into one batch, about.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// One decision for the store, and what it sets off once it is durable.
-#[derive(Debug, Default)]
-pub(crate) struct Commit {
-    pub(crate) ticket: u64,
-    pub(crate) writes: Vec<Write>,
-    pub(crate) release: Release,
+/// What a decision sets off once it is durable.
+pub(crate) trait Release {
+    /// Numbers the tasks in it, beginning with `next_task_id`. Returns the rows of those that have one.
+    fn number_tasks(&mut self, next_task_id: &mut i64) -> Vec<BacklogChange>;
 }
 
-impl Commit {
+/// One decision for the store, and what it sets off once it is durable.
+#[derive(Debug)]
+struct Commit<R> {
+    ticket: u64,
+    writes: Vec<Write>,
+    release: R,
+}
+
+impl<R> Commit<R> {
     fn size_bytes(&self) -> usize {
         self.writes
             .iter()
@@ -41,55 +45,47 @@ impl Commit {
 }
 
 /// Several commits that become durable together.
-#[derive(Debug, Default)]
-pub(crate) struct Group {
+#[derive(Debug)]
+pub(crate) struct Group<R> {
     pub(crate) batch: Batch,
-    pub(crate) releases: Vec<Release>,
+    pub(crate) releases: Vec<R>,
     pub(crate) last_ticket: u64,
 }
 
 /// Decisions on their way to the store.
 #[derive(Debug)]
-pub(crate) struct CommitQueue {
-    queue: Mutex<Queue>,
+pub(crate) struct CommitQueue<R> {
+    queue: Mutex<Queue<R>>,
     changed: Condvar,
     durable: AtomicU64,
     motion: Motion,
 }
 
 #[derive(Debug)]
-struct Queue {
-    commits: VecDeque<Commit>,
+struct Queue<R> {
+    commits: VecDeque<Commit<R>>,
     next_ticket: u64,
     next_task_id: i64,
-    /// Rows of tasks that were found void: they leave the store with the next write of any run.
-    void_rows: Vec<BacklogChange>,
+    /// Rows of stale tasks: they leave the store with the next write of any run.
+    stale_rows: Vec<BacklogChange>,
     closed: bool,
 }
 
-impl CommitQueue {
+impl<R: Release> CommitQueue<R> {
     pub(crate) fn new(next_task_id: i64, motion: Motion) -> Self {
         let queue =
-            Queue { commits: VecDeque::new(), next_ticket: 1, next_task_id, void_rows: Vec::new(), closed: false };
+            Queue { commits: VecDeque::new(), next_ticket: 1, next_task_id, stale_rows: Vec::new(), closed: false };
         Self { queue: Mutex::new(queue), changed: Condvar::new(), durable: AtomicU64::new(0), motion }
     }
 
     /// Appends a decision and returns its ticket. The tasks in it get their ids here, so that ids ascend in the order
     /// of commits.
-    pub(crate) fn push(&self, mut writes: Vec<Write>, mut release: Release) -> u64 {
+    pub(crate) fn push(&self, mut writes: Vec<Write>, mut release: R) -> u64 {
         let mut queue = self.queue.lock();
         if queue.closed {
             return u64::MAX; // Dropping the release tells whoever waits that the server has stopped.
         }
-        let mut rows = Vec::new();
-        for (key, task) in &mut release.tasks {
-            task.id = queue.next_task_id;
-            queue.next_task_id += 1;
-            if task.durable {
-                let bytes = task.row.encode_to_vec().into();
-                rows.push(BacklogChange::Put { queue: key.clone(), task_id: task.id, task: bytes });
-            }
-        }
+        let mut rows = release.number_tasks(&mut queue.next_task_id);
         if let Some(run) = first_run(&mut writes) {
             run.backlog.append(&mut rows);
         }
@@ -103,9 +99,9 @@ impl CommitQueue {
         ticket
     }
 
-    /// The row of a void task leaves the store some time soon.
+    /// The row of a stale task leaves the store some time soon.
     pub(crate) fn drop_row(&self, queue: QueueKey, task_id: i64) {
-        self.queue.lock().void_rows.push(BacklogChange::Delete { queue, task_id });
+        self.queue.lock().stale_rows.push(BacklogChange::Delete { queue, task_id });
     }
 
     /// The newest ticket that is durable.
@@ -113,18 +109,18 @@ impl CommitQueue {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// Everything up to this ticket is decided upon: durable, or failed and forgotten.
-    pub(crate) fn settle(&self, ticket: u64) {
+    /// Everything up to this ticket is durable, or has failed and is forgotten.
+    pub(crate) fn mark_durable(&self, ticket: u64) {
         self.durable.fetch_max(ticket, Ordering::AcqRel);
     }
 
     /// Takes what fits into one batch, if there is anything.
-    pub(crate) fn take(&self) -> Option<Group> {
+    pub(crate) fn take(&self) -> Option<Group<R>> {
         group(&mut self.queue.lock())
     }
 
     /// As [`Self::take`], waiting; none once the queue is closed and empty.
-    pub(crate) fn wait(&self) -> Option<Group> {
+    pub(crate) fn wait(&self) -> Option<Group<R>> {
         let mut queue = self.queue.lock();
         loop {
             if let Some(group) = group(&mut queue) {
@@ -138,9 +134,9 @@ impl CommitQueue {
     }
 
     /// Takes everything without making it durable, after a failure. Returns the newest ticket with it.
-    pub(crate) fn drain(&self) -> (Vec<Release>, u64) {
+    pub(crate) fn drain(&self) -> (Vec<R>, u64) {
         let mut queue = self.queue.lock();
-        queue.void_rows.clear();
+        queue.stale_rows.clear();
         let releases = queue.commits.drain(..).map(|c| c.release).collect();
         (releases, queue.next_ticket - 1)
     }
@@ -152,11 +148,11 @@ impl CommitQueue {
     }
 }
 
-fn group(queue: &mut Queue) -> Option<Group> {
+fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
     if queue.commits.is_empty() {
         return None;
     }
-    let mut group = Group::default();
+    let mut group = Group { batch: Batch::default(), releases: Vec::new(), last_ticket: 0 };
     let mut size_bytes = 0;
     while group.releases.len() < BATCH_COMMITS && size_bytes < BATCH_BYTES {
         let Some(mut commit) = queue.commits.pop_front() else {
@@ -167,10 +163,10 @@ fn group(queue: &mut Queue) -> Option<Group> {
         group.batch.writes.append(&mut commit.writes);
         group.releases.push(commit.release);
     }
-    if !queue.void_rows.is_empty()
+    if !queue.stale_rows.is_empty()
         && let Some(run) = first_run(&mut group.batch.writes)
     {
-        run.backlog.append(&mut queue.void_rows);
+        run.backlog.append(&mut queue.stale_rows);
     }
     Some(group)
 }

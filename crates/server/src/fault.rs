@@ -1,6 +1,7 @@
 //! Trouble of the server's own, as opposed to a [`Rejection`] of what the caller asked for.
 
 use evertide_engine::Rejection;
+use evertide_store::StoreError;
 
 /// The server could not do what it should have done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,4 +29,15 @@ pub enum Failure {
     /// The server failed.
     #[error("{0}")]
     Fault(#[from] Fault),
+}
+
+/// What a failure of the store means for whoever waits.
+pub(crate) fn store_fault(error: StoreError) -> Fault {
+    match error {
+        StoreError::Unavailable { .. } => Fault::Unavailable(error.to_string()),
+        _ => {
+            tracing::error!(%error, "the store failed");
+            Fault::Internal(error.to_string())
+        }
+    }
 }

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::StartedTask;
+use bytes::Bytes;
+use evertide_engine::workflow::{Record, StartedTask};
 use evertide_proto::history::{History, HistoryEvent};
 use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
-use evertide_store::{HistoryLimit, RunKey};
+use evertide_store::{HistoryLimit, RunKey, Store};
+use prost::Message;
 
-use crate::fault::Fault;
-use crate::shard::{Entry, RunRef, RunView, decode_record, store_fault};
-use crate::shell::Shell;
+mod cache;
+
+pub(crate) use cache::EventCache;
+
+use crate::address::RunRef;
+use crate::fault::{Fault, store_fault};
 
 /// How many events the first page of a workflow task holds at most; the worker reads on from there.
 pub const TASK_PAGE_EVENTS: usize = 256;
@@ -40,14 +45,14 @@ pub struct WorkflowTaskPage {
 }
 
 impl TaskHistory {
-    pub(crate) fn new(entry: &Entry, started: Box<StartedTask>) -> Self {
-        Self { run: entry.run.clone(), run_key: entry.run_key, started, events: None }
+    pub(crate) fn new(run: Arc<RunRef>, run_key: RunKey, started: Box<StartedTask>) -> Self {
+        Self { run, run_key, started, events: None }
     }
 
     /// Takes the events from memory, if they are there.
-    pub(crate) fn fill(&mut self, entry: &Entry) {
+    pub(crate) fn fill(&mut self, events: &EventCache) {
         let (from, until) = (self.started.history_from, self.started.history_until);
-        self.events = entry.events.slice(from, until, TASK_PAGE_EVENTS);
+        self.events = events.slice(from, until, TASK_PAGE_EVENTS);
     }
 
     /// Whether nothing has to be read from the store.
@@ -56,11 +61,11 @@ impl TaskHistory {
     }
 
     /// The task for the worker; reads from the store what was not in memory.
-    pub(crate) fn into_page(self, shell: &Shell) -> Result<WorkflowTaskPage, Fault> {
+    pub(crate) fn into_page(self, store: &dyn Store) -> Result<WorkflowTaskPage, Fault> {
         let (from, until) = (self.started.history_from, self.started.history_until);
         let mut events = match self.events {
             Some(events) => events,
-            None => shell.read_events(self.run_key, from, until, TASK_PAGE_EVENTS)?,
+            None => read_events(store, self.run_key, from, until, TASK_PAGE_EVENTS)?,
         };
         let reached = events.last().map_or(from, |e| e.event_id + 1);
         let next_event_id = if reached < until { reached } else { 0 };
@@ -73,65 +78,68 @@ impl TaskHistory {
     }
 }
 
-impl Shell {
-    /// Events `from..until` of a run from the store, at most `limit`, oldest first.
-    pub(crate) fn read_events(
-        &self,
-        run_key: RunKey,
-        from: i64,
-        until: i64,
-        limit: usize,
-    ) -> Result<Vec<HistoryEvent>, Fault> {
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut next = from;
-        while next < until && events.len() < limit {
-            let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
-            let records = self.store.history(run_key, next, bounds).map_err(store_fault)?;
-            let before = next;
-            for record in records {
-                for event in decode_record(record.record).ok_or_else(damaged)?.into_events() {
-                    if event.event_id >= next && event.event_id < until && events.len() < limit {
-                        next = event.event_id + 1;
-                        events.push(event);
-                    }
+/// Events `from..until` of a run from the store, at most `limit`, oldest first.
+pub(crate) fn read_events(
+    store: &dyn Store,
+    run_key: RunKey,
+    from: i64,
+    until: i64,
+    limit: usize,
+) -> Result<Vec<HistoryEvent>, Fault> {
+    let mut events: Vec<HistoryEvent> = Vec::new();
+    let mut next = from;
+    while next < until && events.len() < limit {
+        let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
+        let records = store.history(run_key, next, bounds).map_err(store_fault)?;
+        let before = next;
+        for record in records {
+            for event in decode_record(record.record).ok_or_else(damaged)?.into_events() {
+                if event.event_id >= next && event.event_id < until && events.len() < limit {
+                    next = event.event_id + 1;
+                    events.push(event);
                 }
             }
-            if next == before {
-                break; // The history ends here.
-            }
         }
-        Ok(events)
+        if next == before {
+            break; // The history ends here.
+        }
     }
+    Ok(events)
+}
 
-    /// Events of a run below `before`, at most `limit`, newest first.
-    pub(crate) fn read_events_before(
-        &self,
-        run_key: RunKey,
-        before: i64,
-        limit: usize,
-    ) -> Result<Vec<HistoryEvent>, Fault> {
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut next = before;
-        while next > 1 && events.len() < limit {
-            let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
-            let records = self.store.history_before(run_key, next, bounds).map_err(store_fault)?;
-            let began_at = next;
-            for record in records {
-                let mut portion: Vec<_> = decode_record(record.record).ok_or_else(damaged)?.into_events().collect();
-                portion.reverse();
-                for event in portion {
-                    if event.event_id < next && events.len() < limit {
-                        next = event.event_id;
-                        events.push(event);
-                    }
+/// Events of a run below `before`, at most `limit`, newest first.
+pub(crate) fn read_events_before(
+    store: &dyn Store,
+    run_key: RunKey,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<HistoryEvent>, Fault> {
+    let mut events: Vec<HistoryEvent> = Vec::new();
+    let mut next = before;
+    while next > 1 && events.len() < limit {
+        let bounds = HistoryLimit { records: READ_RECORDS, size_bytes: READ_BYTES };
+        let records = store.history_before(run_key, next, bounds).map_err(store_fault)?;
+        let began_at = next;
+        for record in records {
+            let mut portion: Vec<_> = decode_record(record.record).ok_or_else(damaged)?.into_events().collect();
+            portion.reverse();
+            for event in portion {
+                if event.event_id < next && events.len() < limit {
+                    next = event.event_id;
+                    events.push(event);
                 }
             }
-            if next == began_at {
-                break;
-            }
         }
-        Ok(events)
+        if next == began_at {
+            break;
+        }
     }
+    Ok(events)
+}
+
+/// A record from its bytes.
+pub(crate) fn decode_record(bytes: Bytes) -> Option<Record> {
+    Record::decode(bytes).ok()
 }
 
 fn damaged() -> Fault {
@@ -164,15 +172,14 @@ impl HistoryRead {
         Self::Backward { from_event_id: i64::MAX, max_events: 1 }
     }
 
-    /// The events, if they are in memory.
-    pub(crate) fn in_memory(&self, view: &RunView<'_>) -> Option<Vec<HistoryEvent>> {
-        let end = view.exec.state.next_event_id;
+    /// The events of a run that ends before `end`, if they are in memory.
+    pub(crate) fn in_memory(&self, cache: &EventCache, end: i64) -> Option<Vec<HistoryEvent>> {
         match *self {
-            Self::Forward { from_event_id, max_events } => view.cached_events(from_event_id, end, max_events),
+            Self::Forward { from_event_id, max_events } => cache.slice(from_event_id, end, max_events),
             Self::Backward { from_event_id, max_events } => {
                 let until = from_event_id.saturating_add(1).min(end);
                 let from = until.saturating_sub(i64::try_from(max_events).unwrap_or(i64::MAX)).max(1);
-                let mut events = view.cached_events(from, until, max_events)?;
+                let mut events = cache.slice(from, until, max_events)?;
                 events.reverse();
                 Some(events)
             }

@@ -22,25 +22,34 @@
 //! Start reading at [`node::Node`], then `shard.rs` (where decisions are made) and `commit.rs` (where they become durable).
 #![allow(deprecated)] // The protocol keeps deprecated fields that older clients still read.
 
+mod address;
+mod ask;
 pub mod clock;
 mod commit;
+mod dispatch;
 pub mod fault;
 pub mod frontend;
 mod hash;
 pub mod history;
 pub mod matching;
+mod messages;
 mod metrics;
+mod motion;
 pub mod node;
+mod polls;
 mod queries;
 mod queue_config;
 pub mod registry;
+mod release;
 mod seed;
 pub mod server;
 pub mod shard;
 mod shell;
+mod sweep;
 mod time_skipping;
 mod timers;
 mod visibility;
+mod wakes;
 mod work;
 
 pub use evertide_engine::visibility::AttributeType;

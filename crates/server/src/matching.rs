@@ -1,7 +1,7 @@
 //! Task queues: tasks on one side, polls on the other.
 //!
 //! A task here is a hint. The truth is the execution's state: whoever takes a task asks the execution to start it, and a
-//! task that the execution no longer wants is dropped. Tasks that no poll waited for have a row in the store; of a long
+//! task that the execution no longer wants is stale and dropped. Tasks that no poll waited for have a row in the store; of a long
 //! backlog only a window is held in memory, in order of priority and then of age.
 //!
 //! Lock order: a shard may call in here while it is locked; nothing in here calls a shard.
@@ -10,7 +10,7 @@ mod pace;
 mod queue;
 
 pub use queue::PollerInfo;
-pub(crate) use queue::{PollEnd, QueryOffer, Taken, Task, TaskRow, Waiting};
+pub(crate) use queue::{Taken, Task, TaskRow, Waiting};
 
 use std::collections::BTreeMap;
 
@@ -101,23 +101,38 @@ impl QueueDescription {
     }
 }
 
+/// The way back to whoever polls. What a poll ends with is no concern of the queues, except that it may be nothing.
+pub(crate) trait PollAnswer {
+    /// Whether somebody still listens.
+    fn is_live(&self) -> bool;
+
+    /// Ends the poll without a task.
+    fn end_empty(self);
+}
+
 /// A poll and a task that found each other.
 #[derive(Debug)]
-pub(crate) struct Match {
+pub(crate) struct Match<P> {
     pub(crate) key: QueueKey,
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: Waiting<P>,
     pub(crate) taken: Taken,
+}
+
+/// What a queue whose polls wait needs from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It is starved: the store has tasks for it, which are to be read.
+    Refill(QueueKey),
+    /// It is throttled: its limit lets the next task leave after so long.
+    Resume { queue: QueueKey, after_ns: i64 },
 }
 
 /// All task queues.
 #[derive(Debug)]
-pub(crate) struct Matching {
-    queues: Vec<Mutex<FixedMap<QueueKey, Queue>>>,
+pub(crate) struct Matching<P> {
+    queues: Vec<Mutex<FixedMap<QueueKey, Queue<P>>>>,
     ended: Mutex<EndedWorkers>,
-    /// Queues whose limit holds tasks back while polls wait, and for how long; the shell takes them and sees to them.
-    held_back: Mutex<Vec<(QueueKey, i64)>>,
-    /// Queues where polls wait though the store has tasks for them; the shell takes them and reads on.
-    hungry: Mutex<Vec<QueueKey>>,
+    needs: Mutex<Vec<Need>>,
 }
 
 #[derive(Debug, Default)]
@@ -128,17 +143,16 @@ struct EndedWorkers {
     next: u64,
 }
 
-impl Matching {
+impl<P: PollAnswer> Matching<P> {
     pub(crate) fn new() -> Self {
         Self {
             queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(),
             ended: Mutex::default(),
-            held_back: Mutex::default(),
-            hungry: Mutex::default(),
+            needs: Mutex::default(),
         }
     }
 
-    fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> T {
+    fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue<P>) -> T) -> T {
         let mut queues = self.queues[slot_of(key, SHARDS)].lock();
         if let Some(queue) = queues.get_mut(key) {
             return f(queue);
@@ -147,7 +161,7 @@ impl Matching {
     }
 
     /// As [`Self::with`], but a queue that is not known stays so.
-    fn peek<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+    fn peek<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue<P>) -> T) -> Option<T> {
         self.queues[slot_of(key, SHARDS)].lock().get_mut(key).map(f)
     }
 
@@ -157,9 +171,9 @@ impl Matching {
     }
 
     /// A poll comes: it takes what waits, or waits. The second part says that more of the backlog is to be read.
-    pub(crate) fn poll(&self, key: &QueueKey, waiting: Waiting, now_ns: i64) -> (Option<Match>, bool) {
+    pub(crate) fn poll(&self, key: &QueueKey, waiting: Waiting<P>, now_ns: i64) -> (Option<Match<P>>, bool) {
         if self.has_ended(&key.namespace_id, &waiting.poll.worker_instance_key) {
-            waiting.answer(Ok(PollEnd::Empty));
+            waiting.answer.end_empty();
             return (None, false);
         }
         self.with(key, |queue| {
@@ -169,44 +183,39 @@ impl Matching {
         })
     }
 
-    /// A poll whose task was void looks again, without losing its place.
-    pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting, now_ns: i64) -> (Option<Match>, bool) {
+    /// A poll whose task was stale takes the next one, without losing its place.
+    pub(crate) fn poll_again(&self, key: &QueueKey, waiting: Waiting<P>, now_ns: i64) -> (Option<Match<P>>, bool) {
         self.with(key, |queue| {
             queue.pollers.push_front(waiting);
             (self.pair(key, queue, now_ns), queue.wants_refill())
         })
     }
 
-    /// Brings a poll and a task of a queue together, or notes that its limit holds them apart.
-    fn pair(&self, key: &QueueKey, queue: &mut Queue, now_ns: i64) -> Option<Match> {
+    /// Brings a poll and a task of a queue together, or notes what keeps them apart.
+    fn pair(&self, key: &QueueKey, queue: &mut Queue<P>, now_ns: i64) -> Option<Match<P>> {
         let found = queue.pair(now_ns).map(|(waiting, taken)| Match { key: key.clone(), waiting, taken });
         if found.is_none()
             && let Some(delay_ns) = queue.await_pace(now_ns)
         {
-            self.held_back.lock().push((key.clone(), delay_ns));
+            self.needs.lock().push(Need::Resume { queue: key.clone(), after_ns: delay_ns });
         }
-        if found.is_none() && queue.is_hungry() {
-            self.hungry.lock().push(key.clone());
+        if found.is_none() && queue.is_starved() {
+            self.needs.lock().push(Need::Refill(key.clone()));
         }
         found
     }
 
-    fn pair_all(&self, key: &QueueKey, queue: &mut Queue, now_ns: i64) -> Vec<Match> {
+    fn pair_all(&self, key: &QueueKey, queue: &mut Queue<P>, now_ns: i64) -> Vec<Match<P>> {
         std::iter::from_fn(|| self.pair(key, queue, now_ns)).collect()
     }
 
-    /// Queues that are to be looked at again by [`Self::go_on`], with how long from now.
-    pub(crate) fn take_held_back(&self) -> Vec<(QueueKey, i64)> {
-        std::mem::take(&mut *self.held_back.lock())
+    /// What queues need from outside since this was asked last.
+    pub(crate) fn take_needs(&self) -> Vec<Need> {
+        std::mem::take(&mut *self.needs.lock())
     }
 
-    /// Queues whose backlog is to be read on by [`Self::begin_refill`].
-    pub(crate) fn take_hungry(&self) -> Vec<QueueKey> {
-        std::mem::take(&mut *self.hungry.lock())
-    }
-
-    /// The limit of a queue lets tasks go again, or has changed.
-    pub(crate) fn go_on(&self, key: &QueueKey, now_ns: i64) -> Vec<Match> {
+    /// The limit of a queue lets tasks leave again, or has changed.
+    pub(crate) fn resume(&self, key: &QueueKey, now_ns: i64) -> Vec<Match<P>> {
         self.with(key, |queue| {
             queue.pace.is_awaited = false;
             self.pair_all(key, queue, now_ns)
@@ -219,12 +228,12 @@ impl Matching {
     }
 
     /// The poll that a new task may be given to at once: the longest waiting, if no older task waits.
-    pub(crate) fn take_poller(&self, key: &QueueKey, now_ns: i64) -> Option<Waiting> {
+    pub(crate) fn take_poller(&self, key: &QueueKey, now_ns: i64) -> Option<Waiting<P>> {
         self.peek(key, |queue| queue.take_idle_poller(now_ns)).flatten()
     }
 
     /// A task joins its queue.
-    pub(crate) fn add(&self, key: &QueueKey, task: Task, now_ns: i64) -> Option<Match> {
+    pub(crate) fn add(&self, key: &QueueKey, task: Task, now_ns: i64) -> Option<Match<P>> {
         self.with(key, |queue| {
             queue.add(task);
             self.pair(key, queue, now_ns)
@@ -236,22 +245,22 @@ impl Matching {
         self.with(key, |queue| queue.put_back(task));
     }
 
-    /// A task was started or found void.
-    pub(crate) fn settled(&self, key: &QueueKey) {
-        self.peek(key, Queue::settled);
+    /// A task has left the backlog: it was started or found stale.
+    pub(crate) fn note_left(&self, key: &QueueKey) {
+        self.peek(key, Queue::note_left);
     }
 
     /// A query for whoever polls; without effect on the backlog.
-    pub(crate) fn ask(&self, key: &QueueKey, offer: QueryOffer, now_ns: i64) -> Option<Match> {
+    pub(crate) fn ask(&self, key: &QueueKey, query_id: String, now_ns: i64) -> Option<Match<P>> {
         self.with(key, |queue| {
-            queue.queries.push_back(offer);
+            queue.queries.push_back(query_id);
             self.pair(key, queue, now_ns)
         })
     }
 
     /// Takes a query back that nobody came for.
     pub(crate) fn withdraw(&self, key: &QueueKey, query_id: &str) {
-        self.peek(key, |queue| queue.queries.retain(|q| q.query_id != query_id));
+        self.peek(key, |queue| queue.queries.retain(|q| q != query_id));
     }
 
     /// Ends one waiting poll. Whether it was still waiting.
@@ -279,7 +288,7 @@ impl Matching {
     }
 
     /// What was read. Gives what can be matched at once.
-    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Vec<(i64, Bytes)>, now_ns: i64) -> Vec<Match> {
+    pub(crate) fn end_refill(&self, key: &QueueKey, rows: Vec<(i64, Bytes)>, now_ns: i64) -> Vec<Match<P>> {
         self.with(key, |queue| {
             queue.end_refill(rows);
             self.pair_all(key, queue, now_ns)
@@ -315,7 +324,7 @@ impl Matching {
         for queues in &self.queues {
             for queue in queues.lock().values_mut() {
                 for waiting in queue.pollers.drain(..) {
-                    waiting.answer(Ok(PollEnd::Empty));
+                    waiting.answer.end_empty();
                 }
             }
         }
@@ -326,8 +335,8 @@ impl Matching {
         for queues in &self.queues {
             for (key, queue) in queues.lock().iter_mut() {
                 queue.forget_tasks();
-                if queue.is_hungry() {
-                    self.hungry.lock().push(key.clone());
+                if queue.is_starved() {
+                    self.needs.lock().push(Need::Refill(key.clone()));
                 }
             }
         }

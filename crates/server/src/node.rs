@@ -11,7 +11,7 @@ mod reset;
 mod threads;
 mod time_skipping;
 
-pub use polling::{Asked, OpenPoll, Polled};
+pub use polling::{OpenPoll, Polled, WorkerAnswer};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,13 +26,16 @@ use evertide_store::{Store, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::address::{ChainKey, RunRef};
+use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::fault::{Failure, Fault};
 use crate::matching::{QueueDescription, QueueKind};
 use crate::metrics::Counters;
 use crate::registry::NamespaceRecord;
-use crate::shard::{Answer, Ask, ChainKey, Job, Respond, RunRef};
+use crate::release::Effect;
 use crate::shell::{Shell, ShellOptions};
+use crate::work::Work;
 use threads::Threads;
 
 /// How much memory executions may take if nothing else is said, about.
@@ -170,21 +173,21 @@ impl Node {
     #[must_use]
     pub fn describe_queue(&self, namespace_id: &str, name: &str, kind: QueueKind) -> QueueDescription {
         let world_ns = self.shell.clock.world_ns();
-        let mut found = self.shell.matching.describe(&kind.key(namespace_id, name), world_ns);
+        let mut found = self.shell.queues.describe(&kind.key(namespace_id, name), world_ns);
         found.polled_later_by(self.now_ns() - world_ns);
         found
     }
 
     /// A worker goes away: its polls end, and its sticky queue is used no more.
     pub fn shutdown_worker(&self, namespace_id: &str, worker_instance_key: &str, sticky_queue: &str) {
-        self.shell.matching.end_worker(namespace_id, worker_instance_key, sticky_queue);
+        self.shell.queues.end_worker(namespace_id, worker_instance_key, sticky_queue);
     }
 
     /// A worker answers a query that was sent to it by itself. Whether anybody was still waiting for it.
     #[must_use]
     pub fn answer_query(&self, query_id: &str, answer: QueryAnswer) -> bool {
         let waited = self.shell.queries.answer(query_id, answer);
-        self.shell.skip_time();
+        self.shell.time.skip();
         waited
     }
 
@@ -212,10 +215,8 @@ impl Node {
         name: &str,
         change: impl FnOnce(Option<NamespaceRecord>) -> Result<Option<NamespaceRecord>, Rejection>,
     ) -> Result<Option<NamespaceRecord>, Failure> {
-        let (sender, receiver) = oneshot::channel();
-        let respond = Respond::Caller(sender);
-        let changed = self.shell.namespaces.change(&self.shell.commits, name, change, respond)?;
-        answered(receiver).await?;
+        let (changed, durable) = change_namespace(&self.shell, name, change)?;
+        answered(durable).await?;
         Ok(changed)
     }
 
@@ -235,7 +236,7 @@ impl Node {
                 Ok(Some(record))
             })
             .await?;
-        self.shell.work.push(crate::work::Work::Sweep);
+        self.shell.work.push(Work::Sweep);
         Ok(deleted.unwrap_or_default().name)
     }
 
@@ -279,7 +280,7 @@ impl Node {
     /// Ends what waits: polls and long polls are answered empty, now and from now on.
     pub fn end_waits(&self) {
         self.stop.send_replace(true);
-        self.shell.matching.end_all_polls();
+        self.shell.queues.end_all_polls();
     }
 
     /// Stops the threads, when everything that was decided is durable.
@@ -328,6 +329,20 @@ async fn answered(receiver: AnswerReceiver) -> Result<Answer, Failure> {
     receiver.await.unwrap_or_else(|_| Err(Fault::Stopping.into()))
 }
 
+/// Queues a change of a namespace. Returns the new record, and where it is said that the change is durable.
+fn change_namespace(
+    shell: &Shell,
+    name: &str,
+    change: impl FnOnce(Option<NamespaceRecord>) -> Result<Option<NamespaceRecord>, Rejection>,
+) -> Result<(Option<NamespaceRecord>, AnswerReceiver), Rejection> {
+    let (sender, receiver) = oneshot::channel();
+    let changed = shell.namespaces.change(name, change, |writes, registered| {
+        let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
+        shell.commits.push(writes, vec![Effect::Namespaces(registered), answer]);
+    })?;
+    Ok((changed, receiver))
+}
+
 /// Makes a namespace at the start, before any thread runs, or gives one that exists the search attributes asked for.
 fn make_namespace(
     shell: &Shell,
@@ -349,13 +364,12 @@ fn make_namespace(
         }
         Ok(Some(record))
     };
-    let (sender, mut receiver) = oneshot::channel();
-    // The change itself refuses nothing.
-    let _ = shell.namespaces.change(&shell.commits, name, wanted, Respond::Caller(sender));
+    let failed = |reason: String| StoreError::Unavailable { action: "make a namespace", reason };
+    let (_, mut durable) = change_namespace(shell, name, wanted).map_err(|refusal| failed(refusal.to_string()))?;
     while shell.commit_step() {}
-    match receiver.try_recv() {
+    match durable.try_recv() {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(failure)) => Err(StoreError::Unavailable { action: "make a namespace", reason: failure.to_string() }),
-        Err(error) => Err(StoreError::Unavailable { action: "make a namespace", reason: error.to_string() }),
+        Ok(Err(failure)) => Err(failed(failure.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }

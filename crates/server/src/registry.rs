@@ -10,9 +10,6 @@ use evertide_store::{Store, StoreError, Write};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 
-use crate::commit::CommitQueue;
-use crate::shard::{Release, Respond};
-
 /// The kind of the records in the store's registry.
 const KIND: &str = "namespace";
 
@@ -115,13 +112,12 @@ impl NamespaceRegistry {
     }
 
     /// Changes what is known under a name: `change` gets the record, if there is one, and gives the new one, or none to
-    /// remove it. The answer comes when the change is durable.
+    /// remove it. `commit` gets what makes the change durable, and what is to be [published](Self::publish) then.
     pub(crate) fn change(
         &self,
-        commits: &CommitQueue,
         name: &str,
         change: impl FnOnce(Option<NamespaceRecord>) -> Result<Option<NamespaceRecord>, Rejection>,
-        respond: Respond,
+        commit: impl FnOnce(Vec<Write>, Arc<Registered>),
     ) -> Result<Option<NamespaceRecord>, Rejection> {
         // The lock is held until the commit is queued, so that commits come in the order of changes.
         let mut pending = self.pending.lock();
@@ -145,12 +141,7 @@ impl NamespaceRegistry {
         }
         let registered = Arc::new(Registered::of(records));
         *pending = registered.clone();
-        let release = Release {
-            answers: vec![(respond, Ok(crate::shard::Answer::default()))],
-            namespaces: Some(registered),
-            ..Release::default()
-        };
-        commits.push(writes, release);
+        commit(writes, registered);
         Ok(new)
     }
 

@@ -9,72 +9,60 @@
 //! so there may be no lock left to take; and a test may want time to pass over a task that no worker takes. So each
 //! unlock beyond the last lock takes away one hold of an execution, as long as there is one.
 //!
-//! "Under way" is counted in [`Motion`]: from when a request is taken up until everything that it set off inside the
+//! "Under way" is counted in [`Motion`](crate::motion::Motion): from when a request is taken up until everything that it set off inside the
 //! server has come to an end. A jump is decided under the lock of the ledger, and whoever sets something in motion from
 //! outside passes that lock, so nothing is ever decided by the time before a jump and kept after it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use evertide_engine::Rejection;
 use evertide_store::RunKey;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::clock::SkippingClock;
+use crate::clock::{Clock, SkippingClock};
 use crate::hash::FixedMap;
-use crate::shard::Entry;
-use crate::shell::Shell;
+use crate::motion::Motion;
+use crate::queries::Queries;
+use crate::timers::Timers;
+use crate::work::WorkQueue;
 
 /// The first day of the year 2200, which no clock jumps past: the times of the protocol end not long after.
 const LAST_NS: i64 = 7_258_118_400 * 1_000_000_000;
 
-/// Counts what is under way inside the server; without time skipping it counts nothing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Motion(Option<Arc<AtomicUsize>>);
-
-impl Motion {
-    pub(crate) fn counted() -> Self {
-        Self(Some(Arc::default()))
-    }
-
-    /// One thing more is under way.
-    pub(crate) fn begin(&self) {
-        if let Some(count) = &self.0 {
-            count.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
-    /// So many things have ended. Whether nothing is under way any more.
-    fn end(&self, ended: usize) -> bool {
-        self.0.as_ref().is_some_and(|count| count.fetch_sub(ended, Ordering::AcqRel) == ended)
-    }
-
-    fn is_none(&self) -> bool {
-        self.0.as_ref().is_none_or(|count| count.load(Ordering::Acquire) == 0)
-    }
-}
-
 /// Something under way, until it is dropped: then the clock may be free to jump.
 #[derive(Debug)]
-pub(crate) struct Moving<'s> {
-    shell: &'s Shell,
+pub(crate) struct Moving<'t> {
+    time: &'t Time,
     count: usize,
 }
 
 impl Drop for Moving<'_> {
     fn drop(&mut self) {
-        if self.shell.motion.end(self.count) {
-            self.shell.skip_time();
+        if self.time.motion.end(self.count) {
+            self.time.skip();
         }
     }
 }
 
+/// The server's time: what is due fires, and where the clock jumps, it jumps to that.
+#[derive(Debug)]
+pub(crate) struct Time {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) motion: Motion,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) work: Arc<WorkQueue>,
+    pub(crate) queries: Arc<Queries>,
+    /// None on a server whose clock does not jump.
+    pub(crate) skipping: Option<Skipping>,
+}
+
 /// The clock that jumps, and who keeps it from jumping.
 #[derive(Debug)]
-pub(crate) struct TimeSkipping {
-    pub(crate) clock: Arc<SkippingClock>,
+pub(crate) struct Skipping {
+    clock: Arc<SkippingClock>,
     ledger: Mutex<Ledger>,
     /// When the next sleeper wakes, for the timer's thread, which must not wait for the ledger.
     next_sleeper_ns: AtomicI64,
@@ -130,7 +118,7 @@ impl Ledger {
     }
 }
 
-impl TimeSkipping {
+impl Skipping {
     pub(crate) fn new(clock: Arc<SkippingClock>, locks: i64) -> Self {
         let ledger = Ledger { locks, ..Ledger::default() };
         Self { clock, ledger: Mutex::new(ledger), next_sleeper_ns: AtomicI64::new(i64::MAX) }
@@ -155,53 +143,57 @@ impl TimeSkipping {
     }
 }
 
-impl Shell {
+impl Time {
     /// Something begins that was not set off by anything under way. Everything that looks at the clock in the course of
     /// it sees the time after any jump.
     pub(crate) fn moving(&self) -> Moving<'_> {
-        if let Some(skipping) = &self.time_skipping {
+        if let Some(skipping) = &self.skipping {
             let ledger = skipping.ledger.lock();
             self.motion.begin();
             drop(ledger);
         }
-        Moving { shell: self, count: 1 }
+        Moving { time: self, count: 1 }
     }
 
     /// So many things that are under way end when this is dropped.
     pub(crate) fn moved(&self, count: usize) -> Moving<'_> {
-        Moving { shell: self, count }
+        Moving { time: self, count }
     }
 
-    /// An execution was decided upon, or read from the store.
-    pub(crate) fn note_holder(&self, entry: &Entry) {
-        if let Some(skipping) = &self.time_skipping {
-            skipping.ledger.lock().hold(entry.run_key, entry.exec.holds());
-        }
-    }
-
-    /// An execution was removed.
-    pub(crate) fn forget_holder(&self, run_key: RunKey) {
-        if let Some(skipping) = &self.time_skipping {
-            skipping.ledger.lock().hold(run_key, 0);
+    /// An execution was decided upon, read from the store, or removed: it holds the time so often.
+    pub(crate) fn note_holder(&self, run_key: RunKey, holds: impl FnOnce() -> usize) {
+        if let Some(skipping) = &self.skipping {
+            skipping.ledger.lock().hold(run_key, holds());
         }
     }
 
     /// When the next sleeper wakes; the far future if nobody sleeps.
     pub(crate) fn next_sleeper_ns(&self) -> i64 {
-        self.time_skipping.as_ref().map_or(i64::MAX, |s| s.next_sleeper_ns.load(Ordering::Acquire))
+        self.skipping.as_ref().map_or(i64::MAX, |s| s.next_sleeper_ns.load(Ordering::Acquire))
     }
 
     /// Wakes whoever has slept long enough.
     pub(crate) fn wake_sleepers(&self) {
-        let Some(skipping) = &self.time_skipping else { return };
+        let Some(skipping) = &self.skipping else { return };
         let now_ns = self.clock.now_ns();
         if skipping.next_sleeper_ns.load(Ordering::Acquire) <= now_ns {
             skipping.wake_sleepers(&mut skipping.ledger.lock(), now_ns);
         }
     }
 
+    /// Does what is due. Whether anything was.
+    pub(crate) fn fire_due(&self) -> bool {
+        self.wake_sleepers();
+        let due = self.timers.take_due(self.clock.now_ns());
+        let any = !due.is_empty();
+        for work in due {
+            self.work.push(work);
+        }
+        any
+    }
+
     /// Lets the clock jump to the next thing that is due, if nobody holds it. What is due then fires.
-    pub(crate) fn skip_time(&self) {
+    pub(crate) fn skip(&self) {
         while self.jump() {
             self.fire_due();
             if !self.motion.end(1) {
@@ -212,7 +204,7 @@ impl Shell {
 
     /// Whether the clock has jumped; then something is under way: to fire what is due.
     fn jump(&self) -> bool {
-        let Some(skipping) = &self.time_skipping else { return false };
+        let Some(skipping) = &self.skipping else { return false };
         let mut ledger = skipping.ledger.lock();
         if ledger.is_held() || !self.motion.is_none() || !self.queries.is_empty() {
             return false;
@@ -237,8 +229,8 @@ impl Shell {
 
     // -- what clients ask ----------------------------------------------------------------------------------------------
 
-    fn skipping(&self) -> Result<&TimeSkipping, Rejection> {
-        self.time_skipping.as_ref().ok_or_else(|| {
+    fn checked(&self) -> Result<&Skipping, Rejection> {
+        self.skipping.as_ref().ok_or_else(|| {
             Rejection::unimplemented(
                 "this server does not skip time; start it as a test server (`evertide PORT`) or with time skipping",
             )
@@ -246,24 +238,24 @@ impl Shell {
     }
 
     /// Locks time once more.
-    pub(crate) fn lock_time(&self) -> Result<(), Rejection> {
-        self.skipping()?.ledger.lock().locks += 1;
+    pub(crate) fn lock(&self) -> Result<(), Rejection> {
+        self.checked()?.ledger.lock().locks += 1;
         Ok(())
     }
 
     /// Takes one lock away.
-    pub(crate) fn unlock_time(&self) -> Result<(), Rejection> {
-        let mut ledger = self.skipping()?.ledger.lock();
+    pub(crate) fn unlock(&self) -> Result<(), Rejection> {
+        let mut ledger = self.checked()?.ledger.lock();
         ledger.unlock()?;
         drop(ledger);
-        self.skip_time();
+        self.skip();
         Ok(())
     }
 
     /// Somebody sleeps for a while, or until a time. With `unlock` one lock is taken away until he wakes or goes. None if
     /// the time has come already.
     pub(crate) fn sleep(self: &Arc<Self>, until: Until, unlock_meanwhile: bool) -> Result<Option<Sleep>, Rejection> {
-        let skipping = self.skipping()?;
+        let skipping = self.checked()?;
         let mut ledger = skipping.ledger.lock();
         let now_ns = self.clock.now_ns();
         let at_ns = match until {
@@ -286,8 +278,8 @@ impl Shell {
         skipping.note_next_sleeper(&ledger);
         drop(ledger);
         self.timers.poke();
-        self.skip_time();
-        Ok(Some(Sleep { bed: Bed { shell: self.clone(), key }, wakes }))
+        self.skip();
+        Ok(Some(Sleep { bed: Bed { time: self.clone(), key }, wakes }))
     }
 }
 
@@ -320,13 +312,13 @@ impl Sleep {
 
 #[derive(Debug)]
 struct Bed {
-    shell: Arc<Shell>,
+    time: Arc<Time>,
     key: (i64, u64),
 }
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let Some(skipping) = &self.shell.time_skipping else { return };
+        let Some(skipping) = &self.time.skipping else { return };
         let mut ledger = skipping.ledger.lock();
         if let Some(sleeper) = ledger.sleepers.remove(&self.key) {
             ledger.locks += i64::from(sleeper.locks);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use evertide_store::RunKey;
 use parking_lot::{Condvar, Mutex};
 
+use crate::address::RunRef;
 use crate::hash::FixedMap;
-use crate::shard::RunRef;
 use crate::work::Work;
 
 /// How many due times are held in memory; when there are more, the later half is left to the store.

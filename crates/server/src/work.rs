@@ -8,13 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use evertide_engine::workflow::Delivery;
-use evertide_store::{QueueKey, RunKey};
+use evertide_store::{QueueKey, RunKey, Store};
 use parking_lot::{Condvar, Mutex};
 
-use crate::matching::Waiting;
-use crate::shard::{ChainKey, Job, RunRef, Want};
-use crate::shell::Shell;
-use crate::time_skipping::Motion;
+use crate::address::{ChainKey, RunRef};
+use crate::ask::Job;
+use crate::motion::Motion;
+use crate::polls::Waiting;
 
 /// One thing to do.
 pub(crate) enum Work {
@@ -26,20 +26,31 @@ pub(crate) enum Work {
     Submit(Box<Job>),
     /// Hand a message of one execution to another.
     Deliver { source: Arc<RunRef>, id: i64, delivery: Box<Delivery> },
+    /// Hand over a message that its target could not take: its sender still has it, unless it was answered since.
+    DeliverAgain { source: Arc<RunRef>, id: i64 },
     /// Something is due at this run.
     Wake { run_key: RunKey, run: Option<Arc<RunRef>> },
     /// Read more of a task queue's backlog.
     Refill(QueueKey),
     /// Read more of the due times.
     RefillTimers,
-    /// A poll whose task was void looks for the next one.
+    /// A poll whose task was stale takes the next one.
     PollAgain(QueueKey, Box<Waiting>),
-    /// The limit of a task queue lets tasks go again, or has changed.
-    GoOn(QueueKey),
+    /// The limit of a task queue lets tasks leave again, or has changed.
+    Resume(QueueKey),
     /// Remove what is past its retention.
     Sweep,
     /// Read something for a caller.
-    Read(Box<dyn FnOnce(&Shell) + Send>),
+    Read(Box<dyn FnOnce(&dyn Store) + Send>),
+}
+
+/// What is to be read of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Which run is current, and that run.
+    Current,
+    /// The run of that id.
+    Run(String),
 }
 
 impl fmt::Debug for Work {
@@ -49,18 +60,18 @@ impl fmt::Debug for Work {
             Self::Unblock { .. } => "Unblock",
             Self::Submit(_) => "Submit",
             Self::Deliver { .. } => "Deliver",
+            Self::DeliverAgain { .. } => "DeliverAgain",
             Self::Wake { .. } => "Wake",
             Self::Refill(_) => "Refill",
             Self::RefillTimers => "RefillTimers",
             Self::PollAgain(..) => "PollAgain",
-            Self::GoOn(_) => "GoOn",
+            Self::Resume(_) => "Resume",
             Self::Sweep => "Sweep",
             Self::Read(_) => "Read",
         };
         f.write_str(name)
     }
 }
-
 /// First in, first out, for any number of threads.
 #[derive(Debug, Default)]
 pub(crate) struct WorkQueue {

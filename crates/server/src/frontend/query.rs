@@ -2,7 +2,7 @@
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use crate::matching::QueueKind;
-use crate::node::{Asked, Node};
+use crate::node::{Node, WorkerAnswer};
 use crate::shard::{Answer, RunRef, Wait};
 use evertide_engine::workflow::query::{Query, QueryPlan};
 use evertide_engine::workflow::{QueryAnswer, QueueRef, Reply, Request};
@@ -102,7 +102,7 @@ impl Frontend {
         let ask = |queue, until| self.node.ask_worker(run, queue, query.clone(), Box::new(task.clone()), until);
         if let Some((queue, timeout_ns)) = &sticky {
             let until = deadline.min(Instant::now() + Duration::from_nanos(timeout_ns.unsigned_abs()));
-            if let Asked::Answered(answer) = ask(queue, until).await {
+            if let WorkerAnswer::Answered(answer) = ask(queue, until).await {
                 return Ok(answer);
             }
             self.node.run(run.clone(), Request::GiveUpSticky { queue: queue.name.clone() }).await?;
@@ -119,8 +119,8 @@ impl Frontend {
             }
         };
         match asked {
-            Asked::Answered(answer) => Ok(answer),
-            Asked::Unattended | Asked::TimedOut => Err(timed_out().into()),
+            WorkerAnswer::Answered(answer) => Ok(answer),
+            WorkerAnswer::Unattended | WorkerAnswer::TimedOut => Err(timed_out().into()),
         }
     }
 

@@ -7,8 +7,8 @@ mod entry;
 mod page;
 
 use crate::fault::Fault;
+use crate::fault::store_fault;
 use crate::frontend::{Call, Frontend, Outcome};
-use crate::shard::store_fault;
 use bytes::Bytes;
 use entry::entry;
 use evertide_engine::Rejection;

@@ -3,16 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use evertide_proto::query::WorkflowQuery;
-use evertide_proto::workflowservice::{PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse};
 use prost::Message;
-use tokio::sync::oneshot;
 
-use crate::fault::Failure;
-use crate::history::TaskHistory;
 use crate::matching::pace::Pace;
-use crate::matching::{LOW_WATER_TASKS, Poll, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
-use crate::shard::RunRef;
+use crate::matching::{LOW_WATER_TASKS, Poll, PollAnswer, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
 
 /// The priority of tasks that name none; 1 is the most urgent.
 pub(crate) const DEFAULT_PRIORITY: i32 = 3;
@@ -58,56 +52,26 @@ impl TaskRow {
     }
 }
 
-/// A query for whoever polls.
-#[derive(Debug, Clone)]
-pub(crate) struct QueryOffer {
-    pub(crate) query_id: String,
-    pub(crate) run: RunRef,
-    pub(crate) query: WorkflowQuery,
-    /// The answer to the poll without history, token and query.
-    pub(crate) task: Box<PollWorkflowTaskQueueResponse>,
-}
-
 /// What a poll was matched with.
 #[derive(Debug)]
 pub(crate) enum Taken {
     Task(Task),
-    Query(QueryOffer),
+    /// The query of that id.
+    Query(String),
 }
-
-/// How a poll ends.
-#[derive(Debug)]
-pub(crate) enum PollEnd {
-    /// Without a task.
-    Empty,
-    /// With a workflow task, and its history if that was at hand.
-    Workflow(TaskHistory),
-    /// With an activity task.
-    Activity(Box<PollActivityTaskQueueResponse>),
-    /// With a query.
-    Query(QueryOffer),
-}
-
-/// The way back to whoever polls.
-pub(crate) type PollAnswer = oneshot::Sender<Result<PollEnd, Failure>>;
 
 /// A poll that waits.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct Waiting<P> {
     pub(crate) id: u64,
     pub(crate) poll: Poll,
-    pub(crate) answer: PollAnswer,
+    pub(crate) answer: P,
 }
 
-impl Waiting {
+impl<P: PollAnswer> Waiting<P> {
     /// Whether somebody still listens.
     fn is_live(&self) -> bool {
-        !self.answer.is_closed()
-    }
-
-    pub(crate) fn answer(self, end: Result<PollEnd, Failure>) {
-        // Whoever has gone meanwhile gets its task again after the task's timeout.
-        let _ = self.answer.send(end);
+        self.answer.is_live()
     }
 }
 
@@ -122,13 +86,14 @@ pub struct PollerInfo {
     pub max_tasks_per_second: Option<f64>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Queue {
+#[derive(Debug)]
+pub(super) struct Queue<P> {
     /// In order of arrival.
-    pub(super) pollers: VecDeque<Waiting>,
+    pub(super) pollers: VecDeque<Waiting<P>>,
     /// The window: most urgent first, then oldest first.
     tasks: BTreeMap<(i32, i64), Task>,
-    pub(super) queries: VecDeque<QueryOffer>,
+    /// Ids of queries that wait for a poll, in order of arrival.
+    pub(super) queries: VecDeque<String>,
     pub(super) pace: Pace,
     disk: Disk,
     backlog_count: i64,
@@ -150,7 +115,22 @@ struct Disk {
     left_out_to: i64,
 }
 
-impl Queue {
+impl<P> Default for Queue<P> {
+    fn default() -> Self {
+        Self {
+            pollers: VecDeque::new(),
+            tasks: BTreeMap::new(),
+            queries: VecDeque::new(),
+            pace: Pace::default(),
+            disk: Disk::default(),
+            backlog_count: 0,
+            last_poll_ns: 0,
+            poller_infos: BTreeMap::new(),
+        }
+    }
+}
+
+impl<P: PollAnswer> Queue<P> {
     pub(super) fn found_backlog(&mut self, count: i64) {
         self.disk.more = true;
         self.backlog_count = count;
@@ -168,7 +148,7 @@ impl Queue {
     }
 
     /// The next waiting poll that somebody still listens to.
-    fn live_poller(&mut self) -> Option<Waiting> {
+    fn live_poller(&mut self) -> Option<Waiting<P>> {
         while let Some(waiting) = self.pollers.pop_front() {
             if waiting.is_live() {
                 return Some(waiting);
@@ -178,7 +158,7 @@ impl Queue {
     }
 
     /// A poll for a task that has just come up, if no task waits before it.
-    pub(super) fn take_idle_poller(&mut self, now_ns: i64) -> Option<Waiting> {
+    pub(super) fn take_idle_poller(&mut self, now_ns: i64) -> Option<Waiting<P>> {
         if !self.tasks.is_empty() || self.disk.more || !self.pace.is_ready(now_ns) {
             return None;
         }
@@ -188,7 +168,7 @@ impl Queue {
     }
 
     /// Brings the first poll and the first task together. Queries go first: somebody is waiting for them.
-    pub(super) fn pair(&mut self, now_ns: i64) -> Option<(Waiting, Taken)> {
+    pub(super) fn pair(&mut self, now_ns: i64) -> Option<(Waiting<P>, Taken)> {
         let gives_task = !self.tasks.is_empty() && self.pace.is_ready(now_ns);
         if self.queries.is_empty() && !gives_task {
             return None;
@@ -229,7 +209,7 @@ impl Queue {
         self.tasks.insert(task.row.order(task.id), task);
     }
 
-    pub(super) fn settled(&mut self) {
+    pub(super) fn note_left(&mut self) {
         self.backlog_count = (self.backlog_count - 1).max(0);
     }
 
@@ -242,7 +222,7 @@ impl Queue {
     }
 
     /// Whether polls wait though the store has more, and nobody is reading it.
-    pub(super) fn is_hungry(&self) -> bool {
+    pub(super) fn is_starved(&self) -> bool {
         self.wants_refill() && self.pollers.iter().any(Waiting::is_live)
     }
 
@@ -286,7 +266,7 @@ impl Queue {
             self.pollers.drain(..).partition(|w| w.poll.worker_instance_key == worker_instance_key);
         self.pollers = others.into();
         for waiting in ended {
-            waiting.answer(Ok(PollEnd::Empty));
+            waiting.answer.end_empty();
         }
     }
 

@@ -12,13 +12,14 @@ use evertide_store::QueueKey;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::address::RunRef;
 use crate::fault::{Failure, Fault};
 use crate::history::{HistoryRead, TASK_PAGE_EVENTS, WorkflowTaskPage};
-use crate::matching::{Poll, PollEnd, QueryOffer, QueueKind, STICKY_ATTENDED_NS, Waiting};
+use crate::matching::{Poll, QueueKind, STICKY_ATTENDED_NS};
 use crate::node::Node;
-use crate::shard::RunRef;
-use crate::shell::{Shell, start_job};
-use crate::work::Work;
+use crate::polls::{PollEnd, PollSender, Waiting};
+use crate::queries::QueryOffer;
+use crate::shell::Shell;
 
 /// How long a poll whose time is up waits for a task that is being started for it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -36,7 +37,7 @@ pub enum Polled {
 
 /// How a query that was sent to a worker by itself ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Asked {
+pub enum WorkerAnswer {
     /// With an answer.
     Answered(QueryAnswer),
     /// No worker has polled the queue lately (only for sticky queues, and at once).
@@ -45,25 +46,11 @@ pub enum Asked {
     TimedOut,
 }
 
-impl Shell {
-    /// A poll joins its queue; its end comes through the channel in `waiting`.
-    fn poll(&self, key: &QueueKey, waiting: Waiting) {
-        let (found, wants_refill) = self.matching.poll(key, waiting, self.clock.world_ns());
-        self.see_to_held_back();
-        if wants_refill {
-            self.work.push(Work::Refill(key.clone()));
-        }
-        if let Some(job) = found.and_then(start_job) {
-            self.submit(job);
-        }
-    }
-}
-
 /// A poll that was handed in without waiting for its end. Dropping it takes it back.
 #[derive(Debug)]
 pub struct OpenPoll {
     guard: PollGuard,
-    end: oneshot::Receiver<Result<PollEnd, Failure>>,
+    end: PollReceiver,
 }
 
 impl OpenPoll {
@@ -81,12 +68,14 @@ impl OpenPoll {
             Err(oneshot::error::TryRecvError::Closed) => Err(Fault::Stopping.into()),
         };
         Some(end.and_then(|end| match end {
-            PollEnd::Workflow(history) => Ok(Polled::Workflow(Box::new(history.into_page(&self.guard.shell)?))),
+            PollEnd::Workflow(history) => Ok(Polled::Workflow(Box::new(history.into_page(&*self.guard.shell.store)?))),
             PollEnd::Activity(task) => Ok(Polled::Activity(task)),
             PollEnd::Query(_) | PollEnd::Empty => Ok(Polled::Empty),
         }))
     }
 }
+
+type PollReceiver = oneshot::Receiver<Result<PollEnd, Failure>>;
 
 /// Takes a poll out of its queue when whoever polls has gone.
 #[derive(Debug)]
@@ -98,7 +87,7 @@ struct PollGuard {
 
 impl PollGuard {
     fn cancel(&self) -> bool {
-        self.shell.matching.cancel(&self.key, self.id)
+        self.shell.queues.cancel(&self.key, self.id)
     }
 }
 
@@ -118,9 +107,9 @@ struct QueryGuard {
 
 impl Drop for QueryGuard {
     fn drop(&mut self) {
-        self.shell.matching.withdraw(&self.key, &self.query_id);
+        self.shell.queues.withdraw(&self.key, &self.query_id);
         self.shell.queries.forget(&self.query_id);
-        self.shell.skip_time();
+        self.shell.time.skip();
     }
 }
 
@@ -128,11 +117,7 @@ impl Node {
     /// Hands in a poll without waiting for its end; for nodes that are driven by steps. Queries are not for it.
     #[must_use]
     pub fn open_poll(&self, kind: QueueKind, poll: Poll) -> OpenPoll {
-        let (answer, end) = oneshot::channel();
-        let key = kind.key(&poll.namespace_id, &poll.queue.name);
-        let id = self.shell.next_poll_id();
-        let guard = PollGuard { shell: self.shell.clone(), key, id };
-        self.shell.poll(&guard.key, Waiting { id, poll, answer });
+        let (guard, end) = self.join_queue(kind, poll);
         OpenPoll { guard, end }
     }
 
@@ -173,15 +158,23 @@ impl Node {
         Ok(Polled::Empty)
     }
 
+    /// A poll joins its queue: returns what takes it back, and where its end comes.
+    fn join_queue(&self, kind: QueueKind, poll: Poll) -> (PollGuard, PollReceiver) {
+        let (answer, end) = PollSender::channel();
+        let key = kind.key(&poll.namespace_id, &poll.queue.name);
+        let id = self.shell.next_poll_id();
+        let guard = PollGuard { shell: self.shell.clone(), key, id };
+        if let Some(job) = self.shell.dispatch.poll(&guard.key, Waiting { id, poll, answer }) {
+            self.shell.submit(job);
+        }
+        (guard, end)
+    }
+
     async fn poll(&self, kind: QueueKind, poll: Poll, until: Instant) -> Result<PollEnd, Failure> {
         if *self.stopping.borrow() {
             return Ok(PollEnd::Empty);
         }
-        let key = kind.key(&poll.namespace_id, &poll.queue.name);
-        let (answer, mut end) = oneshot::channel();
-        let id = self.shell.next_poll_id();
-        let guard = PollGuard { shell: self.shell.clone(), key, id };
-        self.shell.poll(&guard.key, Waiting { id, poll, answer });
+        let (guard, mut end) = self.join_queue(kind, poll);
         match timeout_at(until, &mut end).await {
             Ok(end) => end.unwrap_or_else(|_| Err(Fault::Stopping.into())),
             Err(_) if guard.cancel() => Ok(PollEnd::Empty),
@@ -194,8 +187,8 @@ impl Node {
     }
 
     /// A query as a worker gets it.
-    async fn query_page(&self, offer: QueryOffer, whole_history: bool) -> Result<WorkflowTaskPage, Failure> {
-        let QueryOffer { query_id, run, query, task, .. } = offer;
+    async fn query_page(&self, offer: Box<QueryOffer>, whole_history: bool) -> Result<WorkflowTaskPage, Failure> {
+        let QueryOffer { query_id, run, query, task } = *offer;
         let token = TaskToken {
             kind: TaskKind::Query.into(),
             namespace_id: run.namespace_id.clone(),
@@ -231,22 +224,20 @@ impl Node {
         query: WorkflowQuery,
         task: Box<PollWorkflowTaskQueueResponse>,
         until: Instant,
-    ) -> Asked {
+    ) -> WorkerAnswer {
         let key = QueueKind::Workflow.key(&run.namespace_id, &queue.name);
         let since_ns = self.shell.clock.world_ns() - STICKY_ATTENDED_NS;
-        if queue.is_sticky() && !self.shell.matching.is_attended(&key, since_ns) {
-            return Asked::Unattended;
+        if queue.is_sticky() && !self.shell.queues.is_attended(&key, since_ns) {
+            return WorkerAnswer::Unattended;
         }
         let query_id = self.new_uuid();
-        let answer = self.shell.queries.expect(query_id.clone());
+        let offer = QueryOffer { query_id: query_id.clone(), run: run.clone(), query, task };
+        let answer = self.shell.queries.open(offer);
         let guard = QueryGuard { shell: self.shell.clone(), key, query_id: query_id.clone() };
-        let offer = QueryOffer { query_id, run: run.clone(), query, task };
-        if let Some(found) = self.shell.matching.ask(&guard.key, offer, self.shell.clock.world_ns()) {
-            self.shell.hand_out(found);
-        }
+        self.shell.dispatch.ask(&guard.key, query_id);
         match timeout_at(until, answer).await {
-            Ok(Ok(answer)) => Asked::Answered(answer),
-            Ok(Err(_)) | Err(_) => Asked::TimedOut,
+            Ok(Ok(answer)) => WorkerAnswer::Answered(answer),
+            Ok(Err(_)) | Err(_) => WorkerAnswer::TimedOut,
         }
     }
 }

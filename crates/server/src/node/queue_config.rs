@@ -4,11 +4,12 @@ use evertide_proto::taskqueue::TaskQueueConfig;
 use evertide_store::QueueKey;
 use tokio::sync::oneshot;
 
+use crate::ask::{Answer, Respond};
 use crate::fault::Failure;
 use crate::matching::QueueKind;
 use crate::node::{Node, answered};
 use crate::queue_config::{Change, rate, write};
-use crate::shard::{Answer, Release, Respond};
+use crate::release::Effect;
 use crate::work::Work;
 
 impl Node {
@@ -30,12 +31,12 @@ impl Node {
         let _one_at_a_time = self.shell.queue_configs.changing.lock().await;
         let config = change(self.shell.queue_configs.get(&key).unwrap_or_default())?;
         let (sender, receiver) = oneshot::channel();
-        let release = Release { answers: vec![(Respond::Caller(sender), Ok(Answer::default()))], ..Release::default() };
-        self.shell.commits.push(vec![write(&key, &config)], release);
+        let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
+        self.shell.commits.push(vec![write(&key, &config)], vec![answer]);
         answered(receiver).await?;
         self.shell.queue_configs.put(key.clone(), config.clone());
-        self.shell.matching.set_rate(&key, rate(&config));
-        self.shell.work.push(Work::GoOn(key));
+        self.shell.queues.set_rate(&key, rate(&config));
+        self.shell.work.push(Work::Resume(key));
         Ok(config)
     }
 }

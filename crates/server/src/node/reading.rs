@@ -1,13 +1,16 @@
 //! Reading runs: their state, their history, and waiting for more of it.
 
+use evertide_store::Store;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::address::RunRef;
+use crate::ask::{Ask, RunView};
 use crate::fault::{Failure, Fault};
-use crate::history::{HistoryPage, HistoryRead, HistoryWait, TaskHistory, WorkflowTaskPage};
+use crate::history::{
+    HistoryPage, HistoryRead, HistoryWait, TaskHistory, WorkflowTaskPage, read_events, read_events_before,
+};
 use crate::node::{AnswerReceiver, Node, answered};
-use crate::shard::{Ask, RunRef, RunView};
-use crate::shell::Shell;
 use crate::work::Work;
 
 impl Node {
@@ -37,11 +40,11 @@ impl Node {
     /// Does something that may wait for the store, on a thread that may.
     async fn blocking<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Shell) -> Result<T, Fault> + Send + 'static,
+        read: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Failure> {
         let (sender, receiver) = oneshot::channel();
-        self.shell.work.push(Work::Read(Box::new(move |shell| {
-            let _ = sender.send(read(shell)); // Its caller may have gone.
+        self.shell.work.push(Work::Read(Box::new(move |store| {
+            let _ = sender.send(read(store)); // Its caller may have gone.
         })));
         Ok(receiver.await.unwrap_or(Err(Fault::Stopping))?)
     }
@@ -62,7 +65,7 @@ impl Node {
                     running: state.is_running(),
                     virtual_events: view.exec.pending_events(),
                 };
-                let cached = asked.in_memory(view);
+                let cached = asked.in_memory(view.events, state.next_event_id);
                 (view.run_key, page, cached)
             })
             .await?;
@@ -70,12 +73,12 @@ impl Node {
         page.events = match cached {
             Some(events) => events,
             None => {
-                self.blocking(move |shell| match read {
+                self.blocking(move |store| match read {
                     HistoryRead::Forward { from_event_id, max_events } => {
-                        shell.read_events(run_key, from_event_id, until, max_events)
+                        read_events(store, run_key, from_event_id, until, max_events)
                     }
                     HistoryRead::Backward { from_event_id, max_events } => {
-                        shell.read_events_before(run_key, from_event_id.saturating_add(1).min(until), max_events)
+                        read_events_before(store, run_key, from_event_id.saturating_add(1).min(until), max_events)
                     }
                 })
                 .await?
@@ -116,8 +119,8 @@ impl Node {
     /// The server fails.
     pub async fn task_page(&self, history: TaskHistory) -> Result<WorkflowTaskPage, Failure> {
         if history.is_complete() {
-            return Ok(history.into_page(&self.shell)?);
+            return Ok(history.into_page(&*self.shell.store)?);
         }
-        self.blocking(move |shell| history.into_page(shell)).await
+        self.blocking(move |store| history.into_page(store)).await
     }
 }

@@ -5,10 +5,11 @@ use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 
+use crate::address::RunRef;
+use crate::ask::{Answer, Ask};
 use crate::fault::{Failure, Fault};
 use crate::history::HistoryRead;
 use crate::node::{Node, answered};
-use crate::shard::{Answer, Ask, RunRef};
 
 /// How often a reset is prepared again because the run has changed meanwhile.
 const ATTEMPTS: usize = 20;

@@ -60,7 +60,7 @@ fn join(thread: JoinHandle<()>) {
 }
 
 fn run_timer(shell: &Shell) {
-    while shell.timers.wait(|due_ns| shell.clock.sleep_until(due_ns.min(shell.next_sleeper_ns()))) {
+    while shell.timers.wait(|due_ns| shell.clock.sleep_until(due_ns.min(shell.time.next_sleeper_ns()))) {
         shell.guarded("the timer", || shell.timer_step());
     }
 }

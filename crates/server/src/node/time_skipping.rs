@@ -14,7 +14,7 @@ impl Node {
     /// # Errors
     /// The server does not skip time.
     pub fn lock_time(&self) -> Result<(), Rejection> {
-        self.shell.lock_time()
+        self.shell.time.lock()
     }
 
     /// Takes one lock away.
@@ -22,7 +22,7 @@ impl Node {
     /// # Errors
     /// The server does not skip time, or time is not locked.
     pub fn unlock_time(&self) -> Result<(), Rejection> {
-        self.shell.unlock_time()
+        self.shell.time.unlock()
     }
 
     /// Sleeps by the server's clock. With `unlock_meanwhile` one lock is taken away, and taken again at the very point at
@@ -33,7 +33,7 @@ impl Node {
     /// server stops.
     pub async fn sleep(&self, length: Duration, unlock_meanwhile: bool) -> Result<(), Failure> {
         let length_ns = i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
-        self.asleep(self.shell.sleep(Until::After(length_ns), unlock_meanwhile)?).await
+        self.asleep(self.shell.time.sleep(Until::After(length_ns), unlock_meanwhile)?).await
     }
 
     /// Sleeps until the server's clock shows this time, nanoseconds since the epoch.
@@ -41,7 +41,7 @@ impl Node {
     /// # Errors
     /// The server does not skip time, no clock goes that far, or the server stops.
     pub async fn sleep_until(&self, at_ns: i64) -> Result<(), Failure> {
-        self.asleep(self.shell.sleep(Until::Time(at_ns), false)?).await
+        self.asleep(self.shell.time.sleep(Until::Time(at_ns), false)?).await
     }
 
     /// Whether the server is about to stop.

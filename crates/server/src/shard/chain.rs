@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::address::ChainKey;
+use crate::ask::{Ask, Job};
+use crate::fault::Fault;
 use crate::hash::FixedMap;
-use crate::shard::{Ask, ChainKey, Entry, Job, Want};
+use crate::release::{Effect, Effects};
+use crate::shard::entry::Entry;
+use crate::work::Want;
 
 /// How many chains are looked at for one that may leave memory before giving up for now.
 const EVICTION_ATTEMPTS: usize = 16;
@@ -49,9 +54,9 @@ pub(crate) struct Loading {
     pub(crate) parked: Vec<Job>,
 }
 
-/// Where a request has to wait.
+/// Whether a request can be decided.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Readiness {
     /// What it needs is here.
     Ready,
     /// Something of the chain is being read.
@@ -88,10 +93,10 @@ impl Chain {
         self.run_mut("")
     }
 
-    /// Where a request has to wait.
-    pub(crate) fn place(&self, ask: &Ask) -> Place {
+    /// Whether a request can be decided, and what has to be read first if not.
+    pub(crate) fn readiness(&self, ask: &Ask) -> Readiness {
         if self.loading.is_some() {
-            return Place::Loading;
+            return Readiness::Loading;
         }
         let (run_id, and_current) = match ask {
             Ask::Run { run_id, .. }
@@ -102,15 +107,20 @@ impl Chain {
             Ask::Reset { base, .. } => (base.exec.state.info.run_id.as_str(), true),
         };
         if (run_id.is_empty() || and_current) && !self.knows_current() {
-            return Place::Absent(Want::Current);
+            return Readiness::Absent(Want::Current);
         }
         if run_id.is_empty() || self.runs.contains_key(run_id) {
-            return Place::Ready;
+            return Readiness::Ready;
         }
         if self.deleted.iter().any(|(d, _)| d == run_id) {
-            return Place::Deleted;
+            return Readiness::Deleted;
         }
-        Place::Absent(Want::Run(run_id.to_owned()))
+        Readiness::Absent(Want::Run(run_id.to_owned()))
+    }
+
+    /// Whether the read with this mark is under way.
+    pub(crate) fn is_loading(&self, mark: u64) -> bool {
+        self.loading.as_ref().is_some_and(|l| l.mark == mark)
     }
 
     fn knows_current(&self) -> bool {
@@ -145,6 +155,14 @@ impl Chain {
                 || entry.ticket > durable_ticket
                 || !entry.is_idle()
         });
+    }
+
+    /// Whoever waits at the chain is told that it has left memory.
+    pub(crate) fn fail_waiters(self, fault: &Fault) -> Effects {
+        let mut effects: Effects = self.runs.into_values().flat_map(|entry| entry.fail_watchers(fault)).collect();
+        let parked = self.loading.map(|l| l.parked).unwrap_or_default();
+        effects.extend(parked.into_iter().map(|job| Effect::fail(job.respond, fault.clone())));
+        effects
     }
 
     fn may_leave(&mut self, durable_ticket: u64) -> bool {
@@ -216,7 +234,7 @@ impl Shard {
     }
 
     /// Measures a chain again after it was used, and lets old ones go if memory is short.
-    pub(crate) fn settle(&mut self, key: &ChainKey, durable_ticket: u64) {
+    pub(crate) fn remeasure(&mut self, key: &ChainKey, durable_ticket: u64) {
         if let Some(chain) = self.chains.get_mut(key) {
             chain.forget_old_runs(durable_ticket);
             let size_bytes = chain.runs.values().map(Entry::size_bytes).sum();

@@ -7,140 +7,137 @@ use evertide_engine::Rejection;
 use evertide_engine::workflow::query::QueryPlan;
 use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, StartedTask, decide, decide_chain};
 use evertide_store::{BacklogChange, Write};
-use parking_lot::MutexGuard;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::address::{ChainKey, RunRef};
+use crate::ask::{Answer, Ask, Job, Respond, Wait};
 use crate::fault::{Failure, Fault};
 use crate::history::TaskHistory;
-use crate::shard::chain::Place;
-use crate::shard::{
-    Answer, Ask, Chain, ChainKey, Current, Entry, HistoryWatcher, Job, Release, Respond, RunRef, RunView, Shard, Step,
-    Wait,
-};
-use crate::shell::Shell;
+use crate::release::{Effect, Effects, failed};
+use crate::shard::chain::{Chain, Current, Readiness, Shard};
+use crate::shard::entry::{Entry, HistoryWatcher};
+use crate::shard::executions::Executions;
+use crate::shard::step::{Changed, Step};
 use crate::work::Work;
 
-/// How soon a run is looked at again that did not do what was due.
+/// How soon a run is woken again that did not do what was due.
 const WAKE_AGAIN_NS: i64 = 1_000_000_000;
 
 type Result<T> = std::result::Result<T, Failure>;
 
 /// What came of a request.
-enum Outcome {
+enum Decision {
     /// This is the answer.
     Answered(Result<Answer>),
     /// The answer comes when the run has that event.
     Watching { run_id: String, event_id: i64 },
 }
 
-impl Shell {
-    /// Hands a request to its execution. Never waits for the store: the answer comes by way of `job.respond`.
-    pub(crate) fn submit(&self, job: Job) {
+impl Executions {
+    /// Hands a request to its execution. Never waits for the store: the answer comes by way of `job.respond`. Returns
+    /// what may be released at once.
+    pub(crate) fn submit(&self, job: Job) -> Effects {
         let key = job.key.clone();
         let mut shard = self.shard(&key).lock();
-        if self.work.is_closed() {
-            drop(shard); // What is not in memory would never be read, and its requests would wait for ever.
-            return self.respond(job.respond, Err(Fault::Stopping.into()));
+        if self.rooms.work.is_closed() {
+            // What is not in memory would never be read, and its requests would wait for ever.
+            return vec![Effect::fail(job.respond, Fault::Stopping)];
         }
-        let chain = shard.chain(&key);
-        match chain.place(&job.ask) {
-            Place::Loading => {
+        self.admit(&mut shard, job)
+    }
+
+    /// Decides a request, or parks it until what it needs is in memory.
+    pub(super) fn admit(&self, shard: &mut Shard, job: Job) -> Effects {
+        let chain = shard.chain(&job.key);
+        match chain.readiness(&job.ask) {
+            Readiness::Loading => {
                 if let Some(loading) = &mut chain.loading {
                     loading.parked.push(job);
                 }
+                Effects::new()
             }
-            Place::Absent(want) => {
+            Readiness::Absent(want) => {
+                let key = job.key.clone();
                 let mark = shard.begin_loading(&key, vec![job]);
-                drop(shard);
-                self.work.push(Work::Load { key, want, mark });
+                self.rooms.work.push(Work::Load { key, want, mark });
+                Effects::new()
             }
-            Place::Deleted => {
-                let answer = Err(not_found(&key, job.ask.run_id()).into());
-                let release = Release { answers: vec![(job.respond, answer)], ..Release::default() };
-                self.finish(shard, &key, Vec::new(), release);
+            Readiness::Deleted => {
+                let refusal = not_found(&job.key, job.ask.run_id());
+                self.finish(shard, &job.key, Vec::new(), vec![Effect::fail(job.respond, refusal)])
             }
-            Place::Ready => self.carry_out(shard, job),
+            Readiness::Ready => self.carry_out(shard, job),
         }
     }
 
     /// Decides a request whose execution is in memory, and queues or releases what came of it.
-    fn carry_out(&self, mut shard: MutexGuard<'_, Shard>, job: Job) {
-        let _until_queued = self.moving();
+    fn carry_out(&self, shard: &mut Shard, job: Job) -> Effects {
         let Job { key, ask, respond } = job;
         let mut step = Step::new(self);
-        if let Respond::Poll { queue, task, .. } = &respond
-            && task.durable
-        {
-            step.settled.push(BacklogChange::Delete { queue: queue.clone(), task_id: task.id });
-        }
+        let row = backlog_row(&respond);
         let chain = shard.chain(&key);
-        let decided = catch_unwind(AssertUnwindSafe(|| decide_over(chain, &key, ask, &mut step)));
-        let Step { writes, mut release, .. } = step;
+        let decided = catch_unwind(AssertUnwindSafe(|| decide_over(chain, &key, ask, row, &mut step)));
+        let Step { writes, mut effects, .. } = step;
         match decided {
-            Ok(Outcome::Answered(result)) => {
-                release.answers.push((respond, result));
-                self.finish(shard, &key, writes, release);
-            }
-            Ok(Outcome::Watching { run_id, event_id }) => {
+            Ok(Decision::Answered(result)) => effects.push(Effect::answer(respond, result)),
+            Ok(Decision::Watching { run_id, event_id }) => {
                 if let Some(entry) = chain.runs.get_mut(&run_id) {
                     entry.watch(HistoryWatcher { event_id, respond });
                 }
-                self.finish(shard, &key, writes, release);
             }
-            Err(_) => self.drop_chain(shard, &key, respond, release),
+            Err(_) => return self.drop_chain(shard, &key, respond, effects),
         }
+        self.finish(shard, &key, writes, effects)
     }
 
-    /// Queues what was decided, in the order of decisions; what wrote nothing and saw only what is durable is released
-    /// at once.
-    fn finish(&self, mut shard: MutexGuard<'_, Shard>, key: &ChainKey, writes: Vec<Write>, release: Release) {
-        let durable = self.commits.durable();
-        let Some(chain) = shard.find(key) else { return };
-        let at_once = writes.is_empty() && chain.last_ticket <= durable && release.tasks.is_empty();
-        if at_once {
-            shard.settle(key, durable);
-            drop(shard);
-            return self.release(release);
+    /// Queues what was decided, in the order of decisions. What wrote nothing and saw only what is durable is returned,
+    /// to be released at once.
+    fn finish(&self, shard: &mut Shard, key: &ChainKey, writes: Vec<Write>, effects: Effects) -> Effects {
+        let durable = self.rooms.commits.durable();
+        let Some(chain) = shard.find(key) else { return Effects::new() };
+        let has_task = || effects.iter().any(|effect| matches!(effect, Effect::Task { .. }));
+        if writes.is_empty() && chain.last_ticket <= durable && !has_task() {
+            shard.remeasure(key, durable);
+            return effects;
         }
         let wrote = !writes.is_empty();
-        let ticket = self.commits.push(writes, release);
+        let ticket = self.rooms.commits.push(writes, effects);
         if wrote {
             chain.note_ticket(ticket);
         }
-        shard.settle(key, durable);
+        shard.remeasure(key, durable);
+        Effects::new()
     }
 
     /// A decision went wrong halfway: what memory says of the chain is not to be trusted. It is read again when
     /// everything decided before is durable; until then its requests wait.
-    fn drop_chain(&self, mut shard: MutexGuard<'_, Shard>, key: &Arc<ChainKey>, respond: Respond, release: Release) {
-        self.metrics.note_panic();
+    fn drop_chain(&self, shard: &mut Shard, key: &Arc<ChainKey>, respond: Respond, effects: Effects) -> Effects {
+        self.rooms.metrics.note_panic();
         tracing::error!(workflow_id = key.workflow_id, "a decision panicked; the execution is read again");
         let fault = Fault::Internal("a decision of the server went wrong".to_owned());
         let chain = shard.remove(key);
         let mark = shard.begin_loading(key, Vec::new());
         let unblock = Work::Unblock { key: key.clone(), mark };
-        self.commits.push(Vec::new(), Release { work: vec![unblock], ..Release::default() });
-        drop(shard);
-        self.fail_waiters(chain, &fault);
-        self.fail_release(release, &fault);
-        self.respond(respond, Err(fault.into()));
+        self.rooms.commits.push(Vec::new(), vec![Effect::Work(unblock)]);
+        let mut told = chain.map_or_else(Effects::new, |chain| chain.fail_waiters(&fault));
+        told.extend(failed(effects, &fault));
+        told.push(Effect::fail(respond, fault));
+        told
     }
 }
 
-impl Ask {
-    pub(crate) fn run_id(&self) -> &str {
-        match self {
-            Self::Run { run_id, .. }
-            | Self::Look { run_id, .. }
-            | Self::Await { run_id, .. }
-            | Self::Delete { run_id, .. } => run_id,
-            Self::Chain(_) | Self::Reset { .. } => "",
+/// The row of the task that a poll has come for: it leaves the backlog with the decision that starts the task.
+fn backlog_row(respond: &Respond) -> Option<BacklogChange> {
+    match respond {
+        Respond::Poll { queue, task, .. } if task.durable => {
+            Some(BacklogChange::Delete { queue: queue.clone(), task_id: task.id })
         }
+        _ => None,
     }
 }
 
 /// What a caller hears when there is no such run.
-pub(crate) fn not_found(key: &ChainKey, run_id: &str) -> Rejection {
+pub(super) fn not_found(key: &ChainKey, run_id: &str) -> Rejection {
     if run_id.is_empty() {
         Rejection::workflow_not_found(&key.workflow_id)
     } else {
@@ -148,39 +145,45 @@ pub(crate) fn not_found(key: &ChainKey, run_id: &str) -> Rejection {
     }
 }
 
-fn decide_over(chain: &mut Chain, key: &ChainKey, ask: Ask, step: &mut Step<'_>) -> Outcome {
+fn decide_over(
+    chain: &mut Chain,
+    key: &ChainKey,
+    ask: Ask,
+    row: Option<BacklogChange>,
+    step: &mut Step<'_>,
+) -> Decision {
     match ask {
-        Ask::Run { run_id, request } => Outcome::Answered(decide_run(chain, key, &run_id, *request, step)),
-        Ask::Chain(request) => Outcome::Answered(decide_over_chain(chain, key, *request, step)),
+        Ask::Run { run_id, request } => Decision::Answered(decide_run(chain, key, &run_id, *request, row, step)),
+        Ask::Chain(request) => Decision::Answered(decide_over_chain(chain, key, *request, step)),
         Ask::Reset { request, mut base } => {
             let run_id = base.exec.state.info.run_id.clone();
             match chain.run_mut(&run_id) {
                 Some(entry) if entry.exec.state.next_event_id == base.exec.state.next_event_id => {
                     base.exec = entry.exec.clone();
                     let request = ChainRequest::Reset(request, base);
-                    Outcome::Answered(decide_over_chain(chain, key, request, step))
+                    Decision::Answered(decide_over_chain(chain, key, request, step))
                 }
-                _ => Outcome::Answered(Err(Fault::Moved.into())),
+                _ => Decision::Answered(Err(Fault::Moved.into())),
             }
         }
         Ask::Look { run_id, look } => {
             let Some(entry) = chain.run_mut(&run_id) else {
-                return Outcome::Answered(Err(not_found(key, &run_id).into()));
+                return Decision::Answered(Err(not_found(key, &run_id).into()));
             };
-            look(&RunView { run: &entry.run, run_key: entry.run_key, exec: &entry.exec, entry });
-            Outcome::Answered(Ok(Answer { run: entry.run.clone(), ..Answer::default() }))
+            look(&entry.view());
+            Decision::Answered(Ok(entry.answer()))
         }
         Ask::Await { run_id, event_id } => {
             let Some(entry) = chain.run_mut(&run_id) else {
-                return Outcome::Answered(Err(not_found(key, &run_id).into()));
+                return Decision::Answered(Err(not_found(key, &run_id).into()));
             };
             let state = &entry.exec.state;
             if state.next_event_id > event_id || !state.is_running() {
-                return Outcome::Answered(Ok(Answer { run: entry.run.clone(), ..Answer::default() }));
+                return Decision::Answered(Ok(entry.answer()));
             }
-            Outcome::Watching { run_id: entry.run.run_id.clone(), event_id }
+            Decision::Watching { run_id: entry.run.run_id.clone(), event_id }
         }
-        Ask::Delete { run_id, even_open } => Outcome::Answered(delete(chain, key, &run_id, even_open, step)),
+        Ask::Delete { run_id, even_open } => Decision::Answered(delete(chain, key, &run_id, even_open, step)),
     }
 }
 
@@ -189,6 +192,7 @@ fn decide_run(
     key: &ChainKey,
     run_id: &str,
     request: Request,
+    row: Option<BacklogChange>,
     step: &mut Step<'_>,
 ) -> Result<Answer> {
     let Some(entry) = chain.run_mut(run_id) else {
@@ -197,10 +201,10 @@ fn decide_run(
     let first_event_id = entry.exec.state.next_event_id;
     let woken_ns = matches!(request, Request::Wake).then(|| entry.exec.state.skipped_ns());
     let (written, decided) = decide(request, &mut entry.exec, &mut step.around.env());
-    if !matches!(decided, Ok(Reply::WorkflowTask(_) | Reply::ActivityTask(_))) {
-        step.settled.clear(); // The poll did not get its task here; a void task leaves its queue another way.
-    }
-    let created = step.change(entry, first_event_id, written);
+    // The row of a stale task leaves the backlog another way.
+    let starts = matches!(decided, Ok(Reply::WorkflowTask(_) | Reply::ActivityTask(_)));
+    let changed = Changed { first_event_id, written, started_row: row.filter(|_| starts) };
+    let created = step.change(entry, changed);
     if let Some(skipped_ns) = woken_ns {
         set_timer_again(entry, skipped_ns, step);
     }
@@ -214,10 +218,10 @@ fn decide_run(
 fn set_timer_again(entry: &Entry, skipped_ns: i64, step: &mut Step<'_>) {
     let mut at_ns = entry.timer_ns;
     if at_ns != 0 && at_ns <= step.around.now_ns && entry.exec.state.skipped_ns() == skipped_ns {
-        tracing::warn!(run_id = entry.run.run_id, "what is due at a run was not done; it is looked at again");
+        tracing::warn!(run_id = entry.run.run_id, "what is due at a run was not done; it is tried again");
         at_ns = step.around.now_ns.saturating_add(WAKE_AGAIN_NS);
     }
-    step.release.timers.push((entry.run_key, entry.run.clone(), at_ns));
+    step.effects.push(Effect::Wake { run_key: entry.run_key, run: entry.run.clone(), at_ns });
 }
 
 fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, step: &mut Step<'_>) -> Result<Answer> {
@@ -228,7 +232,7 @@ fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, s
     let mut run = current.as_ref().map(|entry| entry.run.clone());
     let mut created = Vec::new();
     if let (Some(entry), Some(written)) = (current, outcome.current) {
-        created.extend(step.change(entry, first_event_id, written));
+        created.extend(step.change(entry, Changed { first_event_id, written, started_row: None }));
     }
     if let Some(new) = outcome.new {
         let new: NewRun = *new;
@@ -256,8 +260,8 @@ fn answer(chain: &mut Chain, run: Arc<RunRef>, mut reply: Reply) -> Result<Answe
     if let Some(started) = started_task(&mut reply)
         && let Some(entry) = chain.runs.get(&run.run_id)
     {
-        let mut history = TaskHistory::new(entry, started);
-        history.fill(entry);
+        let mut history = TaskHistory::new(entry.run.clone(), entry.run_key, started);
+        history.fill(&entry.events);
         task = Some(history);
     }
     let wait = wait_for(chain, &run.run_id, &reply);
@@ -312,13 +316,12 @@ fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step
     if chain.current == Current::Run(run_id.clone()) {
         chain.current = Current::Nobody;
     }
-    step.forget_holder(entry.run_key);
+    step.forget_holder(&entry);
     step.writes.push(Write::DeleteRun { run_key: entry.run_key });
-    step.release.timers.push((entry.run_key, entry.run.clone(), 0));
+    step.effects.push(Effect::Wake { run_key: entry.run_key, run: entry.run.clone(), at_ns: 0 });
     for watcher in entry.history_watchers {
-        let answer = Err(not_found(key, &run_id).into());
-        step.release.answers.push((watcher.respond, answer));
+        step.effects.push(Effect::fail(watcher.respond, not_found(key, &run_id)));
     }
     chain.deleted.push((run_id, u64::MAX));
-    Ok(Answer { run: entry.run, ..Answer::default() })
+    Ok(Answer::of(entry.run))
 }

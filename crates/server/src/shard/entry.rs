@@ -1,22 +1,21 @@
 //! One run in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evertide_engine::workflow::{Execution, QueryAnswer, UpdateSignal};
-use evertide_proto::history::HistoryEvent;
-use evertide_store::RunKey;
+use evertide_store::{RunKey, Wake};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::shard::{Respond, RunRef};
+use crate::address::RunRef;
+use crate::ask::{Answer, Respond, RunView};
+use crate::fault::Fault;
+use crate::history::EventCache;
+use crate::release::{Effect, Effects};
 
-/// How much history of a run is kept in memory.
-const CACHED_HISTORY_BYTES: usize = 512 * 1024;
 /// What a run takes in memory besides the encoded size of its state and history, about: most of its state is fields that
 /// are not set, which take room all the same.
 const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<Execution>() + 4096;
-/// What an event takes in memory besides its encoded size, about: the same holds for its attributes.
-const EVENT_OVERHEAD_BYTES: usize = size_of::<HistoryEvent>() + 512;
 
 /// A run in memory, with those who wait for something of it.
 #[derive(Debug)]
@@ -36,9 +35,9 @@ pub(crate) struct Entry {
     pub(crate) records_bytes: usize,
     /// Size of the state when it was last measured, and what was added since.
     pub(crate) state_bytes: usize,
-    /// What the store knows of when to look at it next; the outer none if it does not know the run yet.
-    pub(crate) stored_wake: Option<Option<i64>>,
-    /// What the timers know of when to look at it next; 0 for never.
+    /// What was last written of its due time; `Keep` if nothing was since the run was read.
+    pub(crate) stored_wake: Wake,
+    /// The due time in the timers; 0 for never.
     pub(crate) timer_ns: i64,
     pub(crate) history_watchers: Vec<HistoryWatcher>,
     pub(crate) update_waiters: BTreeMap<String, Vec<mpsc::UnboundedSender<UpdateSignal>>>,
@@ -59,14 +58,18 @@ impl std::fmt::Debug for HistoryWatcher {
 
 impl HistoryWatcher {
     fn is_live(&self) -> bool {
-        !matches!(&self.respond, Respond::Caller(caller) if caller.is_closed())
+        self.respond.is_live()
     }
 }
 
 impl Entry {
     /// A run that has just been made: its events are still to come.
     pub(crate) fn created(run: Arc<RunRef>, run_key: RunKey, exec: Execution) -> Self {
-        Self { open: true, ..Self::with_events(run, run_key, exec, EventCache::starting_at(1)) }
+        Self {
+            open: true,
+            stored_wake: Wake::Never,
+            ..Self::with_events(run, run_key, exec, EventCache::starting_at(1))
+        }
     }
 
     /// A run with the newest of its events.
@@ -81,12 +84,22 @@ impl Entry {
             records: 0,
             records_bytes: 0,
             state_bytes: 0,
-            stored_wake: None,
+            stored_wake: Wake::Keep,
             timer_ns: 0,
             history_watchers: Vec::new(),
             update_waiters: BTreeMap::new(),
             query_waiters: BTreeMap::new(),
         }
+    }
+
+    /// What a reader sees.
+    pub(crate) fn view(&self) -> RunView<'_> {
+        RunView { run: &self.run, run_key: self.run_key, exec: &self.exec, events: &self.events }
+    }
+
+    /// An answer that says no more than which run has answered.
+    pub(crate) fn answer(&self) -> Answer {
+        Answer::of(self.run.clone())
     }
 
     /// What it takes in memory, about.
@@ -129,51 +142,10 @@ impl Entry {
         self.history_watchers.retain(HistoryWatcher::is_live);
         self.history_watchers.push(watcher);
     }
-}
 
-/// The newest events of a run without a gap, in the portions in which they were written.
-#[derive(Debug)]
-pub(crate) struct EventCache {
-    portions: VecDeque<Portion>,
-    /// Id of the first event that is kept.
-    first_event_id: i64,
-    pub(crate) size_bytes: usize,
-}
-
-#[derive(Debug)]
-struct Portion {
-    events: Vec<HistoryEvent>,
-    size_bytes: usize,
-}
-
-impl EventCache {
-    pub(crate) fn starting_at(event_id: i64) -> Self {
-        Self { portions: VecDeque::new(), first_event_id: event_id, size_bytes: 0 }
-    }
-
-    /// Appends events that follow those that are here.
-    pub(crate) fn push(&mut self, events: Vec<HistoryEvent>, size_bytes: usize) {
-        if events.is_empty() {
-            return;
-        }
-        let size_bytes = size_bytes + events.len() * EVENT_OVERHEAD_BYTES;
-        self.size_bytes += size_bytes;
-        self.portions.push_back(Portion { events, size_bytes });
-        while self.size_bytes > CACHED_HISTORY_BYTES && self.portions.len() > 1 {
-            let Some(oldest) = self.portions.pop_front() else {
-                break;
-            };
-            self.size_bytes -= oldest.size_bytes;
-            self.first_event_id = oldest.events.last().map_or(self.first_event_id, |e| e.event_id + 1);
-        }
-    }
-
-    /// Events `from..until`, at most `limit`; none if their beginning is not here.
-    pub(crate) fn slice(&self, from: i64, until: i64, limit: usize) -> Option<Vec<HistoryEvent>> {
-        if from < self.first_event_id {
-            return None;
-        }
-        let wanted = self.portions.iter().flat_map(|p| &p.events);
-        Some(wanted.filter(|e| e.event_id >= from && e.event_id < until).take(limit).cloned().collect())
+    /// Those who wait for an event are told that it does not come. Update and query waiters hear it by the end of their
+    /// channels.
+    pub(crate) fn fail_watchers(self, fault: &Fault) -> Effects {
+        self.history_watchers.into_iter().map(|w| Effect::fail(w.respond, fault.clone())).collect()
     }
 }

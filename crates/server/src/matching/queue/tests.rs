@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 fn task(id: i64) -> Task {
@@ -8,12 +10,24 @@ fn row(id: i64) -> (i64, Bytes) {
     (id, task(id).row.encode_to_vec().into())
 }
 
-fn waiting(id: u64) -> (Waiting, oneshot::Receiver<Result<PollEnd, Failure>>) {
-    let (answer, end) = oneshot::channel();
-    (Waiting { id, poll: Poll::default(), answer }, end)
+/// A poll that listens as long as the other half is there.
+#[derive(Debug)]
+struct Listener(Arc<()>);
+
+impl PollAnswer for Listener {
+    fn is_live(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    fn end_empty(self) {}
 }
 
-fn taken(queue: &mut Queue) -> Option<i64> {
+fn waiting(id: u64) -> (Waiting<Listener>, Arc<()>) {
+    let listens = Arc::new(());
+    (Waiting { id, poll: Poll::default(), answer: Listener(listens.clone()) }, listens)
+}
+
+fn taken(queue: &mut Queue<Listener>) -> Option<i64> {
     let (waiting, _end) = waiting(0);
     queue.pollers.push_back(waiting);
     match queue.pair(0) {
@@ -60,7 +74,7 @@ fn a_new_task_does_not_overtake_the_backlog() {
     let (poll, _end) = waiting(1);
     queue.pollers.push_back(poll);
     assert!(queue.take_idle_poller(0).is_none());
-    assert!(queue.is_hungry());
+    assert!(queue.is_starved());
 }
 
 #[test]

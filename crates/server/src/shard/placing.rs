@@ -1,0 +1,127 @@
+//! Tasks that a decision sets off: started at once where a poll waits, or put on their queues.
+
+use std::collections::VecDeque;
+
+use evertide_engine::workflow::{Dispatch, Reply, Request, Written, decide};
+use evertide_proto::common::Priority;
+use evertide_store::QueueKey;
+
+use crate::history::TaskHistory;
+use crate::matching::{QueueKind, STICKY_ATTENDED_NS, Task, TaskRow};
+use crate::polls::{PollEnd, TaskQueues, Waiting, start_request};
+use crate::shard::entry::Entry;
+use crate::shard::executions::Surroundings;
+
+/// How many decisions may follow directly from one, as when tasks are started for polls that wait.
+const FOLLOW_UPS: usize = 10_000;
+
+/// A decision together with those that followed from it at once, and where its tasks are.
+pub(super) struct Placed {
+    pub(super) written: Written,
+    /// How many of the decisions wrote something.
+    pub(super) decisions: i64,
+    /// Polls that get a task.
+    pub(super) started: Vec<(Waiting, PollEnd)>,
+    /// Polls whose task the execution did not start: they take the next one of their queue.
+    pub(super) unserved: Vec<(QueueKey, Waiting)>,
+    /// Tasks that no poll waits for.
+    pub(super) queued: Vec<(QueueKey, Task)>,
+}
+
+/// Gives each task of a decision to a poll that waits for it, in the same commit.
+pub(super) fn start_for_pollers(
+    entry: &mut Entry,
+    mut written: Written,
+    queues: &TaskQueues,
+    world_ns: i64,
+    around: &Surroundings<'_>,
+) -> Placed {
+    let mut dispatches = VecDeque::from(std::mem::take(&mut written.effects.dispatches));
+    let decisions = if written.changes.is_empty() { 0 } else { 1 };
+    let mut placed = Placed { written, decisions, started: Vec::new(), unserved: Vec::new(), queued: Vec::new() };
+    let mut follow_ups = 0;
+    while let Some(dispatch) = dispatches.pop_front() {
+        follow_ups += 1;
+        let (key, task) = task_of(entry, &dispatch, around.now_ns);
+        let sticky = !task.row.normal_name.is_empty();
+        if sticky && !queues.is_attended(&key, world_ns - STICKY_ATTENDED_NS) {
+            let give_up = Request::GiveUpSticky { queue: key.name };
+            let (more, _) = decide(give_up, &mut entry.exec, &mut around.env());
+            dispatches.extend(placed.join(more));
+            continue;
+        }
+        let waiting = if follow_ups < FOLLOW_UPS { queues.take_poller(&key, world_ns) } else { None };
+        let Some(waiting) = waiting else {
+            placed.queued.push((key, task));
+            continue;
+        };
+        let request = start_request(&key, &task.row, &waiting);
+        let (more, decided) = decide(request, &mut entry.exec, &mut around.env());
+        dispatches.extend(placed.join(more));
+        match decided {
+            Ok(Reply::WorkflowTask(started)) => {
+                let history = TaskHistory::new(entry.run.clone(), entry.run_key, started);
+                placed.started.push((waiting, PollEnd::Workflow(history)));
+            }
+            Ok(Reply::ActivityTask(task)) => placed.started.push((waiting, PollEnd::Activity(task))),
+            Ok(_) | Err(_) => placed.unserved.push((key, waiting)),
+        }
+    }
+    placed
+}
+
+impl Placed {
+    /// Puts a decision that followed behind the others. Returns its dispatches.
+    fn join(&mut self, more: Written) -> Vec<Dispatch> {
+        if !more.changes.is_empty() {
+            self.decisions += 1;
+        }
+        self.written.changes.extend(more.changes);
+        let (into, from) = (&mut self.written.effects, more.effects);
+        into.messages.extend(from.messages);
+        into.updates.extend(from.updates);
+        into.queries.extend(from.queries);
+        into.visibility |= from.visibility;
+        if from.successor.is_some() {
+            into.successor = from.successor;
+        }
+        from.dispatches
+    }
+}
+
+/// Where a dispatch goes, as a task.
+fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) {
+    let row = TaskRow {
+        workflow_id: entry.run.workflow_id.clone(),
+        run_id: entry.run.run_id.clone(),
+        added_ns: now_ns,
+        ..TaskRow::default()
+    };
+    let priority_of = |p: &Option<Priority>| p.as_ref().map_or(0, |p| p.priority_key);
+    let namespace_id = &entry.run.namespace_id;
+    match dispatch {
+        Dispatch::Workflow { queue, scheduled_event_id, stamp, speculative, priority } => {
+            let row = TaskRow {
+                scheduled_event_id: *scheduled_event_id,
+                stamp: *stamp,
+                normal_name: queue.normal_name.clone(),
+                priority: priority_of(priority),
+                ..row
+            };
+            // After a crash a task on a sticky queue is found by its timeout; its worker may well be gone.
+            let sticky = entry.exec.state.info.sticky.as_ref();
+            let bounded = queue.is_sticky() && sticky.is_some_and(|s| s.schedule_to_start_ns > 0);
+            let durable = !speculative && !bounded;
+            (QueueKind::Workflow.key(namespace_id, &queue.name), Task { id: 0, durable, row })
+        }
+        Dispatch::Activity { queue, scheduled_event_id, stamp, priority } => {
+            let row = TaskRow {
+                scheduled_event_id: *scheduled_event_id,
+                stamp: *stamp,
+                priority: priority_of(priority),
+                ..row
+            };
+            (QueueKind::Activity.key(namespace_id, queue), Task { id: 0, durable: true, row })
+        }
+    }
+}

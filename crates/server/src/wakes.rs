@@ -1,0 +1,65 @@
+//! Runs that are due: each is asked to do what is due at it, and the due times are read on from the store.
+
+use std::sync::Arc;
+
+use evertide_engine::workflow::Request;
+use evertide_store::{RunKey, Store};
+
+use crate::address::RunRef;
+use crate::ask::{Answer, Ask, Job, Respond};
+use crate::clock::Clock;
+use crate::fault::Failure;
+use crate::timers::{REFILL_ROWS, Timers};
+use crate::work::Work;
+
+/// Wakes runs.
+pub(crate) struct Wakes {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timers: Arc<Timers>,
+}
+
+impl Wakes {
+    /// The request that wakes a run; none if there is no such run, or if it cannot be read now.
+    pub(crate) fn wake(&self, run_key: RunKey, run: Option<Arc<RunRef>>) -> Option<Job> {
+        let run = match run {
+            Some(run) => run,
+            None => match self.store.run(run_key) {
+                Ok(stored) => Arc::new(RunRef::stored(stored?.identity)),
+                Err(error) => {
+                    tracing::warn!(%error, "a run that is due cannot be read");
+                    self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: None });
+                    return None;
+                }
+            },
+        };
+        Some(Job {
+            key: Arc::new(run.chain()),
+            ask: Ask::Run { run_id: run.run_id.clone(), request: Box::new(Request::Wake) },
+            respond: Respond::Timers { run_key, run },
+        })
+    }
+
+    /// A run that was due has been woken, or could not be.
+    pub(crate) fn woken(&self, run_key: RunKey, run: Arc<RunRef>, result: &Result<Answer, Failure>) {
+        if let Err(Failure::Fault(fault)) = result {
+            tracing::warn!(%fault, "a run that is due waits for the store");
+            self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: Some(run) });
+        }
+    }
+
+    /// Reads more of the due times.
+    pub(crate) fn refill(&self) {
+        let Some(refill) = self.timers.begin_refill() else {
+            return;
+        };
+        match self.store.wakes(i64::MAX, refill.after(), REFILL_ROWS) {
+            Ok(rows) => self.timers.end_refill(refill, &rows, rows.len() < REFILL_ROWS),
+            Err(error) => {
+                tracing::warn!(%error, "the due times cannot be read");
+                self.timers.fail_refill(refill);
+                self.timers.retry(self.clock.now_ns(), Work::RefillTimers);
+            }
+        }
+    }
+}
