@@ -41,8 +41,11 @@ pub(crate) enum Work {
     /// Remove what is past its retention.
     Sweep,
     /// Read something for a caller.
-    Read(Box<dyn FnOnce(&dyn Store) + Send>),
+    Read(Read),
 }
+
+/// A look at the store that may take a while.
+pub(crate) type Read = Box<dyn FnOnce(&dyn Store) + Send>;
 
 /// What is to be read of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
