@@ -38,9 +38,14 @@ impl<R> Commit<R> {
             .map(|write| match write {
                 Write::Run(run) => run.record.len() + run.snapshot.as_ref().map_or(0, |s| s.len()),
                 Write::DeleteRun { .. } => 0,
-                Write::Registry { value, .. } => value.as_ref().map_or(0, |v| v.len()),
+                Write::Registry(write) => write.value.as_ref().map_or(0, |v| v.len()),
             })
             .sum()
+    }
+
+    /// Whether it changes the registry. Then it may meet another server's change, and fails alone.
+    fn is_of_registry(&self) -> bool {
+        matches!(self.writes.first(), Some(Write::Registry(_)))
     }
 }
 
@@ -141,6 +146,11 @@ impl<R: Release> CommitQueue<R> {
         (releases, queue.next_ticket - 1)
     }
 
+    /// Whether no more will come.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
     /// No more will come: the committer ends when the queue is empty.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
@@ -152,12 +162,16 @@ fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
     if queue.commits.is_empty() {
         return None;
     }
-    let mut group = Group { batch: Batch::default(), releases: Vec::new(), last_ticket: 0 };
+    // The server is the only writer, so far, and owns every slot.
+    let mut group = Group { batch: Batch::of_sole_writer(Vec::new()), releases: Vec::new(), last_ticket: 0 };
     let mut size_bytes = 0;
-    while group.releases.len() < BATCH_COMMITS && size_bytes < BATCH_BYTES {
-        let Some(mut commit) = queue.commits.pop_front() else {
+    let mut is_of_registry = false;
+    while group.releases.len() < BATCH_COMMITS && size_bytes < BATCH_BYTES && !is_of_registry {
+        let is_first = group.releases.is_empty();
+        let Some(mut commit) = queue.commits.pop_front_if(|commit| is_first || !commit.is_of_registry()) else {
             break;
         };
+        is_of_registry = commit.is_of_registry();
         size_bytes += commit.size_bytes();
         group.last_ticket = commit.ticket;
         group.batch.writes.append(&mut commit.writes);
@@ -174,6 +188,6 @@ fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
 fn first_run(writes: &mut [Write]) -> Option<&mut RunWrite> {
     writes.iter_mut().find_map(|write| match write {
         Write::Run(run) => Some(run),
-        Write::DeleteRun { .. } | Write::Registry { .. } => None,
+        Write::DeleteRun { .. } | Write::Registry(_) => None,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evertide_engine::workflow::Reply;
-use evertide_store::{QueueKey, Store};
+use evertide_store::{QueueKey, SlotSet, Store};
 
 use crate::address::ChainKey;
 use crate::ask::{Answer, Ask, Job, Respond};
@@ -73,7 +73,7 @@ impl Dispatch {
         let Some(read_to) = self.queues.begin_refill(key) else {
             return;
         };
-        match self.store.backlog(key, Some(read_to), REFILL_TASKS) {
+        match self.store.backlog(key, &SlotSet::all(), &read_to, REFILL_TASKS) {
             Ok(rows) => {
                 let found = self.queues.end_refill(key, rows, self.clock.world_ns());
                 self.hand_out(found);

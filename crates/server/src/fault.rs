@@ -34,7 +34,11 @@ pub enum Failure {
 /// What a failure of the store means for whoever waits.
 pub(crate) fn store_fault(error: StoreError) -> Fault {
     match error {
-        StoreError::Unavailable { .. } => Fault::Unavailable(error.to_string()),
+        // What another server holds or has changed is for the caller to try again, which then finds it so.
+        StoreError::Unavailable { .. }
+        | StoreError::Unknown { .. }
+        | StoreError::Fenced { .. }
+        | StoreError::Conflict { .. } => Fault::Unavailable(error.to_string()),
         _ => {
             tracing::error!(%error, "the store failed");
             Fault::Internal(error.to_string())

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use evertide_engine::workflow::QueueRef;
 use evertide_proto::common::WorkerVersionStamp;
-use evertide_store::QueueKey;
+use evertide_store::{BacklogCursor, QueueKey};
 use parking_lot::Mutex;
 use queue::Queue;
 
@@ -278,7 +278,7 @@ impl<P: PollAnswer> Matching<P> {
     }
 
     /// Where to read on in the store, if that is wanted and nobody does it already.
-    pub(crate) fn begin_refill(&self, key: &QueueKey) -> Option<i64> {
+    pub(crate) fn begin_refill(&self, key: &QueueKey) -> Option<BacklogCursor> {
         self.peek(key, Queue::begin_refill).flatten()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evertide_engine::Rejection;
 use evertide_engine::namespace::{Namespace, Namespaces};
 use evertide_proto::enums::NamespaceState;
-use evertide_store::{Store, StoreError, Write};
+use evertide_store::{RegistryRecord, RegistryWrite, Store, StoreError, Write};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 
@@ -63,15 +63,15 @@ impl NamespaceRecord {
 /// All namespaces at one time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Registered {
-    /// By id.
-    records: BTreeMap<String, NamespaceRecord>,
+    /// By id, with the versions that the store has them under.
+    records: BTreeMap<String, (u64, NamespaceRecord)>,
     visible: Arc<Namespaces>,
 }
 
 impl Registered {
-    fn of(records: BTreeMap<String, NamespaceRecord>) -> Self {
+    fn of(records: BTreeMap<String, (u64, NamespaceRecord)>) -> Self {
         let mut visible = Namespaces::default();
-        for record in records.values().filter(|r| !r.is_deleted()) {
+        for (_, record) in records.values().filter(|(_, record)| !record.is_deleted()) {
             visible.put(record.for_decisions());
         }
         Self { records, visible: Arc::new(visible) }
@@ -87,16 +87,25 @@ pub(crate) struct NamespaceRegistry {
 
 impl NamespaceRegistry {
     pub(crate) fn open(store: &dyn Store) -> Result<Self, StoreError> {
+        let registry = Self { durable: RwLock::default(), pending: Mutex::default() };
+        registry.read(store)?;
+        Ok(registry)
+    }
+
+    /// Reads what the store has, in place of what is known.
+    pub(crate) fn read(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut pending = self.pending.lock();
         let mut records = BTreeMap::new();
-        for (id, bytes) in store.registry(KIND)? {
-            let record = NamespaceRecord::decode(bytes).map_err(|error| StoreError::Corrupt {
+        for RegistryRecord { key: id, value, version } in store.registry(KIND)? {
+            let record = NamespaceRecord::decode(value).map_err(|error| StoreError::Corrupt {
                 location: format!("record of namespace {id}"),
                 reason: error.to_string(),
             })?;
-            records.insert(id, record);
+            records.insert(id, (version, record));
         }
-        let registered = Arc::new(Registered::of(records));
-        Ok(Self { durable: RwLock::new(registered.clone()), pending: Mutex::new(registered) })
+        *pending = Arc::new(Registered::of(records));
+        *self.durable.write() = pending.clone();
+        Ok(())
     }
 
     /// What decisions see.
@@ -106,7 +115,7 @@ impl NamespaceRegistry {
 
     /// All records in the order of their names, deleted ones too.
     pub(crate) fn records(&self) -> Vec<NamespaceRecord> {
-        let mut records: Vec<_> = self.durable.read().records.values().cloned().collect();
+        let mut records: Vec<_> = self.durable.read().records.values().map(|(_, record)| record.clone()).collect();
         records.sort_by(|a, b| a.name.cmp(&b.name));
         records
     }
@@ -121,23 +130,23 @@ impl NamespaceRegistry {
     ) -> Result<Option<NamespaceRecord>, Rejection> {
         // The lock is held until the commit is queued, so that commits come in the order of changes.
         let mut pending = self.pending.lock();
-        let found = pending.records.values().find(|r| r.name == name).cloned();
+        let found = pending.records.values().map(|(_, record)| record).find(|record| record.name == name).cloned();
         let new = change(found.clone())?;
         let mut records = pending.records.clone();
         let mut writes = Vec::new();
-        let mut write = |id: &str, value: Option<Vec<u8>>| {
-            let (kind, key) = (KIND.to_owned(), id.to_owned());
-            writes.push(Write::Registry { kind, key, value: value.map(Into::into) });
-        };
         if let Some(old) = &found
             && new.as_ref().is_none_or(|n| n.id != old.id)
         {
-            records.remove(&old.id);
-            write(&old.id, None);
+            let (expected, _) = records.remove(&old.id).unwrap_or_default();
+            let (kind, key) = (KIND.to_owned(), old.id.clone());
+            writes.push(Write::Registry(RegistryWrite { kind, key, value: None, expected }));
         }
         if let Some(record) = &new {
-            write(&record.id, Some(record.encode_to_vec()));
-            records.insert(record.id.clone(), record.clone());
+            let expected = records.get(&record.id).map_or(0, |(version, _)| *version);
+            let (kind, key) = (KIND.to_owned(), record.id.clone());
+            let write = RegistryWrite { kind, key, value: Some(record.encode_to_vec().into()), expected };
+            records.insert(record.id.clone(), (write.version().unwrap_or(0), record.clone()));
+            writes.push(Write::Registry(write));
         }
         let registered = Arc::new(Registered::of(records));
         *pending = registered.clone();

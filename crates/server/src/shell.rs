@@ -9,9 +9,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use evertide_engine::Limits;
-use evertide_store::{Store, StoreError};
+use evertide_store::{Batch, SlotSet, Store, StoreError};
 
 use crate::ask::{Answer, Job, Respond};
 use crate::clock::{Clock, SkippingClock};
@@ -34,6 +35,9 @@ use crate::time_skipping::{Skipping, Time};
 use crate::timers::Timers;
 use crate::wakes::Wakes;
 use crate::work::{Work, WorkQueue};
+
+/// How long the committer waits before it asks again what became of a commit.
+const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a shell is made of.
 #[derive(Debug, Clone)]
@@ -158,7 +162,7 @@ impl Shell {
     }
 
     fn take_up_backlog(&self) -> Result<(), StoreError> {
-        for (key, count) in self.store.backlog_queues()? {
+        for (key, count) in self.store.backlog_queues(&SlotSet::all())? {
             self.queues.found_backlog(&key, count);
         }
         for (key, config) in self.queue_configs.all() {
@@ -206,7 +210,7 @@ impl Shell {
             Ok(())
         } else {
             let reason = || StoreError::Unavailable { action: "commit", reason: "the store panicked".to_owned() };
-            self.guarded("the store", || self.store.commit(batch)).unwrap_or_else(|| Err(reason()))
+            self.guarded("the store", || self.make_durable(batch)).unwrap_or_else(|| Err(reason()))
         };
         match committed {
             Ok(()) => {
@@ -215,7 +219,42 @@ impl Shell {
                     self.guarded("a release", || self.release(effects));
                 }
             }
+            Err(error @ StoreError::Conflict { .. }) => {
+                self.commits.mark_durable(last_ticket);
+                self.read_registry(error, releases);
+            }
             Err(error) => self.give_up(releases, error),
+        }
+    }
+
+    /// Commits a batch, and does not come back before it is known what became of it.
+    fn make_durable(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut committed = self.store.commit(batch);
+        while let Err(StoreError::Unknown { reason }) = committed {
+            tracing::error!(reason, "whether a commit is durable is not known yet");
+            committed = match self.store.resolve() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(StoreError::Unavailable { action: "commit", reason }),
+                Err(_) if self.commits.is_closed() => Err(StoreError::Unavailable { action: "commit", reason }),
+                Err(error) => {
+                    std::thread::sleep(RESOLVE_PAUSE);
+                    Err(error)
+                }
+            };
+        }
+        committed
+    }
+
+    /// Another server has changed what these decisions were to change: whoever asked for them may ask again.
+    fn read_registry(&self, error: StoreError, releases: Vec<Effects>) {
+        tracing::warn!(%error, "the registry is read from the store again");
+        let read = self.namespaces.read(&*self.store).and_then(|()| self.queue_configs.read(&*self.store));
+        if let Err(error) = read {
+            tracing::error!(%error, "the registry cannot be read");
+        }
+        let fault = store_fault(error);
+        for effects in releases {
+            self.release(failed(effects, &fault));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evertide_store::{Filter, ListQuery, Store, StoreError, VisibilityRow};
+use evertide_store::{Filter, ListQuery, SlotSet, Store, StoreError, VisibilityRow};
 
 use crate::address::RunRef;
 use crate::ask::{Ask, Job, Respond};
@@ -57,13 +57,8 @@ impl Sweep {
     }
 
     fn expired(&self, namespace_id: &str, before_ns: i64) -> Result<Vec<Job>, StoreError> {
-        let mut jobs = Vec::new();
-        for run_key in self.store.expired(namespace_id, before_ns, SWEEP_RUNS)? {
-            if let Some(stored) = self.store.run(run_key)? {
-                jobs.push(removal(RunRef::stored(stored.identity), false));
-            }
-        }
-        Ok(jobs)
+        let expired = self.store.expired(namespace_id, &SlotSet::all(), before_ns, SWEEP_RUNS)?;
+        Ok(expired.into_iter().map(|run| removal(RunRef::stored(run.identity), false)).collect())
     }
 
     /// The runs of a deleted namespace, open ones too. When there are none left the namespace itself is removed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evertide_engine::workflow::Request;
-use evertide_store::{RunKey, Store};
+use evertide_store::{RunKey, SlotSet, Store};
 
 use crate::address::RunRef;
 use crate::ask::{Answer, Ask, Job, Respond};
@@ -53,7 +53,7 @@ impl Wakes {
         let Some(refill) = self.timers.begin_refill() else {
             return;
         };
-        match self.store.wakes(i64::MAX, refill.after(), REFILL_ROWS) {
+        match self.store.wakes(&SlotSet::all(), i64::MAX, refill.after(), REFILL_ROWS) {
             Ok(rows) => self.timers.end_refill(refill, &rows, rows.len() < REFILL_ROWS),
             Err(error) => {
                 tracing::warn!(%error, "the due times cannot be read");

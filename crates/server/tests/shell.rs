@@ -12,6 +12,9 @@ use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::{HistoryRead, HistoryWait};
 use evertide_server::matching::QueueKind;
 use evertide_server::node::{OpenPoll, Polled};
+use evertide_server::registry::NamespaceRecord;
+use evertide_store::{Batch, RegistryWrite, Store, Write};
+use prost::Message;
 use shell::rig::{Rig, SECOND_NS, complete_workflow, schedule_activity, start_child, start_timer};
 
 #[test]
@@ -77,6 +80,53 @@ fn a_failed_commit_is_told_and_forgotten() {
     rig.settle();
     let task = rig.task(poll);
     assert_eq!(rig.event_types(&task.response), [1, 5, 26, 6], "tasks and timers were read again");
+}
+
+#[test]
+fn what_became_of_an_unknown_commit_is_found_out_before_anything_else() {
+    let mut rig = Rig::new();
+    rig.start("w").settle();
+    for is_durable in [true, false] {
+        rig.store.leave_next_commit_unknown(is_durable);
+        let mut signal = rig.submit_signal("w", "s");
+        rig.settle();
+        assert_eq!(signal.try_recv().unwrap().is_ok(), is_durable);
+        assert_eq!(rig.history("w").len(), 3, "the first is there, the second is not");
+    }
+    rig.signal("w", "another");
+    rig.crash();
+    assert_eq!(rig.history("w").len(), 4, "what was told as undone stays so");
+}
+
+#[test]
+fn a_namespace_that_another_server_has_changed_is_read_again() {
+    let mut rig = Rig::new();
+    rig.start("w").settle();
+    let other = rig.store.join();
+    let [record] = &other.registry("namespace").unwrap()[..] else { panic!("one namespace") };
+    let ours = NamespaceRecord::decode(&*record.value).unwrap();
+    let write = RegistryWrite {
+        kind: "namespace".to_owned(),
+        key: record.key.clone(),
+        value: Some(NamespaceRecord { owner_email: "theirs".to_owned(), ..ours }.encode_to_vec().into()),
+        expected: record.version,
+    };
+    other.commit(Batch { writes: vec![Write::Registry(write)], ..Batch::default() }).unwrap();
+    let mut signal = rig.submit_signal("w", "s");
+    let node = rig.node.clone();
+    let describe = async |description: &str| {
+        let change = |found: Option<NamespaceRecord>| {
+            Ok(found.map(|record| NamespaceRecord { description: description.to_owned(), ..record }))
+        };
+        node.change_namespace("default", change).await
+    };
+    let refused = rig.block(describe("ours")).unwrap_err();
+    assert!(matches!(refused, Failure::Fault(Fault::Unavailable(_))), "{refused:?}");
+    assert!(signal.try_recv().unwrap().is_ok(), "nothing else fails with it");
+    let changed = rig.block(describe("ours")).unwrap().unwrap();
+    assert_eq!((&*changed.owner_email, &*changed.description), ("theirs", "ours"));
+    rig.crash();
+    assert_eq!(rig.node.namespace_records(), [changed]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertide_store::{
-    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey, Store, StoreError,
-    StoredRun,
+    BacklogCursor, Batch, ExpiredRun, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey,
+    RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun,
 };
 use parking_lot::Mutex;
 
@@ -60,6 +60,10 @@ impl Store for FaultyStore {
         }
     }
 
+    fn resolve(&self) -> Stored<bool> {
+        self.inner.resolve()
+    }
+
     fn open_state(&self) -> Stored<OpenState> {
         self.inner.open_state()
     }
@@ -84,24 +88,36 @@ impl Store for FaultyStore {
         self.inner.history_before(run_key, before, limit)
     }
 
-    fn wakes(&self, until_ms: i64, after: Option<(i64, RunKey)>, limit: usize) -> Stored<Vec<(i64, RunKey)>> {
-        self.inner.wakes(until_ms, after, limit)
+    fn wakes(
+        &self,
+        slots: &SlotSet,
+        until_ms: i64,
+        after: Option<(i64, RunKey)>,
+        limit: usize,
+    ) -> Stored<Vec<(i64, RunKey)>> {
+        self.inner.wakes(slots, until_ms, after, limit)
     }
 
-    fn next_wake(&self) -> Stored<Option<i64>> {
-        self.inner.next_wake()
+    fn backlog(
+        &self,
+        queue: &QueueKey,
+        slots: &SlotSet,
+        after: &BacklogCursor,
+        limit: usize,
+    ) -> Stored<Vec<(i64, Bytes)>> {
+        self.inner.backlog(queue, slots, after, limit)
     }
 
-    fn backlog(&self, queue: &QueueKey, after: Option<i64>, limit: usize) -> Stored<Vec<(i64, Bytes)>> {
-        self.inner.backlog(queue, after, limit)
+    fn backlog_queues(&self, slots: &SlotSet) -> Stored<Vec<(QueueKey, u64)>> {
+        self.inner.backlog_queues(slots)
     }
 
-    fn backlog_queues(&self) -> Stored<Vec<(QueueKey, u64)>> {
-        self.inner.backlog_queues()
-    }
-
-    fn registry(&self, kind: &str) -> Stored<Vec<(String, Bytes)>> {
+    fn registry(&self, kind: &str) -> Stored<Vec<RegistryRecord>> {
         self.inner.registry(kind)
+    }
+
+    fn registry_version(&self) -> Stored<u64> {
+        self.inner.registry_version()
     }
 
     fn list(&self, query: &ListQuery) -> Stored<ListPage> {
@@ -116,7 +132,13 @@ impl Store for FaultyStore {
         self.inner.count_by_status(namespace_id, filter)
     }
 
-    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Stored<Vec<RunKey>> {
-        self.inner.expired(namespace_id, closed_before_ns, limit)
+    fn expired(
+        &self,
+        namespace_id: &str,
+        slots: &SlotSet,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Stored<Vec<ExpiredRun>> {
+        self.inner.expired(namespace_id, slots, closed_before_ns, limit)
     }
 }

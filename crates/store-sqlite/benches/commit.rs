@@ -29,7 +29,7 @@ fn measure(store: &SqliteStore, batch_size: i64) -> Result<(), StoreError> {
     let mut open = std::collections::VecDeque::new();
     let (mut transitions, mut slowest) = (0_u32, Duration::ZERO);
     while began.elapsed() < LASTS {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_sole_writer(Vec::new());
         for _ in 0..batch_size {
             let write = if open.len() > 64 { open.pop_front().map(|run_key| close(run_key, &record)) } else { None };
             batch.writes.push(write.unwrap_or_else(|| {

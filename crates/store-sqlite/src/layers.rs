@@ -8,7 +8,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use evertide_store::{Batch, RunKey, VisibilityRow};
+use evertide_store::{Batch, RunIdentity, RunKey, VisibilityRow};
 
 use crate::pending::{InTables, Numbering, Pending, PendingRun, RunsBelow};
 
@@ -83,12 +83,13 @@ impl Layers {
         self.full.pop_front();
     }
 
-    /// Shows a visitor the rows of a namespace that lists and counts must take from here, in no order. Gives the runs
+    /// Shows a visitor the rows of a namespace that lists and counts must take from here, with the names of their runs, in no
+    /// order. Gives the runs
     /// whose rows in the tables no longer count.
     pub(crate) fn visit_rows<'a>(
         &'a self,
         namespace_id: &str,
-        mut visit: impl FnMut(&'a VisibilityRow),
+        mut visit: impl FnMut(&'a VisibilityRow, &'a RunIdentity),
     ) -> HashSet<RunKey> {
         let (mut hidden, mut decided) = (HashSet::new(), HashSet::new());
         for layer in self.newest_first() {
@@ -105,7 +106,7 @@ impl Layers {
                 if decided.insert(*run_key)
                     && let Some(row) = row
                 {
-                    visit(row);
+                    visit(row, &run.identity);
                 }
             }
         }

@@ -9,13 +9,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use evertide_engine::visibility::{Filter, matches};
-use evertide_store::{ListCursor, ListPage, ListQuery, RUNNING, RunKey, VisibilityRow};
+use evertide_store::{
+    ExpiredRun, ListCursor, ListPage, ListQuery, RUNNING, RunIdentity, RunKey, SlotSet, VisibilityRow,
+};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use crate::layers::Layers;
 use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
+use crate::tables;
 use crate::visibility_rows::{COLUMNS, LISTED_KIND, STATUS, rank, ranks, read_cursor, read_row};
 
 /// How many rows are looked at; what each means stands with the options of the store.
@@ -36,7 +39,7 @@ pub(crate) struct Overlay<T> {
 /// The pending rows that may stand on a page, in the order of lists.
 pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Overlay<Vec<VisibilityRow>> {
     let mut rows: Vec<&VisibilityRow> = Vec::new();
-    let hidden = layers.visit_rows(&query.namespace_id, |row| {
+    let hidden = layers.visit_rows(&query.namespace_id, |row, _| {
         if query.after.as_ref().is_none_or(|after| after.list_place() < row.list_place()) && matches(&query.filter, row)
         {
             rows.push(row);
@@ -80,7 +83,7 @@ pub(crate) fn list(
 /// How many pending rows are meant, by status.
 pub(crate) fn pending_counts(layers: &Layers, namespace_id: &str, filter: &Filter) -> Overlay<BTreeMap<i32, u64>> {
     let mut counts = BTreeMap::new();
-    let hidden = layers.visit_rows(namespace_id, |row| {
+    let hidden = layers.visit_rows(namespace_id, |row, _| {
         if matches(filter, row) {
             *counts.entry(row.status).or_default() += 1;
         }
@@ -120,11 +123,16 @@ pub(crate) fn count_by_status(
     }
 }
 
-/// The pending rows that closed before a time.
-pub(crate) fn pending_expired(layers: &Layers, namespace_id: &str, closed_before_ns: i64) -> Overlay<Vec<ListCursor>> {
+/// The pending rows that closed before a time, with the names of their runs.
+pub(crate) fn pending_expired(
+    layers: &Layers,
+    namespace_id: &str,
+    closed_before_ns: i64,
+) -> Overlay<Vec<(ListCursor, RunIdentity)>> {
     let mut closed = Vec::new();
-    let hidden = layers.visit_rows(namespace_id, |row| {
-        closed.extend((row.list_close_time_ns() < closed_before_ns).then(|| row.cursor()));
+    let hidden = layers.visit_rows(namespace_id, |row, identity| {
+        let is_expired = row.list_close_time_ns() < closed_before_ns;
+        closed.extend(is_expired.then(|| (row.cursor(), identity.clone())));
     });
     Overlay { found: closed, hidden }
 }
@@ -132,23 +140,33 @@ pub(crate) fn pending_expired(layers: &Layers, namespace_id: &str, closed_before
 pub(crate) fn expired(
     connection: &Connection,
     namespace_id: &str,
+    slots: &SlotSet,
     closed_before_ns: i64,
-    pending: Overlay<Vec<ListCursor>>,
+    pending: Overlay<Vec<(ListCursor, RunIdentity)>>,
     limit: usize,
-) -> rusqlite::Result<Vec<RunKey>> {
+) -> rusqlite::Result<Vec<ExpiredRun>> {
     let Overlay { found: mut expired, hidden } = pending;
-    if let Some(namespace) = namespace(connection, namespace_id)? {
+    expired.retain(|(_, identity)| slots.contains(identity.slot()));
+    if let Some(namespace) = namespace(connection, namespace_id)?.filter(|_| limit > 0) {
         let sql = "SELECT run_key, close_rank, start_rank, run_id FROM visibility INDEXED BY visibility_in_order
             WHERE namespace = ?1 AND close_rank > ?2
-            ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC LIMIT ?3";
+            ORDER BY close_rank DESC, start_rank DESC, run_id DESC, run_key DESC";
         let mut statement = connection.prepare_cached(sql)?;
-        let most = i64::try_from(limit.saturating_add(hidden.len())).unwrap_or(i64::MAX);
-        for cursor in statement.query_map([namespace, rank(closed_before_ns), most], read_cursor)? {
-            expired.extend(Some(cursor?).filter(|cursor| !hidden.contains(&cursor.run_key)));
+        let mut rows = statement.query([namespace, rank(closed_before_ns)])?;
+        let mut found = 0;
+        while let Some(row) = rows.next()?.filter(|_| found < limit) {
+            let cursor = read_cursor(row)?;
+            let is_hidden = hidden.contains(&cursor.run_key);
+            let identity = if is_hidden { None } else { tables::identity(connection, cursor.run_key)? };
+            if let Some(identity) = identity.filter(|identity| slots.contains(identity.slot())) {
+                expired.push((cursor, identity));
+                found += 1;
+            }
         }
     }
-    expired.sort_unstable_by(|a, b| b.list_order(a));
-    Ok(expired.into_iter().map(|cursor| cursor.run_key).take(limit).collect())
+    expired.sort_unstable_by(|(a, _), (b, _)| b.list_order(a));
+    let oldest_first = expired.into_iter().take(limit);
+    Ok(oldest_first.map(|(cursor, identity)| ExpiredRun { run_key: cursor.run_key, identity }).collect())
 }
 
 fn namespace(connection: &Connection, namespace_id: &str) -> rusqlite::Result<Option<i64>> {

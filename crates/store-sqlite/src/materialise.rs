@@ -6,7 +6,9 @@ use evertide_store::{QueueKey, RunIdentity, RunKey, Wake};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chunk;
-use crate::pending::{InTables, Pending, PendingCurrent, PendingRun, PendingSnapshot};
+use crate::pending::{
+    InTables, Numbering, Pending, PendingCurrent, PendingRecord, PendingRun, PendingSnapshot, PendingTask,
+};
 use crate::visibility_rows::{LISTED_KIND, VisibilityRows};
 
 /// Runs within a transaction that the caller begins and commits.
@@ -168,14 +170,14 @@ impl Step<'_> {
             let mut added = 0_i64;
             for (task_id, task) in tasks {
                 // A task from here on cannot be in the table yet.
-                let may_be_tabled = *task_id < pending.tabled.open_state.next_task_id;
+                let may_be_tabled = *task_id < pending.tabled.next_task_id;
                 if may_be_tabled {
                     let sql = "DELETE FROM backlog WHERE queue = ?1 AND task_id = ?2";
                     added -= i64::from(self.execute(sql, [queue, *task_id])? > 0);
                 }
-                if let Some(task) = task {
-                    let sql = "INSERT INTO backlog VALUES (?1, ?2, ?3)";
-                    self.execute(sql, params![queue, task_id, &**task])?;
+                if let Some(PendingTask { slot, task }) = task {
+                    let sql = "INSERT INTO backlog VALUES (?1, ?2, ?3, ?4)";
+                    self.execute(sql, params![queue, task_id, &**task, slot.number()])?;
                     added += 1;
                 }
             }
@@ -197,11 +199,11 @@ impl Step<'_> {
 
     fn registry(&self, pending: &Pending) -> rusqlite::Result<()> {
         for (kind, records) in &pending.registry {
-            for (key, value) in records {
-                match value {
-                    Some(value) => {
-                        let sql = "INSERT OR REPLACE INTO registry VALUES (?1, ?2, ?3)";
-                        self.execute(sql, params![kind, key, &**value])?;
+            for (key, record) in records {
+                match record {
+                    Some(PendingRecord { value, version }) => {
+                        let sql = "INSERT OR REPLACE INTO registry VALUES (?1, ?2, ?3, ?4)";
+                        self.execute(sql, params![kind, key, &**value, version.cast_signed()])?;
                     }
                     None => {
                         let sql = "DELETE FROM registry WHERE kind = ?1 AND key = ?2";
@@ -214,11 +216,11 @@ impl Step<'_> {
     }
 
     fn numbering(&self, pending: &Pending) -> rusqlite::Result<()> {
-        let numbering = pending.numbering;
-        let sql = "UPDATE numbering SET next_position = ?1, next_run_key = ?2, next_task_id = ?3";
-        let open_state = numbering.open_state;
-        self.execute(sql, [numbering.next_position, open_state.next_run_key, open_state.next_task_id])?;
-        self.execute("DELETE FROM log WHERE position < ?1", [numbering.next_position])?;
+        let Numbering { next_position, next_run_key, next_task_id, registry_version } = pending.numbering;
+        let sql = "UPDATE numbering
+            SET next_position = ?1, next_run_key = ?2, next_task_id = ?3, registry_version = ?4";
+        self.execute(sql, [next_position, next_run_key, next_task_id, registry_version.cast_signed()])?;
+        self.execute("DELETE FROM log WHERE position < ?1", [next_position])?;
         Ok(())
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertide_store::{
-    BacklogChange, Batch, CurrentRun, OpenState, QueueKey, RunIdentity, RunKey, RunWrite, VisibilityRow, Wake, Write,
+    BacklogChange, Batch, CurrentRun, QueueKey, RegistryWrite, RunIdentity, RunKey, RunWrite, Slot, VisibilityRow,
+    Wake, Write,
 };
 
 use crate::chunk::PlacedRecord;
@@ -30,9 +31,24 @@ pub(crate) struct Pending {
     /// Where `runs` has a wake that is set.
     pub(crate) wakes: BTreeSet<(i64, RunKey)>,
     /// None stands for a task that is deleted and may be in the tables.
-    pub(crate) backlog: BTreeMap<QueueKey, BTreeMap<i64, Option<Bytes>>>,
+    pub(crate) backlog: BTreeMap<QueueKey, BTreeMap<i64, Option<PendingTask>>>,
     /// None stands for a record that is removed.
-    pub(crate) registry: BTreeMap<String, BTreeMap<String, Option<Bytes>>>,
+    pub(crate) registry: BTreeMap<String, BTreeMap<String, Option<PendingRecord>>>,
+}
+
+/// A task of a backlog.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingTask {
+    /// That of the run with whose write it came.
+    pub(crate) slot: Slot,
+    pub(crate) task: Bytes,
+}
+
+/// A record of the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingRecord {
+    pub(crate) value: Bytes,
+    pub(crate) version: u64,
 }
 
 /// Where numbers go on.
@@ -40,12 +56,15 @@ pub(crate) struct Pending {
 pub(crate) struct Numbering {
     /// Every write has a position, and a batch in the log that of its first.
     pub(crate) next_position: i64,
-    pub(crate) open_state: OpenState,
+    pub(crate) next_run_key: RunKey,
+    pub(crate) next_task_id: i64,
+    /// How often a record of the registry was changed.
+    pub(crate) registry_version: u64,
 }
 
 impl Default for Numbering {
     fn default() -> Self {
-        Self { next_position: 1, open_state: OpenState::default() }
+        Self { next_position: 1, next_run_key: 1, next_task_id: 1, registry_version: 0 }
     }
 }
 
@@ -133,7 +152,7 @@ impl Pending {
 
     /// Whether the tables may have something of a run that is not in this layer.
     pub(crate) fn may_be_below(&self, run_key: RunKey) -> bool {
-        run_key < self.tabled.open_state.next_run_key
+        run_key < self.tabled.next_run_key
     }
 
     /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that only the tables have.
@@ -144,12 +163,18 @@ impl Pending {
             match write {
                 Write::Run(run) => self.apply_run(run, position, &mut runs_below),
                 Write::DeleteRun { run_key } => self.delete_run(run_key, &mut runs_below),
-                Write::Registry { kind, key, value } => {
-                    self.size_bytes += ENTRY_BYTES + value.as_ref().map_or(0, Bytes::len);
-                    self.registry.entry(kind).or_default().insert(key, value);
-                }
+                Write::Registry(write) => self.apply_registry(write),
             }
         }
+    }
+
+    fn apply_registry(&mut self, write: RegistryWrite) {
+        self.numbering.registry_version += 1;
+        let version = write.version();
+        let RegistryWrite { kind, key, value, .. } = write;
+        self.size_bytes += ENTRY_BYTES + value.as_ref().map_or(0, Bytes::len);
+        let record = value.zip(version).map(|(value, version)| PendingRecord { value, version });
+        self.registry.entry(kind).or_default().insert(key, record);
     }
 
     fn apply_run(&mut self, write: RunWrite, position: i64, runs_below: &mut RunsBelow) {
@@ -162,6 +187,7 @@ impl Pending {
             // The batch was checked, so the run is here now.
             return;
         };
+        let identity = Arc::clone(&run.identity);
         if !write.record.is_empty() {
             self.size_bytes += ENTRY_BYTES + write.record.len();
             run.records.push(PlacedRecord { position, first_event_id: write.first_event_id, record: write.record });
@@ -188,8 +214,9 @@ impl Pending {
         if write.current != CurrentRun::Keep {
             self.apply_current(write.run_key, write.current);
         }
-        for change in write.backlog {
-            self.apply_backlog(change);
+        if !write.backlog.is_empty() {
+            let slot = identity.slot();
+            write.backlog.into_iter().for_each(|change| self.apply_backlog(slot, change));
         }
     }
 
@@ -201,7 +228,7 @@ impl Pending {
         let run = PendingRun { not_current: deleted, ..PendingRun::of(Arc::clone(&identity), tables) };
         self.runs.insert(run_key, run);
         self.name(&identity).created.push((identity.run_id.clone(), run_key));
-        let next_run_key = &mut self.numbering.open_state.next_run_key;
+        let next_run_key = &mut self.numbering.next_run_key;
         *next_run_key = (*next_run_key).max(run_key.saturating_add(1));
     }
 
@@ -235,13 +262,13 @@ impl Pending {
         }
     }
 
-    fn apply_backlog(&mut self, change: BacklogChange) {
-        let next_tabled_task_id = self.tabled.open_state.next_task_id;
+    fn apply_backlog(&mut self, slot: Slot, change: BacklogChange) {
+        let next_tabled_task_id = self.tabled.next_task_id;
         match change {
             BacklogChange::Put { queue, task_id, task } => {
                 self.size_bytes += ENTRY_BYTES + task.len();
-                self.backlog.entry(queue).or_default().insert(task_id, Some(task));
-                let next_task_id = &mut self.numbering.open_state.next_task_id;
+                self.backlog.entry(queue).or_default().insert(task_id, Some(PendingTask { slot, task }));
+                let next_task_id = &mut self.numbering.next_task_id;
                 *next_task_id = (*next_task_id).max(task_id.saturating_add(1));
             }
             BacklogChange::Delete { queue, task_id } if task_id < next_tabled_task_id => {

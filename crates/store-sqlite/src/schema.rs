@@ -3,8 +3,9 @@
 //! Keys are integers where they can be, ascending where they can be: that is what SQLite appends fastest. Names that
 //! repeat in every row (namespaces, task queues) are kept once and referred to by number.
 
-use evertide_store::StoreError;
-use rusqlite::Connection;
+use evertide_store::{Slot, StoreError};
+use prost::Message;
+use rusqlite::{Connection, params};
 
 use crate::error::storage_error;
 
@@ -15,7 +16,9 @@ const APPLICATION_ID: i64 = 0x4576_7469;
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Each brings a file from the version of its index to the next. They are never changed once released.
-const MIGRATIONS: &[&str] = &[FIRST, KINDS];
+const MIGRATIONS: &[Migration] = &[|file| file.execute_batch(FIRST), kinds_and_slots];
+
+type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 const FIRST: &str = "
 -- Where numbering goes on: everything below is in the tables or was deleted.
@@ -145,7 +148,9 @@ CREATE TABLE visibility_count (
 /// Ids are unique within a namespace and a kind of execution. The pair, a scope, takes the place of the namespace in the
 /// rows of runs, under the same numbers, so that a file needs not be rewritten. Visibility rows, which lists go through
 /// whatever their kind, stay under the number of the namespace's kind 0.
-const KINDS: &str = "
+///
+/// A task has the slot of its run, and a record of the registry a version.
+const KINDS_AND_SLOTS: &str = "
 CREATE TABLE scope (
     scope INTEGER PRIMARY KEY,
     namespace_id TEXT NOT NULL,
@@ -158,7 +163,35 @@ ALTER TABLE run RENAME COLUMN namespace TO scope;
 ALTER TABLE run RENAME COLUMN workflow_id TO id;
 ALTER TABLE current_run RENAME COLUMN namespace TO scope;
 ALTER TABLE current_run RENAME COLUMN workflow_id TO id;
+
+ALTER TABLE backlog ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE registry ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE numbering ADD COLUMN registry_version INTEGER NOT NULL DEFAULT 0;
 ";
+
+fn kinds_and_slots(file: &Connection) -> rusqlite::Result<()> {
+    /// A task as programs of the first schema wrote it, as far as its run's slot depends on it.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Task {
+        #[prost(string, tag = "1")]
+        workflow_id: String,
+    }
+    file.execute_batch(KINDS_AND_SLOTS)?;
+    let mut tasks = file.prepare("SELECT queue, task_id, namespace_id, task FROM backlog JOIN queue USING (queue)")?;
+    let mut update = file.prepare("UPDATE backlog SET slot = ?3 WHERE queue = ?1 AND task_id = ?2")?;
+    let mut slots = Vec::new();
+    let mut rows = tasks.query([])?;
+    while let Some(row) = rows.next()? {
+        // Whoever takes a task that cannot be read leaves it alone, in whatever slot it is.
+        let workflow_id = Task::decode(row.get_ref(3)?.as_blob()?).map(|task| task.workflow_id).unwrap_or_default();
+        let slot = Slot::of(row.get_ref(2)?.as_str()?, 0, &workflow_id);
+        slots.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, slot.number()));
+    }
+    for (queue, task_id, slot) in slots {
+        update.execute(params![queue, task_id, slot])?;
+    }
+    Ok(())
+}
 
 /// Settings of every connection that writes. The page size takes effect in a new file only.
 ///
@@ -204,7 +237,7 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     }
     let transaction = connection.transaction()?;
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        transaction.execute_batch(migration)?;
+        migration(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evertide_store::{
-    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey, RunKey, Store, StoreError,
-    StoredRun,
+    BacklogCursor, Batch, ExpiredRun, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, OpenState, QueueKey,
+    RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun,
 };
 
 use crate::list::{self, Bounds};
+use crate::pending::Numbering;
 use crate::upkeep::UpkeepThread;
 
 mod core;
@@ -107,8 +108,13 @@ impl Store for SqliteStore {
         self.core.commit(batch)
     }
 
+    fn resolve(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     fn open_state(&self) -> Result<OpenState, StoreError> {
-        Ok(self.core.open_state())
+        let Numbering { next_run_key, next_task_id, .. } = self.core.numbering();
+        Ok(OpenState { slots: SlotSet::all(), next_run_key, next_task_id })
     }
 
     fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Result<Option<RunKey>, StoreError> {
@@ -143,35 +149,36 @@ impl Store for SqliteStore {
 
     fn wakes(
         &self,
+        slots: &SlotSet,
         until_ms: i64,
         after: Option<(i64, RunKey)>,
         limit: usize,
     ) -> Result<Vec<(i64, RunKey)>, StoreError> {
-        self.core.read(|layers, tables| read::wakes(layers, tables, until_ms, after, limit))
-    }
-
-    fn next_wake(&self) -> Result<Option<i64>, StoreError> {
-        let first = self.wakes(i64::MAX, None, 1)?;
-        Ok(first.first().map(|(due_ms, _)| *due_ms))
+        self.core.read(|layers, tables| read::wakes(layers, tables, slots, until_ms, after, limit))
     }
 
     fn backlog(
         &self,
         queue: &QueueKey,
-        after_task_id: Option<i64>,
+        slots: &SlotSet,
+        after: &BacklogCursor,
         limit: usize,
     ) -> Result<Vec<(i64, Bytes)>, StoreError> {
-        self.core.read(|layers, tables| read::backlog(layers, tables, queue, after_task_id, limit))
+        self.core.read(|layers, tables| read::backlog(layers, tables, queue, slots, after, limit))
     }
 
-    fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
+    fn backlog_queues(&self, slots: &SlotSet) -> Result<Vec<(QueueKey, u64)>, StoreError> {
         // The tables keep the sizes of backlogs, and this is asked so seldom that they may be brought up to date for it.
         self.core.materialise()?;
-        self.core.ask(|_| (), |tables, ()| crate::tables::backlog_queues(tables))
+        self.core.ask(|_| (), |tables, ()| crate::tables::backlog_queues(tables, slots))
     }
 
-    fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
+    fn registry(&self, kind: &str) -> Result<Vec<RegistryRecord>, StoreError> {
         self.core.read(|layers, tables| read::registry(layers, tables, kind))
+    }
+
+    fn registry_version(&self) -> Result<u64, StoreError> {
+        Ok(self.core.numbering().registry_version)
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
@@ -195,10 +202,16 @@ impl Store for SqliteStore {
         Ok(counts.into_iter().collect())
     }
 
-    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError> {
+    fn expired(
+        &self,
+        namespace_id: &str,
+        slots: &SlotSet,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError> {
         self.core.ask(
             |layers| list::pending_expired(layers, namespace_id, closed_before_ns),
-            |tables, pending| list::expired(tables, namespace_id, closed_before_ns, pending, limit),
+            |tables, pending| list::expired(tables, namespace_id, slots, closed_before_ns, pending, limit),
         )
     }
 }
@@ -213,7 +226,7 @@ mod tests {
         let identity = RunIdentity { run_id: format!("run-{run_key}"), ..RunIdentity::default() };
         let row = VisibilityRow { run_id: identity.run_id.clone(), status: 1, ..VisibilityRow::default() };
         let create = RunWrite { run_key, create: Some(identity), visibility: Some(row), ..RunWrite::default() };
-        Batch { writes: vec![Write::Run(create)] }
+        Batch::of_sole_writer(vec![Write::Run(create)])
     }
 
     #[test]

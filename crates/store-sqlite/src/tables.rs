@@ -1,7 +1,7 @@
 //! Reads of the tables alone. What is pending is laid over them elsewhere.
 
 use bytes::Bytes;
-use evertide_store::{OpenState, QueueKey, RunIdentity, RunKey};
+use evertide_store::{BacklogCursor, QueueKey, RegistryRecord, RunIdentity, RunKey, Slot, SlotSet};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::chunk::{self, PlacedRecord};
@@ -37,11 +37,13 @@ pub(crate) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
 }
 
 pub(crate) fn numbering(connection: &Connection) -> rusqlite::Result<Numbering> {
-    let sql = "SELECT next_position, next_run_key, next_task_id FROM numbering";
+    let sql = "SELECT next_position, next_run_key, next_task_id, registry_version FROM numbering";
     connection.query_row(sql, [], |row| {
         Ok(Numbering {
             next_position: row.get(0)?,
-            open_state: OpenState { next_run_key: row.get(1)?, next_task_id: row.get(2)? },
+            next_run_key: row.get(1)?,
+            next_task_id: row.get(2)?,
+            registry_version: row.get::<_, i64>(3)?.cast_unsigned(),
         })
     })
 }
@@ -174,41 +176,85 @@ pub(crate) fn wakes(
     Ok(())
 }
 
-/// Goes through the tasks of a backlog behind a task until the visitor has enough.
+/// Whether a run belongs to some slots. The file has one writer, which owns them all, so that nothing is kept for it.
+pub(crate) fn is_in(connection: &Connection, run_key: RunKey, slots: &SlotSet) -> rusqlite::Result<bool> {
+    if slots.is_all() {
+        return Ok(true);
+    }
+    Ok(identity(connection, run_key)?.is_some_and(|identity| slots.contains(identity.slot())))
+}
+
+/// Goes through the tasks of a backlog that a cursor has not read, until the visitor has enough.
 pub(crate) fn backlog(
     connection: &Connection,
     queue: &QueueKey,
-    after_task_id: Option<i64>,
+    slots: &SlotSet,
+    after: &BacklogCursor,
     mut visit: impl FnMut(i64, Bytes) -> bool,
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT task_id, task FROM backlog
+    let sql = "SELECT task_id, slot, task FROM backlog
         WHERE queue = (SELECT queue FROM queue WHERE namespace_id = ?1 AND name = ?2 AND kind = ?3)
             AND task_id >= ?4
         ORDER BY task_id";
     let mut statement = connection.prepare_cached(sql)?;
-    let from_task_id = after_task_id.map_or(i64::MIN, |task_id| task_id.saturating_add(1));
-    let mut rows = statement.query(params![queue.namespace_id, queue.name, queue.kind, from_task_id])?;
+    let mut from = after.unread_from(i64::MIN);
+    loop {
+        let mut rows = statement.query(params![queue.namespace_id, queue.name, queue.kind, from])?;
+        let read_to = loop {
+            let Some(row) = rows.next()? else { return Ok(()) };
+            let task_id = row.get(0)?;
+            if after.has_read(task_id) {
+                break task_id;
+            }
+            let slot = Slot::numbered(row.get::<_, i64>(1)?.cast_unsigned());
+            if slots.contains(slot) && !visit(task_id, bytes(row, 2)?) {
+                return Ok(());
+            }
+        };
+        // The rest of what is read of this block is passed over.
+        from = after.unread_from(read_to);
+    }
+}
+
+pub(crate) fn backlog_queues(connection: &Connection, slots: &SlotSet) -> rusqlite::Result<Vec<(QueueKey, u64)>> {
+    let sql = "SELECT namespace_id, name, kind, task_count, queue FROM queue WHERE task_count > 0 ORDER BY 1, 2, 3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut queues = Vec::new();
     while let Some(row) = rows.next()? {
-        if !visit(row.get(0)?, bytes(row, 1)?) {
-            break;
+        let queue = QueueKey { namespace_id: row.get(0)?, name: row.get(1)?, kind: row.get(2)? };
+        let count = if slots.is_all() { row.get(3)? } else { count_in(connection, row.get(4)?, slots)? };
+        queues.extend((count > 0).then_some((queue, count.cast_unsigned())));
+    }
+    Ok(queues)
+}
+
+fn count_in(connection: &Connection, queue: i64, slots: &SlotSet) -> rusqlite::Result<i64> {
+    let sql = "SELECT slot, COUNT(*) FROM backlog WHERE queue = ?1 GROUP BY slot";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([queue])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        if slots.contains(Slot::numbered(row.get::<_, i64>(0)?.cast_unsigned())) {
+            count += row.get::<_, i64>(1)?;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
-pub(crate) fn backlog_queues(connection: &Connection) -> rusqlite::Result<Vec<(QueueKey, u64)>> {
-    let sql = "SELECT namespace_id, name, kind, task_count FROM queue WHERE task_count > 0 ORDER BY 1, 2, 3";
+pub(crate) fn registry(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<RegistryRecord>> {
+    let sql = "SELECT key, value, version FROM registry WHERE kind = ?1 ORDER BY key";
     let mut statement = connection.prepare_cached(sql)?;
-    let queues = statement.query_map([], |row| {
-        let queue = QueueKey { namespace_id: row.get(0)?, name: row.get(1)?, kind: row.get(2)? };
-        Ok((queue, row.get::<_, i64>(3)?.cast_unsigned()))
+    let records = statement.query_map([kind], |row| {
+        let version = row.get::<_, i64>(2)?.cast_unsigned();
+        Ok(RegistryRecord { key: row.get(0)?, value: bytes(row, 1)?, version })
     })?;
-    queues.collect()
+    records.collect()
 }
 
-pub(crate) fn registry(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
-    let sql = "SELECT key, value FROM registry WHERE kind = ?1 ORDER BY key";
-    let mut statement = connection.prepare_cached(sql)?;
-    let records = statement.query_map([kind], |row| Ok((row.get(0)?, bytes(row, 1)?)))?;
-    records.collect()
+/// The version of a registry record, if it is there.
+pub(crate) fn record_version(connection: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT version FROM registry WHERE kind = ?1 AND key = ?2";
+    let version: Option<i64> = optional(connection, sql, [kind, key], |row| row.get(0))?;
+    Ok(version.map(i64::cast_unsigned))
 }

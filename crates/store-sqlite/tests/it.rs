@@ -58,5 +58,5 @@ fn step(run_key: RunKey, first_event_id: i64, record: &[u8]) -> Batch {
 }
 
 fn batch(write: RunWrite) -> Batch {
-    Batch { writes: vec![Write::Run(write)] }
+    Batch::of_sole_writer(vec![Write::Run(write)])
 }

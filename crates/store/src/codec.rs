@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes};
 use prost::Message;
 
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunWrite, Wake, Write};
+use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RegistryWrite, RunIdentity, RunWrite, Wake, Write};
 use crate::visibility::VisibilityRow;
 
 mod attributes;
@@ -37,7 +37,8 @@ pub enum CodecError {
     Missing(&'static str),
 }
 
-/// Appends the encoded batch to a buffer, which may be used again and again.
+/// Appends the encoded writes of a batch to a buffer, which may be used again and again. The slots that it relies on are
+/// of the moment, and not kept.
 pub fn encode_batch(batch: &Batch, buffer: &mut Vec<u8>) {
     let message = message::Batch { writes: batch.writes.iter().map(encode_write).collect() };
     buffer.reserve(1 + message.encoded_len());
@@ -45,7 +46,7 @@ pub fn encode_batch(batch: &Batch, buffer: &mut Vec<u8>) {
     message.encode_raw(buffer);
 }
 
-/// Reads a batch. The bytes in it share the given buffer.
+/// Reads a batch, to be applied again by the writer that has everything now. The bytes in it share the given buffer.
 ///
 /// # Errors
 /// When the bytes were not written by [`encode_batch`] of this version or an older one.
@@ -59,18 +60,21 @@ pub fn decode_batch(mut encoded: Bytes) -> Result<Batch, CodecError> {
     }
     let message = message::Batch::decode(encoded)?;
     let writes = message.writes.into_iter().map(decode_write);
-    Ok(Batch { writes: writes.collect::<Result<_, _>>()? })
+    Ok(Batch::of_sole_writer(writes.collect::<Result<_, _>>()?))
 }
 
 fn encode_write(write: &Write) -> message::Write {
     let kind = match write {
         Write::Run(run) => message::write::Kind::Run(Box::new(encode_run(run))),
         Write::DeleteRun { run_key } => message::write::Kind::DeleteRun(*run_key),
-        Write::Registry { kind, key, value } => message::write::Kind::Registry(message::Registry {
-            kind: kind.clone(),
-            key: key.clone(),
-            value: value.clone(),
-        }),
+        Write::Registry(RegistryWrite { kind, key, value, expected }) => {
+            message::write::Kind::Registry(message::Registry {
+                kind: kind.clone(),
+                key: key.clone(),
+                value: value.clone(),
+                expected: *expected,
+            })
+        }
     };
     message::Write { kind: Some(kind) }
 }
@@ -80,7 +84,8 @@ fn decode_write(write: message::Write) -> Result<Write, CodecError> {
         message::write::Kind::Run(run) => Write::Run(decode_run(*run)?),
         message::write::Kind::DeleteRun(run_key) => Write::DeleteRun { run_key },
         message::write::Kind::Registry(registry) => {
-            Write::Registry { kind: registry.kind, key: registry.key, value: registry.value }
+            let message::Registry { kind, key, value, expected } = registry;
+            Write::Registry(RegistryWrite { kind, key, value, expected })
         }
     })
 }

@@ -1,30 +1,47 @@
 //! The promises of a store.
 
 use bytes::Bytes;
+use evertide_engine::slot::SlotSet;
 use evertide_engine::visibility::Filter;
 
 use crate::batch::{Batch, QueueKey, RunIdentity, RunKey};
 use crate::error::StoreError;
+use crate::numbers::{BacklogCursor, OpenState};
 use crate::visibility::{ListPage, ListQuery};
 
-/// Keeps what was decided and answers look-ups.
+/// One writer's view of what is stored: keeps what was decided and answers look-ups.
 ///
 /// * [`commit`](Self::commit) is the only way in. It blocks, and one thread at a time calls it.
 /// * Reads come from any thread at any time and see every batch whose commit has returned, in the same order for all.
 /// * A batch is visible whole or not at all, also after a crash.
+/// * Every execution has a [slot](evertide_engine::slot), and every slot one writer at a time. What another writer has
+///   committed for a slot is seen at the latest by whoever owns the slot after it.
 /// * Every answer has one order, written at the method, so that two stores given the same batches answer alike.
 ///
 /// Any method may fail with [`StoreError::Unavailable`] or [`StoreError::Corrupt`]; other errors are named where they occur.
 pub trait Store: Send + Sync + 'static {
-    /// Makes a batch durable. When it returns without error the batch survives the loss of the process and of power.
+    /// Makes a batch durable. When it returns without error the batch survives the loss of the process and of power, and
+    /// at that moment the writer owned every [slot](Batch::slots) of the batch. So a batch without writes confirms what was
+    /// seen of its slots.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when a write without `create` names a run that does not exist, or one with `create` a run
-    /// that does. After any error nothing of the batch is visible. A batch refused as unavailable may still turn up after
-    /// a crash, if the disk failed only in confirming it: the caller must treat it as unknown, not as undone.
+    /// After any error nothing of the batch is visible.
+    /// * [`StoreError::Fenced`]: slots of the batch belong to another writer.
+    /// * [`StoreError::Refused`]: a write without `create` names a run that does not exist, or one with `create` a run
+    ///   that does, or a run's slot is not among those of the batch.
+    /// * [`StoreError::Conflict`]: a registry record is not what a write expects.
+    /// * [`StoreError::Unknown`]: the batch may be durable or not. Nothing else is taken until [`resolve`](Self::resolve)
+    ///   has found out; a commit in between fails in the same way.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 
-    /// Where to go on numbering.
+    /// Finds out what became of a batch whose commit ended in [`StoreError::Unknown`]: true if it is durable, and visible
+    /// from now on; false if it never will be. False as well if there is no such batch.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] while that cannot be known, and those of [`commit`](Self::commit).
+    fn resolve(&self) -> Result<bool, StoreError>;
+
+    /// With what the writer begins: its slots, and where to go on numbering.
     fn open_state(&self) -> Result<OpenState, StoreError>;
 
     /// The run that a look-up by id alone finds. Ids of another kind of execution are other ids.
@@ -53,30 +70,33 @@ pub trait Store: Send + Sync + 'static {
         limit: HistoryLimit,
     ) -> Result<Vec<HistoryRecord>, StoreError>;
 
-    /// Runs to be looked at until `until_ms` inclusive, by due time and then by run, beginning behind `after`.
+    /// Runs of some slots to be looked at until `until_ms` inclusive, by due time and then by run, beginning behind `after`.
     fn wakes(
         &self,
+        slots: &SlotSet,
         until_ms: i64,
         after: Option<(i64, RunKey)>,
         limit: usize,
     ) -> Result<Vec<(i64, RunKey)>, StoreError>;
 
-    /// The earliest due time of all, in unix milliseconds.
-    fn next_wake(&self) -> Result<Option<i64>, StoreError>;
-
-    /// Tasks of one backlog in ascending order of their ids, beginning behind `after_task_id`.
+    /// Tasks of one backlog that belong to some slots and that a cursor has not read, in ascending order of their ids.
     fn backlog(
         &self,
         queue: &QueueKey,
-        after_task_id: Option<i64>,
+        slots: &SlotSet,
+        after: &BacklogCursor,
         limit: usize,
     ) -> Result<Vec<(i64, Bytes)>, StoreError>;
 
-    /// The backlogs that hold tasks, and how many each, in ascending order.
-    fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError>;
+    /// The backlogs that hold tasks of some slots, and how many each, in ascending order.
+    fn backlog_queues(&self, slots: &SlotSet) -> Result<Vec<(QueueKey, u64)>, StoreError>;
 
     /// All records of one kind in ascending order of their keys.
-    fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError>;
+    fn registry(&self, kind: &str) -> Result<Vec<RegistryRecord>, StoreError>;
+
+    /// A number that ascends with every change of the registry, whoever made it: whoever knows the records as they were
+    /// under an older number reads them again.
+    fn registry_version(&self) -> Result<u64, StoreError>;
 
     /// One page of the runs that match: open runs before closed ones, then the latest closed first, then the latest
     /// started, then by run id.
@@ -94,24 +114,35 @@ pub trait Store: Send + Sync + 'static {
     /// As for [`count`](Self::count).
     fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError>;
 
-    /// Runs of a namespace that closed before a time: those whose retention is over. In the reverse order of lists, so the
-    /// oldest first.
-    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError>;
+    /// Runs of a namespace and some slots that closed before a time: those whose retention is over. In the reverse order of
+    /// lists, so the oldest first.
+    fn expired(
+        &self,
+        namespace_id: &str,
+        slots: &SlotSet,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError>;
 }
 
-/// Where to go on numbering: above everything that was ever stored, deleted or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenState {
-    /// The least run key that is free with all above it.
-    pub next_run_key: RunKey,
-    /// The least task id that is free with all above it.
-    pub next_task_id: i64,
+/// A run whose retention is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredRun {
+    /// The run.
+    pub run_key: RunKey,
+    /// Its names.
+    pub identity: RunIdentity,
 }
 
-impl Default for OpenState {
-    fn default() -> Self {
-        Self { next_run_key: 1, next_task_id: 1 }
-    }
+/// A record of the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryRecord {
+    /// The name within its kind.
+    pub key: String,
+    /// The value, opaque.
+    pub value: Bytes,
+    /// What a write that takes its place must expect.
+    pub version: u64,
 }
 
 /// A run as it was stored.

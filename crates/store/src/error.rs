@@ -1,11 +1,14 @@
 //! What can go wrong in a store.
 
+use evertide_engine::slot::SlotSet;
+
 use crate::RunKey;
 
 /// Why a store could not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full, broken or slow to answer. Nothing of a refused batch is visible; the same call may succeed later.
+    /// The disk is full, broken or slow to answer. Nothing of a refused batch is visible or will ever be; the same call
+    /// may succeed later.
     #[error("the store cannot {action}: {reason}; free space or repair the disk, then try again")]
     Unavailable {
         /// What was being done, as a verb.
@@ -52,6 +55,34 @@ pub enum StoreError {
     TooManyRows {
         /// How many rows the store looks at for an answer.
         limit: usize,
+    },
+    /// The store cannot say whether a batch is durable. Nothing of it is visible, and until
+    /// [`Store::resolve`](crate::Store::resolve) has found out nothing else is taken, for what it would be built on is
+    /// not known.
+    #[error("the store cannot say whether what it was given is durable ({reason}); it is asked again")]
+    Unknown {
+        /// What the storage below said.
+        reason: String,
+    },
+    /// Other writers own these slots now. Nothing of the batch is visible. What memory holds of the slots is out of date;
+    /// a batch without them may be taken.
+    #[error("another server has taken over the slots {slots:?}")]
+    Fenced {
+        /// Those of the batch's slots that the writer no longer owns.
+        slots: SlotSet,
+    },
+    /// Another writer has changed a registry record. Nothing of the batch is visible. Read the registry again, and decide
+    /// anew.
+    #[error("the {kind} record {key} has version {found} and not {expected}: somebody else has changed it")]
+    Conflict {
+        /// The kind of the record.
+        kind: String,
+        /// Its key.
+        key: String,
+        /// The version that the write expected.
+        expected: u64,
+        /// The version that was found, 0 if there is no record.
+        found: u64,
     },
     /// The batch breaks the contract: a mistake of the caller. Nothing of it is visible.
     #[error("the batch is refused at run {run_key}: {reason}; this is a mistake of the server, please report it")]

@@ -13,13 +13,18 @@ pub mod codec;
 mod contract;
 mod error;
 pub mod memory;
+pub mod numbers;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 pub mod visibility;
 
-pub use batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
-pub use contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
+pub use batch::{
+    BacklogChange, Batch, CurrentRun, QueueKey, RegistryWrite, RunIdentity, RunKey, RunWrite, Stored, Wake, Write,
+};
+pub use contract::{ExpiredRun, HistoryLimit, HistoryRecord, RegistryRecord, Store, StoredRun};
 pub use error::StoreError;
+pub use evertide_engine::slot::{Slot, SlotSet};
 pub use evertide_engine::visibility::{Filter, SearchValue};
 pub use memory::MemoryStore;
+pub use numbers::{BacklogCursor, OpenState};
 pub use visibility::{ListCursor, ListPage, ListQuery, RUNNING, VisibilityRow};

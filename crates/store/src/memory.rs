@@ -1,43 +1,78 @@
 //! The store without a disk: the model that the others are compared with, and the store of in-memory servers.
 //!
-//! Plain ordered maps behind one lock. Each read is the shortest expression of what the contract says, since this is
+//! Plain ordered maps behind one lock, shared by as many writers as there are. Each read is the shortest expression of what the contract says, since this is
 //! what the others are measured by; only the look-ups that a busy server makes at every step are kept in maps of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use evertide_engine::slot::{Slot, SlotSet};
 use evertide_engine::visibility::{Filter, matches};
 use parking_lot::RwLock;
 
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
-use crate::contract::{HistoryLimit, HistoryRecord, OpenState, Store, StoredRun};
+use crate::batch::{
+    BacklogChange, Batch, CurrentRun, QueueKey, RegistryWrite, RunIdentity, RunKey, RunWrite, Stored, Wake, Write,
+};
+use crate::contract::{ExpiredRun, HistoryLimit, HistoryRecord, RegistryRecord, Store, StoredRun};
 use crate::error::StoreError;
+use crate::numbers::{BacklogCursor, OpenState, block_of, first_in_block};
 use crate::visibility::{ListCursor, ListPage, ListQuery, VisibilityRow};
 
 /// Keeps everything in memory and loses it when dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
-    tables: RwLock<Tables>,
+    /// The writer's block.
+    block: i64,
+    tables: Arc<RwLock<Tables>>,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store, whose writer owns every slot.
     pub fn new() -> Self {
-        Self::default()
+        let mut tables = Tables::default();
+        let block = tables.add_writer(SlotSet::all());
+        Self { block, tables: Arc::new(RwLock::new(tables)) }
+    }
+
+    /// Another writer, which owns nothing yet.
+    #[must_use]
+    pub fn join(&self) -> Self {
+        let block = self.tables.write().add_writer(SlotSet::default());
+        Self { block, tables: Arc::clone(&self.tables) }
+    }
+
+    /// Takes slots over from whoever has them.
+    pub fn claim(&self, slots: &SlotSet) {
+        for (block, writer) in &mut self.tables.write().writers {
+            if *block == self.block {
+                writer.slots.add(slots);
+            } else {
+                writer.slots = writer.slots.without(slots);
+            }
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 #[derive(Debug, Default)]
 struct Tables {
-    open_state: OpenState,
+    /// By block.
+    writers: BTreeMap<i64, OpenState>,
     runs: BTreeMap<RunKey, Run>,
     /// The runs that a look-up by id alone finds.
     current: BTreeMap<Name, RunKey>,
     by_identity: BTreeMap<RunIdentity, RunKey>,
     wakes: BTreeSet<(i64, RunKey)>,
-    backlog: BTreeMap<QueueKey, BTreeMap<i64, Bytes>>,
-    registry: BTreeMap<String, BTreeMap<String, Bytes>>,
+    backlog: BTreeMap<QueueKey, BTreeMap<i64, Task>>,
+    registry: BTreeMap<String, BTreeMap<String, RegistryRecord>>,
+    registry_version: u64,
     /// By namespace id: the runs with a visibility row, in the order of lists.
     listed: BTreeMap<String, BTreeSet<ListPlace>>,
 }
@@ -54,6 +89,18 @@ struct Run {
     records_in_snapshot: usize,
     visibility: Option<VisibilityRow>,
     wake_ms: Option<i64>,
+}
+
+impl Run {
+    fn is_in(&self, slots: &SlotSet) -> bool {
+        slots.contains(self.identity.slot())
+    }
+}
+
+#[derive(Debug)]
+struct Task {
+    slot: Slot,
+    task: Bytes,
 }
 
 /// A cursor that sorts as lists do.
@@ -73,18 +120,38 @@ impl PartialOrd for ListPlace {
 }
 
 impl Tables {
+    fn add_writer(&mut self, slots: SlotSet) -> i64 {
+        let block = self.writers.last_key_value().map_or(0, |(block, _)| block + 1);
+        let first = first_in_block(block);
+        self.writers.insert(block, OpenState { slots, next_run_key: first, next_task_id: first });
+        block
+    }
+
+    /// Numbering goes on above what was used of a block.
+    fn note_number(&mut self, number: i64, next: impl FnOnce(&mut OpenState) -> &mut i64) {
+        if let Some(writer) = self.writers.get_mut(&block_of(number)) {
+            let next = next(writer);
+            *next = (*next).max(number.saturating_add(1));
+        }
+    }
+
     fn apply(&mut self, write: Write) {
         match write {
             Write::Run(run) => self.apply_run(run),
             Write::DeleteRun { run_key } => self.delete_run(run_key),
-            Write::Registry { kind, key, value } => {
-                let records = self.registry.entry(kind).or_default();
-                match value {
-                    Some(value) => records.insert(key, value),
-                    None => records.remove(&key),
-                };
-            }
+            Write::Registry(write) => self.apply_registry(write),
         }
+    }
+
+    fn apply_registry(&mut self, write: RegistryWrite) {
+        self.registry_version += 1;
+        let version = write.version();
+        let RegistryWrite { kind, key, value, .. } = write;
+        let records = self.registry.entry(kind).or_default();
+        match value.zip(version) {
+            Some((value, version)) => records.insert(key.clone(), RegistryRecord { key, value, version }),
+            None => records.remove(&key),
+        };
     }
 
     fn apply_run(&mut self, write: RunWrite) {
@@ -111,6 +178,7 @@ impl Tables {
             self.wakes.remove(&(old_ms, write.run_key));
         }
         self.wakes.extend(wake_ms.map(|due_ms| (due_ms, write.run_key)));
+        let slot = run.identity.slot();
         let name = (run.identity.namespace_id.clone(), run.identity.kind, run.identity.id.clone());
         match write.current {
             CurrentRun::Keep => {}
@@ -123,7 +191,7 @@ impl Tables {
             self.show(write.run_key, row);
         }
         for change in write.backlog {
-            self.apply_backlog(change);
+            self.apply_backlog(slot, change);
         }
     }
 
@@ -138,7 +206,7 @@ impl Tables {
             wake_ms: None,
         };
         self.runs.insert(run_key, run);
-        self.open_state.next_run_key = self.open_state.next_run_key.max(run_key.saturating_add(1));
+        self.note_number(run_key, |writer| &mut writer.next_run_key);
     }
 
     fn clear_current(&mut self, name: &Name, run_key: RunKey) {
@@ -169,12 +237,12 @@ impl Tables {
         }
     }
 
-    fn apply_backlog(&mut self, change: BacklogChange) {
+    fn apply_backlog(&mut self, slot: Slot, change: BacklogChange) {
         match change {
             BacklogChange::Put { queue, task_id, task } => {
                 let tasks = self.backlog.entry(queue).or_default();
-                tasks.insert(task_id, task);
-                self.open_state.next_task_id = self.open_state.next_task_id.max(task_id.saturating_add(1));
+                tasks.insert(task_id, Task { slot, task });
+                self.note_number(task_id, |writer| &mut writer.next_task_id);
             }
             BacklogChange::Delete { queue, task_id } => {
                 if let Some(tasks) = self.backlog.get_mut(&queue) {
@@ -231,18 +299,44 @@ impl Tables {
     }
 }
 
+/// The tables as one writer finds them.
+struct StoredFor<'t> {
+    block: i64,
+    tables: &'t Tables,
+}
+
+impl Stored for StoredFor<'_> {
+    fn owned(&self) -> SlotSet {
+        self.tables.writers.get(&self.block).map(|writer| writer.slots.clone()).unwrap_or_default()
+    }
+
+    fn slot(&mut self, run_key: RunKey) -> Result<Option<Slot>, StoreError> {
+        Ok(self.tables.runs.get(&run_key).map(|run| run.identity.slot()))
+    }
+
+    fn registry_version(&mut self, kind: &str, key: &str) -> Result<u64, StoreError> {
+        let record = self.tables.registry.get(kind).and_then(|records| records.get(key));
+        Ok(record.map_or(0, |record| record.version))
+    }
+}
+
 impl Store for MemoryStore {
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut tables = self.tables.write();
-        batch.check(|run_key| Ok(tables.runs.contains_key(&run_key)))?;
+        batch.check(&mut StoredFor { block: self.block, tables: &tables })?;
         for write in batch.writes {
             tables.apply(write);
         }
         Ok(())
     }
 
+    fn resolve(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     fn open_state(&self) -> Result<OpenState, StoreError> {
-        Ok(self.tables.read().open_state)
+        // A writer is never removed.
+        Ok(self.tables.read().writers[&self.block].clone())
     }
 
     fn current_run(&self, namespace_id: &str, kind: u8, id: &str) -> Result<Option<RunKey>, StoreError> {
@@ -291,46 +385,47 @@ impl Store for MemoryStore {
 
     fn wakes(
         &self,
+        slots: &SlotSet,
         until_ms: i64,
         after: Option<(i64, RunKey)>,
         limit: usize,
     ) -> Result<Vec<(i64, RunKey)>, StoreError> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let tables = self.tables.read();
-        let due = tables.wakes.range((from, Bound::Unbounded));
-        Ok(due.take_while(|(due_ms, _)| *due_ms <= until_ms).take(limit).copied().collect())
-    }
-
-    fn next_wake(&self) -> Result<Option<i64>, StoreError> {
-        Ok(self.tables.read().wakes.first().map(|(due_ms, _)| *due_ms))
+        let due = tables.wakes.range((from, Bound::Unbounded)).take_while(|(due_ms, _)| *due_ms <= until_ms);
+        let is_in_slots = |run_key: &RunKey| tables.runs.get(run_key).is_some_and(|run| run.is_in(slots));
+        Ok(due.filter(|(_, run_key)| is_in_slots(run_key)).take(limit).copied().collect())
     }
 
     fn backlog(
         &self,
         queue: &QueueKey,
-        after_task_id: Option<i64>,
+        slots: &SlotSet,
+        after: &BacklogCursor,
         limit: usize,
     ) -> Result<Vec<(i64, Bytes)>, StoreError> {
-        let from = after_task_id.map_or(Bound::Unbounded, Bound::Excluded);
         let tables = self.tables.read();
-        let tasks = tables.backlog.get(queue).into_iter();
-        Ok(tasks
-            .flat_map(|tasks| tasks.range((from, Bound::Unbounded)))
-            .take(limit)
-            .map(|(task_id, task)| (*task_id, task.clone()))
-            .collect())
+        let tasks = tables.backlog.get(queue).into_iter().flatten();
+        let wanted = tasks.filter(|(task_id, task)| !after.has_read(**task_id) && slots.contains(task.slot));
+        Ok(wanted.take(limit).map(|(task_id, task)| (*task_id, task.task.clone())).collect())
     }
 
-    fn backlog_queues(&self) -> Result<Vec<(QueueKey, u64)>, StoreError> {
+    fn backlog_queues(&self, slots: &SlotSet) -> Result<Vec<(QueueKey, u64)>, StoreError> {
         let tables = self.tables.read();
-        let queues = tables.backlog.iter();
-        Ok(queues.map(|(queue, tasks)| (queue.clone(), tasks.len() as u64)).collect())
+        let queues = tables.backlog.iter().map(|(queue, tasks)| {
+            let in_slots = tasks.values().filter(|task| slots.contains(task.slot));
+            (queue.clone(), in_slots.count() as u64)
+        });
+        Ok(queues.filter(|(_, count)| *count > 0).collect())
     }
 
-    fn registry(&self, kind: &str) -> Result<Vec<(String, Bytes)>, StoreError> {
+    fn registry(&self, kind: &str) -> Result<Vec<RegistryRecord>, StoreError> {
         let tables = self.tables.read();
-        let records = tables.registry.get(kind).into_iter().flatten();
-        Ok(records.map(|(key, value)| (key.clone(), value.clone())).collect())
+        Ok(tables.registry.get(kind).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    fn registry_version(&self) -> Result<u64, StoreError> {
+        Ok(self.tables.read().registry_version)
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
@@ -351,13 +446,20 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().collect())
     }
 
-    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Result<Vec<RunKey>, StoreError> {
+    fn expired(
+        &self,
+        namespace_id: &str,
+        slots: &SlotSet,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError> {
         let tables = self.tables.read();
         let oldest_first = tables.listed.get(namespace_id).into_iter().flatten().rev();
-        Ok(oldest_first
-            .take_while(|place| place.0.close_time_ns < closed_before_ns)
-            .take(limit)
-            .map(|place| place.0.run_key)
-            .collect())
+        let expired = oldest_first.take_while(|place| place.0.close_time_ns < closed_before_ns).filter_map(|place| {
+            let run_key = place.0.run_key;
+            let run = tables.runs.get(&run_key).filter(|run| run.is_in(slots))?;
+            Some(ExpiredRun { run_key, identity: run.identity.clone() })
+        });
+        Ok(expired.take(limit).collect())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A seed stands for one sequence of batches and questions. The sequence goes through the store under test and through a
 //! [`MemoryStore`], and every answer must be the same. A difference panics with the seed and the step, so that the same
-//! sequence can be run again.
+//! sequence can be run again. [`run_with_writers`] does the same with a store that several writers share.
 
 use crate::batch::Batch;
 use crate::contract::Store;
@@ -13,10 +13,13 @@ mod filters;
 mod question;
 mod random;
 mod world;
+mod writers;
 
 use question::Question;
 use random::Random;
 use world::World;
+
+pub use writers::{Shared, run_with_writers};
 
 /// What the suite does with the store under test beside committing and asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +36,8 @@ pub enum Reopening {
 /// When the store answers differently from the model.
 pub fn run<S: Store>(seed: u64, steps: u32, reopening: Reopening, mut open: impl FnMut() -> S) {
     let mut random = Random::new(seed);
-    let mut world = World::default();
     let model = MemoryStore::new();
+    let mut world = World::of(vec![model.open_state().expect("the model never fails")]);
     let mut store = open();
     for step in 0..steps {
         let place = Place { seed, step };
@@ -97,12 +100,12 @@ mod tests {
     #[test]
     fn encoded_batches_mean_the_same() {
         let mut random = Random::new(1);
-        let mut world = World::default();
+        let mut world = World::of(vec![MemoryStore::new().open_state().unwrap()]);
         for _ in 0..300 {
             let batch = world.batch(&mut random);
             let mut encoded = Vec::new();
             encode_batch(&batch, &mut encoded);
-            assert_eq!(decode_batch(encoded.into()).unwrap(), batch);
+            assert_eq!(decode_batch(encoded.into()).unwrap().writes, batch.writes);
         }
     }
 }

@@ -22,9 +22,9 @@ pub(crate) fn measure(folder: &Path, workflows: i64, with_rows: bool) -> anyhow:
     while first < workflows {
         let numbers = first..workflows.min(first + RUNS_AT_ONCE);
         let starts = numbers.clone().map(|n| Write::Run(start(n, with_rows)));
-        store.commit(Batch { writes: starts.collect() })?;
+        store.commit(Batch::of_sole_writer(starts.collect()))?;
         let ends = numbers.map(|n| Write::Run(end(n, with_rows)));
-        store.commit(Batch { writes: ends.collect() })?;
+        store.commit(Batch::of_sole_writer(ends.collect()))?;
         first += RUNS_AT_ONCE;
     }
     store.materialise()?;

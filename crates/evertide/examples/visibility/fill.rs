@@ -40,7 +40,7 @@ pub(crate) fn fill(file: &Path, namespace_id: &str, rows: i64) -> anyhow::Result
             let start_ns = end_ns - MONTH_NS + n * (MONTH_NS / rows);
             Write::Run(run(namespace_id, first_key + n, n, start_ns))
         });
-        store.commit(Batch { writes: writes.collect() })?;
+        store.commit(Batch::of_sole_writer(writes.collect()))?;
         number = last;
     }
     store.materialise()?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use evertide_store::BacklogCursor;
 use prost::Message;
 
 use crate::matching::pace::Pace;
@@ -104,15 +105,15 @@ pub(super) struct Queue<P> {
 /// What the store has of this queue besides the window.
 #[derive(Debug, Default)]
 struct Disk {
-    /// There may be tasks above `read_to`.
+    /// There may be tasks behind `read_to`.
     more: bool,
     reading: bool,
     /// What is being read is out of date: the queue was reset since.
     discard: bool,
-    /// All tasks up to this id are in the window, or were.
-    read_to: i64,
-    /// A task up to this id was not taken into the window, because the window was full.
-    left_out_to: i64,
+    /// All tasks that it has read are in the window, or were.
+    read_to: BacklogCursor,
+    /// The newest task that was not taken into the window, because the window was full.
+    left_out_to: Option<i64>,
 }
 
 impl<P> Default for Queue<P> {
@@ -197,10 +198,10 @@ impl<P: PollAnswer> Queue<P> {
             self.backlog_count += 1;
             if self.disk.more || self.tasks.len() >= WINDOW_TASKS {
                 self.disk.more = true;
-                self.disk.left_out_to = self.disk.left_out_to.max(task.id);
+                self.disk.left_out_to = self.disk.left_out_to.max(Some(task.id));
                 return;
             }
-            self.disk.read_to = self.disk.read_to.max(task.id);
+            self.disk.read_to.advance(task.id);
         }
         self.tasks.insert(task.row.order(task.id), task);
     }
@@ -226,12 +227,12 @@ impl<P: PollAnswer> Queue<P> {
         self.wants_refill() && self.pollers.iter().any(Waiting::is_live)
     }
 
-    pub(super) fn begin_refill(&mut self) -> Option<i64> {
+    pub(super) fn begin_refill(&mut self) -> Option<BacklogCursor> {
         if !self.wants_refill() {
             return None;
         }
         self.disk.reading = true;
-        Some(self.disk.read_to)
+        Some(self.disk.read_to.clone())
     }
 
     pub(super) fn fail_refill(&mut self) {
@@ -246,14 +247,14 @@ impl<P: PollAnswer> Queue<P> {
         }
         let full_page = rows.len() >= REFILL_TASKS;
         for (id, bytes) in rows {
-            self.disk.read_to = id;
+            self.disk.read_to.advance(id);
             let Ok(row) = TaskRow::decode(bytes) else {
                 tracing::error!(task_id = id, "a task in the backlog cannot be read; it is left alone");
                 continue;
             };
             self.tasks.insert(row.order(id), Task { id, durable: true, row });
         }
-        self.disk.more = full_page || self.disk.left_out_to > self.disk.read_to;
+        self.disk.more = full_page || self.disk.left_out_to.is_some_and(|id| !self.disk.read_to.has_read(id));
     }
 
     /// Its worker says that it goes away.

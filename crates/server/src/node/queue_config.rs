@@ -1,14 +1,14 @@
 //! What operators set for task queues.
 
 use evertide_proto::taskqueue::TaskQueueConfig;
-use evertide_store::QueueKey;
+use evertide_store::{QueueKey, Write};
 use tokio::sync::oneshot;
 
 use crate::ask::{Answer, Respond};
 use crate::fault::Failure;
 use crate::matching::QueueKind;
 use crate::node::{Node, answered};
-use crate::queue_config::{Change, rate, write};
+use crate::queue_config::{Change, rate};
 use crate::release::Effect;
 use crate::work::Work;
 
@@ -32,9 +32,11 @@ impl Node {
         let config = change(self.shell.queue_configs.get(&key).unwrap_or_default())?;
         let (sender, receiver) = oneshot::channel();
         let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
-        self.shell.commits.push(vec![write(&key, &config)], vec![answer]);
+        let write = self.shell.queue_configs.write(&key, &config);
+        let version = write.version().unwrap_or(0);
+        self.shell.commits.push(vec![Write::Registry(write)], vec![answer]);
         answered(receiver).await?;
-        self.shell.queue_configs.put(key.clone(), config.clone());
+        self.shell.queue_configs.put(key.clone(), version, config.clone());
         self.shell.queues.set_rate(&key, rate(&config));
         self.shell.work.push(Work::Resume(key));
         Ok(config)

@@ -1,7 +1,7 @@
 //! A node without threads on a store in memory, stepped until nothing is left to do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use evertide_engine::limits::Limits;
@@ -25,8 +25,8 @@ use evertide_server::matching::{Poll, QueueKind};
 use evertide_server::node::{AnswerReceiver, Node, NodeOptions, OpenPoll, Polled};
 use evertide_server::shard::RunRef;
 use evertide_store::{
-    Batch, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, MemoryStore, OpenState, QueueKey, RunKey, Store,
-    StoreError, StoredRun,
+    BacklogCursor, Batch, ExpiredRun, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, MemoryStore, OpenState,
+    QueueKey, RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun,
 };
 
 pub(crate) const SECOND_NS: i64 = 1_000_000_000;
@@ -118,7 +118,8 @@ impl Rig {
         while self.node.work_step(0) || self.node.timer_step() {}
     }
 
-    fn block<T>(&mut self, future: impl Future<Output = T>) -> T {
+    /// Steps until something that was asked for has come.
+    pub(crate) fn block<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         loop {
@@ -408,11 +409,25 @@ pub(crate) fn start_child(workflow_id: &str) -> Command {
 pub(crate) struct FailingStore {
     inner: MemoryStore,
     failing: AtomicUsize,
+    /// What becomes of the next commit, and is not known before the store is asked again.
+    next_is_unknown: Mutex<Option<bool>>,
+    /// A batch of which nobody knows, with what will become of it.
+    in_doubt: Mutex<Option<(Batch, bool)>>,
 }
 
 impl FailingStore {
     pub(crate) fn fail_next_commits(&self, count: usize) {
         self.failing.store(count, Ordering::Relaxed);
+    }
+
+    /// The next commit ends without a word of what became of it.
+    pub(crate) fn leave_next_commit_unknown(&self, is_durable: bool) {
+        *self.next_is_unknown.lock().unwrap() = Some(is_durable);
+    }
+
+    /// Another writer on the same store.
+    pub(crate) fn join(&self) -> MemoryStore {
+        self.inner.join()
     }
 }
 
@@ -424,7 +439,19 @@ impl Store for FailingStore {
             self.failing.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Unavailable { action: "commit", reason: "the test says so".to_owned() });
         }
+        assert!(self.in_doubt.lock().unwrap().is_none(), "a commit before it is known what became of the last");
+        if let Some(is_durable) = self.next_is_unknown.lock().unwrap().take() {
+            *self.in_doubt.lock().unwrap() = Some((batch, is_durable));
+            return Err(StoreError::Unknown { reason: "the test says so".to_owned() });
+        }
         self.inner.commit(batch)
+    }
+
+    fn resolve(&self) -> Stored<bool> {
+        match self.in_doubt.lock().unwrap().take() {
+            Some((batch, true)) => self.inner.commit(batch).map(|()| true),
+            _ => Ok(false),
+        }
     }
 
     fn open_state(&self) -> Stored<OpenState> {
@@ -451,24 +478,36 @@ impl Store for FailingStore {
         self.inner.history_before(run_key, before, limit)
     }
 
-    fn wakes(&self, until_ms: i64, after: Option<(i64, RunKey)>, limit: usize) -> Stored<Vec<(i64, RunKey)>> {
-        self.inner.wakes(until_ms, after, limit)
+    fn wakes(
+        &self,
+        slots: &SlotSet,
+        until_ms: i64,
+        after: Option<(i64, RunKey)>,
+        limit: usize,
+    ) -> Stored<Vec<(i64, RunKey)>> {
+        self.inner.wakes(slots, until_ms, after, limit)
     }
 
-    fn next_wake(&self) -> Stored<Option<i64>> {
-        self.inner.next_wake()
+    fn backlog(
+        &self,
+        queue: &QueueKey,
+        slots: &SlotSet,
+        after: &BacklogCursor,
+        limit: usize,
+    ) -> Stored<Vec<(i64, Bytes)>> {
+        self.inner.backlog(queue, slots, after, limit)
     }
 
-    fn backlog(&self, queue: &QueueKey, after: Option<i64>, limit: usize) -> Stored<Vec<(i64, Bytes)>> {
-        self.inner.backlog(queue, after, limit)
+    fn backlog_queues(&self, slots: &SlotSet) -> Stored<Vec<(QueueKey, u64)>> {
+        self.inner.backlog_queues(slots)
     }
 
-    fn backlog_queues(&self) -> Stored<Vec<(QueueKey, u64)>> {
-        self.inner.backlog_queues()
-    }
-
-    fn registry(&self, kind: &str) -> Stored<Vec<(String, Bytes)>> {
+    fn registry(&self, kind: &str) -> Stored<Vec<RegistryRecord>> {
         self.inner.registry(kind)
+    }
+
+    fn registry_version(&self) -> Stored<u64> {
+        self.inner.registry_version()
     }
 
     fn list(&self, query: &ListQuery) -> Stored<ListPage> {
@@ -483,7 +522,13 @@ impl Store for FailingStore {
         self.inner.count_by_status(namespace_id, filter)
     }
 
-    fn expired(&self, namespace_id: &str, closed_before_ns: i64, limit: usize) -> Stored<Vec<RunKey>> {
-        self.inner.expired(namespace_id, closed_before_ns, limit)
+    fn expired(
+        &self,
+        namespace_id: &str,
+        slots: &SlotSet,
+        closed_before_ns: i64,
+        limit: usize,
+    ) -> Stored<Vec<ExpiredRun>> {
+        self.inner.expired(namespace_id, slots, closed_before_ns, limit)
     }
 }

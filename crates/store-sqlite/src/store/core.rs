@@ -8,15 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use evertide_store::{Batch, OpenState, RunKey, StoreError, Write};
+use evertide_store::{Batch, RunKey, Slot, SlotSet, StoreError, Stored};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::Connection;
 
-use super::SqliteOptions;
+use super::{SqliteOptions, read};
 use crate::error::{corrupt, storage_error};
 use crate::exclusive::ExclusiveUse;
 use crate::layers::Layers;
-use crate::pending::RunsBelow;
+use crate::pending::{Numbering, RunsBelow};
 use crate::readers::Readers;
 use crate::tables;
 use crate::upkeep::Requests;
@@ -129,31 +129,9 @@ impl Core {
 
     /// Refuses a batch that breaks the contract, and finds the runs in it that the newest layer lacks.
     fn check(&self, batch: &Batch) -> Result<RunsBelow, StoreError> {
-        let layers = self.layers.read();
-        let mut runs_below = RunsBelow::new();
-        let mut exists = |run_key: RunKey| {
-            if let Some((depth, run)) = layers.run(run_key) {
-                if run.exists && depth > 0 {
-                    runs_below.insert(run_key, Arc::clone(&run.identity));
-                }
-                return Ok(run.exists);
-            }
-            if !layers.may_be_tabled(run_key) {
-                return Ok(false);
-            }
-            let identity = self.tables().ask(|tables| tables::identity(tables, run_key));
-            let identity = identity.map_err(|error| self.error(error))?;
-            let exists = identity.is_some();
-            runs_below.extend(identity.map(|identity| (run_key, Arc::new(identity))));
-            Ok(exists)
-        };
-        batch.check(&mut exists)?;
-        for write in &batch.writes {
-            if let Write::DeleteRun { run_key } = write {
-                exists(*run_key)?;
-            }
-        }
-        Ok(runs_below)
+        let mut stored = StoredBelow { core: self, layers: &self.layers.read(), runs_below: RunsBelow::new() };
+        batch.check(&mut stored)?;
+        Ok(stored.runs_below)
     }
 
     /// Keeps what is pending, and SQLite's own log, near their limits. The batch is durable whatever comes of this, so
@@ -245,8 +223,8 @@ impl Core {
         self.commits.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn open_state(&self) -> OpenState {
-        self.layers.read().numbering().open_state
+    pub(crate) fn numbering(&self) -> Numbering {
+        self.layers.read().numbering()
     }
 
     /// Looks at what is pending and at the tables below it, which do not change meanwhile.
@@ -276,5 +254,41 @@ impl Core {
             question(&moment, gathered)
         };
         answer().map_err(|error| self.error(error))
+    }
+}
+
+/// What is stored before a batch. Takes note of the runs that the newest layer lacks.
+struct StoredBelow<'c> {
+    core: &'c Core,
+    layers: &'c Layers,
+    runs_below: RunsBelow,
+}
+
+impl Stored for StoredBelow<'_> {
+    /// The file has one writer at a time.
+    fn owned(&self) -> SlotSet {
+        SlotSet::all()
+    }
+
+    fn slot(&mut self, run_key: RunKey) -> Result<Option<Slot>, StoreError> {
+        if let Some((depth, run)) = self.layers.run(run_key) {
+            if run.exists && depth > 0 {
+                self.runs_below.insert(run_key, Arc::clone(&run.identity));
+            }
+            return Ok(run.exists.then(|| run.identity.slot()));
+        }
+        if !self.layers.may_be_tabled(run_key) {
+            return Ok(None);
+        }
+        let identity = self.core.tables().ask(|tables| tables::identity(tables, run_key));
+        let identity = identity.map_err(|error| self.core.error(error))?.map(Arc::new);
+        let slot = identity.as_ref().map(|identity| identity.slot());
+        self.runs_below.extend(identity.map(|identity| (run_key, identity)));
+        Ok(slot)
+    }
+
+    fn registry_version(&mut self, kind: &str, key: &str) -> Result<u64, StoreError> {
+        let version = read::record_version(self.layers, &self.core.tables(), kind, key);
+        version.map_err(|error| self.core.error(error))
     }
 }

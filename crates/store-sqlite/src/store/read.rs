@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use evertide_store::{HistoryLimit, HistoryRecord, QueueKey, RunIdentity, RunKey, StoredRun, Wake};
+use evertide_store::{
+    BacklogCursor, HistoryLimit, HistoryRecord, QueueKey, RegistryRecord, RunIdentity, RunKey, SlotSet, StoredRun, Wake,
+};
 
 use super::core::Tables;
 use crate::chunk::PlacedRecord;
 use crate::layers::Layers;
-use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRun};
+use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRecord, PendingRun, PendingTask};
 use crate::tables::{self, TabledSnapshot};
 
 fn name<'a>(layer: &'a Pending, namespace_id: &str, kind: u8, id: &str) -> Option<&'a PendingName> {
@@ -215,6 +217,7 @@ impl Page {
 pub(super) fn wakes(
     layers: &Layers,
     tables: &Tables<'_>,
+    slots: &SlotSet,
     until_ms: i64,
     after: Option<(i64, RunKey)>,
     limit: usize,
@@ -224,17 +227,25 @@ pub(super) fn wakes(
     };
     let mut wakes = Vec::new();
     if limit > 0 {
-        tables.ask(|tables| {
-            tables::wakes(tables, until_ms, after.unwrap_or((i64::MIN, i64::MIN)), |wake| {
-                wakes.extend(Some(wake).filter(|wake| counts(wake, usize::MAX)));
-                wakes.len() < limit
-            })
+        tables.ask(|connection| {
+            let mut outcome = Ok(());
+            tables::wakes(connection, until_ms, after.unwrap_or((i64::MIN, i64::MIN)), |wake| {
+                match tables::is_in(connection, wake.1, slots) {
+                    Ok(is_in) => wakes.extend(Some(wake).filter(|wake| is_in && counts(wake, usize::MAX))),
+                    Err(error) => outcome = Err(error),
+                }
+                outcome.is_ok() && wakes.len() < limit
+            })?;
+            outcome
         })?;
     }
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     for (depth, layer) in layers.newest_first().enumerate() {
+        let is_in = |(_, run_key): &(i64, RunKey)| {
+            slots.is_all() || layer.runs.get(run_key).is_some_and(|run| slots.contains(run.identity.slot()))
+        };
         let due = layer.wakes.range((from, Bound::Unbounded)).take_while(|(due_ms, _)| *due_ms <= until_ms);
-        wakes.extend(due.filter(|wake| counts(wake, depth)).take(limit));
+        wakes.extend(due.filter(|wake| is_in(wake) && counts(wake, depth)).take(limit));
     }
     wakes.sort_unstable();
     wakes.truncate(limit);
@@ -245,7 +256,8 @@ pub(super) fn backlog(
     layers: &Layers,
     tables: &Tables<'_>,
     queue: &QueueKey,
-    after_task_id: Option<i64>,
+    slots: &SlotSet,
+    after: &BacklogCursor,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, Bytes)>> {
     let changed: Vec<_> = layers.newest_first().filter_map(|layer| layer.backlog.get(queue)).collect();
@@ -253,31 +265,46 @@ pub(super) fn backlog(
     let mut backlog = Vec::new();
     if limit > 0 {
         tables.ask(|tables| {
-            tables::backlog(tables, queue, after_task_id, |task_id, task| {
+            tables::backlog(tables, queue, slots, after, |task_id, task| {
                 backlog.extend(counts(task_id, usize::MAX).then_some((task_id, task)));
                 backlog.len() < limit
             })
         })?;
     }
-    let from = after_task_id.map_or(Bound::Unbounded, Bound::Excluded);
     for (depth, tasks) in changed.iter().enumerate() {
-        let put = tasks.range((from, Bound::Unbounded)).filter(|(task_id, _)| counts(**task_id, depth));
-        backlog.extend(put.filter_map(|(task_id, task)| Some((*task_id, task.clone()?))).take(limit));
+        let unread = tasks.iter().filter(|(task_id, _)| !after.has_read(**task_id) && counts(**task_id, depth));
+        let put = unread.filter_map(|(task_id, task)| {
+            let PendingTask { slot, task } = task.as_ref()?;
+            slots.contains(*slot).then(|| (*task_id, task.clone()))
+        });
+        backlog.extend(put.take(limit));
     }
     backlog.sort_unstable_by_key(|(task_id, _)| *task_id);
     backlog.truncate(limit);
     Ok(backlog)
 }
 
-pub(super) fn registry(layers: &Layers, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<(String, Bytes)>> {
+pub(super) fn registry(layers: &Layers, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<RegistryRecord>> {
     let tabled = tables.ask(|tables| tables::registry(tables, kind))?;
-    let mut records: BTreeMap<_, _> = tabled.into_iter().collect();
+    let mut records: BTreeMap<_, _> = tabled.into_iter().map(|record| (record.key.clone(), record)).collect();
     let layers: Vec<_> = layers.newest_first().collect();
-    for (key, value) in layers.iter().rev().filter_map(|layer| layer.registry.get(kind)).flatten() {
-        match value {
-            Some(value) => records.insert(key.clone(), value.clone()),
+    for (key, record) in layers.iter().rev().filter_map(|layer| layer.registry.get(kind)).flatten() {
+        match record.clone() {
+            Some(PendingRecord { value, version }) => {
+                records.insert(key.clone(), RegistryRecord { key: key.clone(), value, version })
+            }
             None => records.remove(key),
         };
     }
-    Ok(records.into_iter().collect())
+    Ok(records.into_values().collect())
+}
+
+/// The version of a registry record, 0 if there is none.
+pub(super) fn record_version(layers: &Layers, tables: &Tables<'_>, kind: &str, key: &str) -> rusqlite::Result<u64> {
+    for layer in layers.newest_first() {
+        if let Some(record) = layer.registry.get(kind).and_then(|records| records.get(key)) {
+            return Ok(record.as_ref().map_or(0, |record| record.version));
+        }
+    }
+    Ok(tables.ask(|tables| tables::record_version(tables, kind, key))?.unwrap_or(0))
 }

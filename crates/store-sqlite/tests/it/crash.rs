@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use evertide_store::{HistoryLimit, MemoryStore, OpenState, Store};
+use evertide_store::{HistoryLimit, MemoryStore, OpenState, SlotSet, Store};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::{quiet, start, step};
@@ -23,7 +23,7 @@ fn copy(path: &Path, to: &Path) -> PathBuf {
 fn everything(store: &dyn Store, runs: i64) -> Vec<String> {
     let mut answers = vec![
         format!("{:?}", store.open_state().unwrap()),
-        format!("{:?}", store.wakes(i64::MAX, None, usize::MAX).unwrap()),
+        format!("{:?}", store.wakes(&SlotSet::all(), i64::MAX, None, usize::MAX).unwrap()),
     ];
     for run_key in 1..=runs {
         answers.push(format!("{:?}", store.run(run_key).unwrap()));
@@ -73,11 +73,11 @@ fn numbers_are_not_given_out_again_after_a_deletion() {
     let store = SqliteStore::open(&path, &quiet()).unwrap();
     store.commit(start(41, b"started")).unwrap();
     let delete = evertide_store::Write::DeleteRun { run_key: 41 };
-    store.commit(evertide_store::Batch { writes: vec![delete] }).unwrap();
+    store.commit(evertide_store::Batch::of_sole_writer(vec![delete])).unwrap();
     store.materialise().unwrap();
     drop(store);
     let store = SqliteStore::open(&path, &quiet()).unwrap();
-    let expected = OpenState { next_run_key: 42, next_task_id: 1 };
+    let expected = OpenState { slots: SlotSet::all(), next_run_key: 42, next_task_id: 1 };
     assert_eq!(store.open_state().unwrap(), expected);
     assert_eq!(store.run(41).unwrap(), None);
 }

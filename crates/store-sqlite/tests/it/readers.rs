@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use evertide_store::{HistoryLimit, ListQuery, Store};
+use evertide_store::{HistoryLimit, ListQuery, SlotSet, Store};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::{quiet, start, step};
@@ -47,7 +47,7 @@ fn check_records(store: &SqliteStore, at_least: usize) {
     }
     let history = store.history(1, 1, HistoryLimit::ALL).unwrap();
     assert!(history.len() >= records.len(), "{} records of {}", history.len(), records.len());
-    let wakes = store.wakes(i64::MAX, None, usize::MAX).unwrap();
+    let wakes = store.wakes(&SlotSet::all(), i64::MAX, None, usize::MAX).unwrap();
     assert!(wakes.len() >= at_least, "{} wakes of {at_least}", wakes.len());
     assert!(wakes.is_sorted());
 }

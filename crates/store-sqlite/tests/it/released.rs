@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use evertide_store::codec::decode_batch;
-use evertide_store::{Filter, HistoryLimit, ListQuery, Store, Write};
+use evertide_store::{BacklogCursor, Filter, HistoryLimit, ListQuery, RegistryRecord, Slot, SlotSet, Store, Write};
 use evertide_store_sqlite::SqliteStore;
 use rusqlite::Connection;
 
@@ -92,22 +92,29 @@ fn check(store: &SqliteStore, before: &Before) {
     }
     let (fewest, most) = (records.values().min().unwrap(), records.values().max().unwrap());
     assert!(*fewest >= 1 && *most > 70 && before.chunks > 10, "{records:?}");
-    assert_eq!(store.wakes(i64::MAX, None, usize::MAX).unwrap(), before.wakes);
+    assert_eq!(store.wakes(&SlotSet::all(), i64::MAX, None, usize::MAX).unwrap(), before.wakes);
     let namespaces: Vec<_> = store.registry("namespace").unwrap();
     assert_eq!(namespaces.len(), 2);
-    let listed = namespaces.iter().map(|(namespace_id, _)| {
+    let listed = namespaces.iter().map(|RegistryRecord { key: namespace_id, version, .. }| {
+        assert_eq!(*version, 1);
         let query = ListQuery { namespace_id: namespace_id.clone(), filter: Filter::All, page_size: 100, after: None };
         let rows = store.list(&query).unwrap().rows;
         assert_eq!(store.count(namespace_id, &Filter::All).unwrap(), rows.len() as u64);
         rows.len()
     });
     assert_eq!(listed.sum::<usize>(), before.names.len());
-    let backlog = store.backlog_queues().unwrap();
+    let backlog = store.backlog_queues(&SlotSet::all()).unwrap();
     // Six greetings and one that was terminated wait for a worker, an activity for its own, and two workflows for their
     // next task.
     assert_eq!(backlog.iter().map(|(_, count)| count).sum::<u64>(), 10, "{backlog:?}");
     for (queue, count) in &backlog {
-        assert_eq!(store.backlog(queue, None, usize::MAX).unwrap().len() as u64, *count);
+        let read = |slots: &SlotSet| store.backlog(queue, slots, &BacklogCursor::default(), usize::MAX).unwrap();
+        assert_eq!(read(&SlotSet::all()).len() as u64, *count);
+        // Each is in the slot of its run.
+        let of_runs: SlotSet =
+            before.names.values().map(|[namespace_id, id, _]| Slot::of(namespace_id, 0, id)).collect();
+        assert_eq!(read(&of_runs).len() as u64, *count);
+        assert!(read(&SlotSet::all().without(&of_runs)).is_empty());
     }
 }
 

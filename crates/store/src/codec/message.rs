@@ -34,6 +34,9 @@ pub(super) struct Registry {
     pub(super) key: String,
     #[prost(bytes = "bytes", optional, tag = "3")]
     pub(super) value: Option<Bytes>,
+    /// Older programs wrote none: nobody else could have changed the record.
+    #[prost(uint64, tag = "4")]
+    pub(super) expected: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -2,11 +2,13 @@
 
 use std::fmt::Debug;
 
+use evertide_engine::slot::SlotSet;
 use evertide_engine::visibility::Filter;
 
 use crate::batch::{QueueKey, RunIdentity, RunKey};
 use crate::contract::{HistoryLimit, Store};
 use crate::error::StoreError;
+use crate::numbers::BacklogCursor;
 use crate::visibility::{ListCursor, ListPage, ListQuery};
 
 #[derive(Clone, Debug)]
@@ -17,15 +19,15 @@ pub(super) enum Question {
     Run(RunKey),
     History(RunKey, i64, HistoryLimit),
     HistoryBefore(RunKey, i64, HistoryLimit),
-    Wakes(i64, Option<(i64, RunKey)>, usize),
-    NextWake,
-    Backlog(QueueKey, Option<i64>, usize),
-    BacklogQueues,
+    Wakes(SlotSet, i64, Option<(i64, RunKey)>, usize),
+    Backlog(QueueKey, SlotSet, BacklogCursor, usize),
+    BacklogQueues(SlotSet),
     Registry(String),
+    RegistryVersion,
     List(ListQuery),
     Count(String, Filter),
     CountByStatus(String, Filter),
-    Expired(String, i64, usize),
+    Expired(String, SlotSet, i64, usize),
 }
 
 impl Question {
@@ -47,20 +49,22 @@ impl Question {
             Self::HistoryBefore(run_key, before_event_id, limit) => {
                 compare(both.map(|store| store.history_before(*run_key, *before_event_id, *limit)))
             }
-            Self::Wakes(until_ms, after, limit) => compare(both.map(|store| store.wakes(*until_ms, *after, *limit))),
-            Self::NextWake => compare(both.map(|store| store.next_wake())),
-            Self::Backlog(queue, after_task_id, limit) => {
-                compare(both.map(|store| store.backlog(queue, *after_task_id, *limit)))
+            Self::Wakes(slots, until_ms, after, limit) => {
+                compare(both.map(|store| store.wakes(slots, *until_ms, *after, *limit)))
             }
-            Self::BacklogQueues => compare(both.map(|store| store.backlog_queues())),
+            Self::Backlog(queue, slots, after, limit) => {
+                compare(both.map(|store| store.backlog(queue, slots, after, *limit)))
+            }
+            Self::BacklogQueues(slots) => compare(both.map(|store| store.backlog_queues(slots))),
             Self::Registry(kind) => compare(both.map(|store| store.registry(kind))),
+            Self::RegistryVersion => compare(both.map(|store| store.registry_version())),
             Self::List(query) => compare(both.map(|store| all_pages(store, query))),
             Self::Count(namespace_id, filter) => compare(both.map(|store| store.count(namespace_id, filter))),
             Self::CountByStatus(namespace_id, filter) => {
                 compare(both.map(|store| store.count_by_status(namespace_id, filter)))
             }
-            Self::Expired(namespace_id, closed_before_ns, limit) => {
-                compare(both.map(|store| store.expired(namespace_id, *closed_before_ns, *limit)))
+            Self::Expired(namespace_id, slots, closed_before_ns, limit) => {
+                compare(both.map(|store| store.expired(namespace_id, slots, *closed_before_ns, *limit)))
             }
         }
     }

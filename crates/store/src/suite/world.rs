@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use evertide_engine::slot::{Slot, SlotSet};
 use evertide_engine::visibility::{AttributeType, Filter, SearchValue};
 
 use super::filters::any_filter;
 use super::question::Question;
 use super::random::Random;
-use crate::batch::{BacklogChange, Batch, CurrentRun, QueueKey, RunIdentity, RunKey, RunWrite, Wake, Write};
+use crate::batch::{
+    BacklogChange, Batch, CurrentRun, QueueKey, RegistryWrite, RunIdentity, RunKey, RunWrite, Wake, Write,
+};
 use crate::contract::HistoryLimit;
+use crate::numbers::{BacklogCursor, OpenState, block_of, first_in_block};
 use crate::visibility::{ListQuery, VisibilityRow};
 
 const NAMESPACES: [&str; 2] = ["namespace-a", "namespace-b"];
@@ -24,14 +28,18 @@ pub(super) const WORDS: [&str; 4] = ["red", "green", "Red", ""];
 const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 
 /// What the batches so far have made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct World {
+    /// Where the writers stand, and what they own.
+    pub(super) writers: Vec<OpenState>,
+    /// Whose batch is made.
+    pub(super) writer: usize,
     runs: BTreeMap<RunKey, LiveRun>,
     deleted: Vec<RunIdentity>,
-    next_run_key: RunKey,
-    next_task_id: i64,
     /// Tasks that may still be in a backlog.
     tasks: Vec<(QueueKey, i64)>,
+    /// The versions of registry records.
+    records: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 /// A run as far as its next write depends on it.
@@ -41,44 +49,55 @@ struct LiveRun {
     next_event_id: i64,
 }
 
-impl Default for World {
-    fn default() -> Self {
-        Self { runs: BTreeMap::new(), deleted: Vec::new(), next_run_key: 1, next_task_id: 1, tasks: Vec::new() }
-    }
-}
-
 impl World {
+    pub(super) fn of(writers: Vec<OpenState>) -> Self {
+        let (runs, deleted, tasks, records) = Default::default();
+        Self { writers, writer: 0, runs, deleted, tasks, records }
+    }
+
     /// A batch that keeps the contract.
     pub(super) fn batch(&mut self, random: &mut Random) -> Batch {
         let count = if random.one_in(10) { 20 } else { random.below(5) };
-        let writes = (0..count).map(|_| self.write(random));
-        Batch { writes: writes.collect() }
+        let mut batch = Batch::default();
+        for _ in 0..count {
+            let (write, slot) = self.write(random);
+            batch.writes.push(write);
+            slot.into_iter().for_each(|slot| batch.slots.insert(slot));
+        }
+        batch
     }
 
     /// A batch that breaks it at its end, so that what comes before must not be seen either.
     pub(super) fn refused_batch(&mut self, random: &mut Random) -> Batch {
-        let before = self.clone_of_state();
+        let before = self.clone();
         let mut batch = self.batch(random);
-        let mut run_key = self.next_run_key + random.between(0, 3);
-        let mut create = None;
-        if let Some((existing, run)) = self.some_run(random).filter(|_| random.one_in(2)) {
-            run_key = existing;
-            create = Some(run.identity);
+        if random.one_in(3) {
+            let Write::Registry(mut write) = self.registry(random) else { unreachable!("it is a record") };
+            write.expected += random.below(2) * 2 + 1;
+            batch.writes.push(Write::Registry(write));
+        } else {
+            let mut run_key = self.writers[self.writer].next_run_key + random.between(0, 3);
+            let mut create = None;
+            if let Some((existing, run)) = self.some_run(random).filter(|_| random.one_in(2)) {
+                run_key = existing;
+                batch.slots.insert(run.identity.slot());
+                create = Some(run.identity).filter(|_| !random.one_in(4));
+            }
+            if create.is_none() && self.runs.contains_key(&run_key) {
+                batch.slots = SlotSet::default();
+            }
+            batch.writes.push(Write::Run(RunWrite { run_key, create, record: random.bytes(), ..RunWrite::default() }));
         }
-        batch.writes.push(Write::Run(RunWrite { run_key, create, record: random.bytes(), ..RunWrite::default() }));
         *self = before;
         batch
     }
 
-    fn clone_of_state(&self) -> Self {
-        Self { runs: self.runs.clone(), deleted: self.deleted.clone(), tasks: self.tasks.clone(), ..*self }
-    }
-
-    fn write(&mut self, random: &mut Random) -> Write {
+    /// A write, and the slot that it relies on.
+    fn write(&mut self, random: &mut Random) -> (Write, Option<Slot>) {
         match random.below(20) {
             0..5 => self.create(random),
             5..8 => self.delete(random),
-            8..9 => Self::registry(random),
+            8..9 => (self.registry(random), None),
             _ => match self.some_run(random) {
                 None => self.create(random),
                 Some((run_key, run)) => self.step(random, run_key, run, None),
@@ -86,33 +105,42 @@ impl World {
         }
     }
 
+    fn owns(&self, slot: Slot) -> bool {
+        self.writers[self.writer].slots.contains(slot)
+    }
+
+    /// A run that the writer may write.
     fn some_run(&self, random: &mut Random) -> Option<(RunKey, LiveRun)> {
-        let run_keys: Vec<_> = self.runs.keys().collect();
+        let run_keys: Vec<_> = self.runs.iter().filter(|(_, run)| self.owns(run.identity.slot())).collect();
         if run_keys.is_empty() {
             return None;
         }
-        let run_key = **random.pick(&run_keys);
-        Some((run_key, self.runs.get(&run_key)?.clone()))
+        let (run_key, run) = *random.pick(&run_keys);
+        Some((*run_key, run.clone()))
     }
 
-    fn create(&mut self, random: &mut Random) -> Write {
+    fn create(&mut self, random: &mut Random) -> (Write, Option<Slot>) {
+        let owned: Vec<_> = addresses().filter(|identity| self.owns(identity.slot())).collect();
+        if owned.is_empty() {
+            return (self.registry(random), None);
+        }
         // Sometimes a key is left out, as when a draft is dropped.
-        let run_key = self.next_run_key + i64::from(random.one_in(5));
-        self.next_run_key = run_key + 1;
-        let run = LiveRun {
-            identity: RunIdentity {
-                namespace_id: (*random.pick(&NAMESPACES)).to_owned(),
-                kind: *random.pick(&KINDS),
-                id: (*random.pick(&WORKFLOW_IDS)).to_owned(),
-                run_id: format!("run-{}-{run_key}", random.below(3)),
-            },
-            next_event_id: 1,
-        };
+        let next_run_key = &mut self.writers[self.writer].next_run_key;
+        let run_key = *next_run_key + i64::from(random.one_in(5));
+        *next_run_key = run_key + 1;
+        let run_id = format!("run-{}-{run_key}", random.below(3));
+        let run = LiveRun { identity: RunIdentity { run_id, ..random.pick(&owned).clone() }, next_event_id: 1 };
         let create = Some(run.identity.clone());
         self.step(random, run_key, run, create)
     }
 
-    fn step(&mut self, random: &mut Random, run_key: RunKey, mut run: LiveRun, create: Option<RunIdentity>) -> Write {
+    fn step(
+        &mut self,
+        random: &mut Random,
+        run_key: RunKey,
+        mut run: LiveRun,
+        create: Option<RunIdentity>,
+    ) -> (Write, Option<Slot>) {
         let first_event_id = run.next_event_id;
         let has_record = !random.one_in(6);
         if has_record {
@@ -142,53 +170,92 @@ impl World {
             wake,
             backlog,
         };
+        let slot = run.identity.slot();
         self.runs.insert(run_key, run);
-        Write::Run(write)
+        (Write::Run(write), Some(slot))
     }
 
     fn backlog_change(&mut self, random: &mut Random) -> BacklogChange {
         if random.one_in(2) && !self.tasks.is_empty() {
             let (queue, task_id) = random.pick(&self.tasks).clone();
-            if random.one_in(4) {
+            // An id is put once, but it does no harm to put it again; only a reader that is past it does not see it.
+            if self.writers.len() == 1 && random.one_in(4) {
                 let task = random.bytes();
                 return BacklogChange::Put { queue, task_id, task };
             }
             return BacklogChange::Delete { queue, task_id };
         }
-        let task_id = self.next_task_id;
-        self.next_task_id += random.between(1, 2);
+        let next_task_id = &mut self.writers[self.writer].next_task_id;
+        let task_id = *next_task_id;
+        *next_task_id += random.between(1, 2);
         let queue = queue(random);
         self.tasks.push((queue.clone(), task_id));
         let task = random.bytes();
         BacklogChange::Put { queue, task_id, task }
     }
 
-    fn delete(&mut self, random: &mut Random) -> Write {
+    fn delete(&mut self, random: &mut Random) -> (Write, Option<Slot>) {
         let run_key = match self.some_run(random) {
             Some((run_key, _)) if !random.one_in(8) => run_key,
-            _ => random.between(0, self.next_run_key),
+            _ => self.no_run(random),
         };
-        self.deleted.extend(self.runs.remove(&run_key).map(|run| run.identity));
-        Write::DeleteRun { run_key }
+        let deleted = self.runs.remove(&run_key);
+        let slot = deleted.as_ref().map(|run| run.identity.slot());
+        self.deleted.extend(deleted.map(|run| run.identity));
+        (Write::DeleteRun { run_key }, slot)
     }
 
-    fn registry(random: &mut Random) -> Write {
-        Write::Registry {
-            kind: (*random.pick(&REGISTRY_KINDS)).to_owned(),
-            key: (*random.pick(&REGISTRY_KEYS)).to_owned(),
-            value: (!random.one_in(3)).then(|| random.bytes()),
+    /// A key that no run has, now or ever.
+    fn no_run(&self, random: &mut Random) -> RunKey {
+        let run_key = self.any_run_key(random);
+        if self.runs.contains_key(&run_key) { self.writers[self.writer].next_run_key } else { run_key }
+    }
+
+    /// A key among those that were given out, or one beside them.
+    fn any_run_key(&self, random: &mut Random) -> RunKey {
+        let next = random.pick(&self.writers).next_run_key;
+        random.between(first_in_block(block_of(next)) - 1, next)
+    }
+
+    fn registry(&mut self, random: &mut Random) -> Write {
+        let (kind, key) = (*random.pick(&REGISTRY_KINDS), *random.pick(&REGISTRY_KEYS));
+        let expected = self.records.get(&(kind, key)).copied().unwrap_or(0);
+        let value = (!random.one_in(3)).then(|| random.bytes());
+        let write = RegistryWrite { kind: kind.to_owned(), key: key.to_owned(), value, expected };
+        match write.version() {
+            Some(version) => self.records.insert((kind, key), version),
+            None => self.records.remove(&(kind, key)),
+        };
+        Write::Registry(write)
+    }
+
+    /// All slots, or some of those that are used.
+    pub(super) fn some_slots(random: &mut Random) -> SlotSet {
+        if random.one_in(2) {
+            return SlotSet::all();
         }
+        addresses().map(|identity| identity.slot()).filter(|_| random.one_in(2)).collect()
+    }
+
+    fn some_cursor(&self, random: &mut Random) -> BacklogCursor {
+        let mut cursor = BacklogCursor::default();
+        for OpenState { next_task_id, .. } in &self.writers {
+            if !random.one_in(3) {
+                cursor.advance(random.between(first_in_block(block_of(*next_task_id)), *next_task_id));
+            }
+        }
+        cursor
     }
 
     /// One question about anything.
     pub(super) fn question(&self, random: &mut Random) -> Question {
-        let run_key = random.between(0, self.next_run_key);
+        let run_key = self.any_run_key(random);
         let identity = self.some_run(random).map(|(_, run)| run.identity).unwrap_or_default();
         let namespace_id = (*random.pick(&NAMESPACES)).to_owned();
         let kind = *random.pick(&KINDS);
         let id = (*random.pick(&WORKFLOW_IDS)).to_owned();
         let limit = usize::try_from(random.between(1, 6)).unwrap_or(1);
-        match random.below(15) {
+        match random.below(16) {
             0 => Question::OpenState,
             1 => Question::CurrentRun(namespace_id, kind, id),
             // The same names as another kind of execution would have them.
@@ -203,18 +270,16 @@ impl World {
             6 => Question::HistoryBefore(run_key, random.between(-1, 12), history_limit(random)),
             7 => {
                 let after = (!random.one_in(3)).then(|| (random.between(-3, 20), run_key));
-                Question::Wakes(random.between(-3, 21), after, limit)
+                Question::Wakes(Self::some_slots(random), random.between(-3, 21), after, limit)
             }
-            8 => Question::NextWake,
-            9 => {
-                let after_task_id = (!random.one_in(3)).then(|| random.between(0, self.next_task_id));
-                Question::Backlog(queue(random), after_task_id, limit)
-            }
+            8 => Question::BacklogQueues(Self::some_slots(random)),
+            9 => Question::Backlog(queue(random), Self::some_slots(random), self.some_cursor(random), limit),
             10 => Question::Registry((*random.pick(&REGISTRY_KINDS)).to_owned()),
-            11 => Question::List(ListQuery { namespace_id, filter: any_filter(random), page_size: limit, after: None }),
-            12 => Question::Count(namespace_id, any_filter(random)),
-            13 => Question::CountByStatus(namespace_id, any_filter(random)),
-            _ => Question::Expired(namespace_id, time_ns(random), limit),
+            11 => Question::RegistryVersion,
+            12 => Question::List(ListQuery { namespace_id, filter: any_filter(random), page_size: limit, after: None }),
+            13 => Question::Count(namespace_id, any_filter(random)),
+            14 => Question::CountByStatus(namespace_id, any_filter(random)),
+            _ => Question::Expired(namespace_id, Self::some_slots(random), time_ns(random), limit),
         }
     }
 
@@ -222,9 +287,9 @@ impl World {
     pub(super) fn every_question(&self) -> Vec<Question> {
         let mut questions = vec![
             Question::OpenState,
-            Question::BacklogQueues,
-            Question::NextWake,
-            Question::Wakes(i64::MAX, None, usize::MAX),
+            Question::BacklogQueues(SlotSet::all()),
+            Question::RegistryVersion,
+            Question::Wakes(SlotSet::all(), i64::MAX, None, usize::MAX),
         ];
         questions.extend(REGISTRY_KINDS.map(|kind| Question::Registry(kind.to_owned())));
         for namespace_id in NAMESPACES.map(str::to_owned) {
@@ -239,9 +304,12 @@ impl World {
                 after: None,
             }));
             questions.push(Question::CountByStatus(namespace_id.clone(), Filter::All));
-            questions.push(Question::Expired(namespace_id, i64::MAX, usize::MAX));
+            questions.push(Question::Expired(namespace_id, SlotSet::all(), i64::MAX, usize::MAX));
         }
-        for run_key in 0..=self.next_run_key {
+        for run_key in self.writers.iter().flat_map(|writer| {
+            let first = first_in_block(block_of(writer.next_run_key));
+            first - 1..=writer.next_run_key
+        }) {
             questions.push(Question::Run(run_key));
             questions.push(Question::History(run_key, 0, HistoryLimit::ALL));
             questions.push(Question::HistoryBefore(run_key, i64::MAX, HistoryLimit::ALL));
@@ -250,18 +318,33 @@ impl World {
             questions.push(Question::FindRun(run.identity.clone()));
         }
         for (queue, _) in &self.tasks {
-            questions.push(Question::Backlog(queue.clone(), None, usize::MAX));
+            questions.push(Question::Backlog(queue.clone(), SlotSet::all(), BacklogCursor::default(), usize::MAX));
         }
         questions
     }
 }
 
+/// The names that runs have, without a run id.
+fn addresses() -> impl Iterator<Item = RunIdentity> {
+    let kinds = NAMESPACES.iter().flat_map(|namespace_id| KINDS.iter().map(move |kind| (*namespace_id, *kind)));
+    kinds.flat_map(|(namespace_id, kind)| {
+        WORKFLOW_IDS.iter().map(move |id| {
+            let (namespace_id, id) = (namespace_id.to_owned(), (*id).to_owned());
+            RunIdentity { namespace_id, kind, id, run_id: String::new() }
+        })
+    })
+}
+
+/// Every queue that there is.
+pub(super) fn queues() -> impl Iterator<Item = QueueKey> {
+    let names = NAMESPACES.iter().flat_map(|namespace_id| WORDS.iter().map(move |name| (*namespace_id, *name)));
+    names.flat_map(|(namespace_id, name)| {
+        [0, 1].map(|kind| QueueKey { namespace_id: namespace_id.to_owned(), name: name.to_owned(), kind })
+    })
+}
+
 fn queue(random: &mut Random) -> QueueKey {
-    QueueKey {
-        namespace_id: (*random.pick(&NAMESPACES)).to_owned(),
-        name: (*random.pick(&WORDS)).to_owned(),
-        kind: u8::from(random.one_in(2)),
-    }
+    random.pick(&queues().collect::<Vec<_>>()).clone()
 }
 
 fn history_limit(random: &mut Random) -> HistoryLimit {
