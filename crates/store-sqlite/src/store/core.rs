@@ -17,7 +17,7 @@ use crate::error::{corrupt, storage_error};
 use crate::exclusive::ExclusiveUse;
 use crate::layers::Layers;
 use crate::pending::{Numbering, RunsBelow};
-use crate::readers::Readers;
+use crate::readers::{Readers, Tables};
 use crate::tables;
 use crate::upkeep::Requests;
 use crate::writer::Writer;
@@ -37,18 +37,6 @@ pub(crate) struct Core {
     upkeep: Option<Arc<Requests>>,
     /// Last, so that it is let go of when all connections are closed.
     _exclusive: ExclusiveUse,
-}
-
-/// The tables for a look-up; a connection is taken only if they are asked.
-pub(crate) struct Tables<'a> {
-    readers: &'a Readers,
-}
-
-impl Tables<'_> {
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let reader = self.readers.take()?;
-        question(&reader)
-    }
 }
 
 impl Core {
@@ -99,7 +87,7 @@ impl Core {
     }
 
     fn tables(&self) -> Tables<'_> {
-        Tables { readers: &self.readers }
+        Tables::of(&self.readers)
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {

@@ -8,10 +8,10 @@ use evertide_store::{
     BacklogCursor, HistoryLimit, HistoryRecord, QueueKey, RegistryRecord, RunIdentity, RunKey, SlotSet, StoredRun, Wake,
 };
 
-use super::core::Tables;
 use crate::chunk::PlacedRecord;
 use crate::layers::Layers;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRecord, PendingRun, PendingTask};
+use crate::readers::Tables;
 use crate::tables::{self, TabledSnapshot};
 
 fn name<'a>(layer: &'a Pending, namespace_id: &str, kind: u8, id: &str) -> Option<&'a PendingName> {
