@@ -15,6 +15,8 @@ import run  # noqa: E402
 from server_process import NotStarted, ServerProcess, dev_arguments, test_server_arguments  # noqa: E402
 
 ALONE = "time_skipping/"
+# The recorded reference had every optional feature on.
+FEATURES = ["--dynamic-config-value", "frontend.enableCancelWorkerPollsOnShutdown=true"]
 
 
 def compare(args, server, names, count):
@@ -40,7 +42,7 @@ def main():
     args = parser.parse_args()
     names = run.select(args)
     count = run.tally(args)
-    compare(args, ServerProcess(args.exe, dev_arguments), [n for n in names if not n.startswith(ALONE)], count)
+    compare(args, ServerProcess(args.exe, lambda port: dev_arguments(port, *FEATURES)), [n for n in names if not n.startswith(ALONE)], count)
     args.j = 1
     compare(args, ServerProcess(args.exe, test_server_arguments), [n for n in names if n.startswith(ALONE)], count)
     return count.close()

@@ -8,9 +8,11 @@
 //! [`workflow::State::apply`].
 #![allow(deprecated)] // The protocol keeps deprecated fields that older clients still read.
 
+pub mod callback;
 pub mod cron;
 pub mod duration;
 pub mod env;
+mod json;
 pub mod limits;
 pub mod namespace;
 pub mod rejection;

@@ -1,9 +1,14 @@
-//! The limits of the system, with their units and the reference server's key names.
+//! The limits and switches of the system, with their units and the reference server's key names.
 //!
 //! A limit is read through [`Limits`]; [`Limits::set`] takes the reference's dynamic-config names, so that
-//! `--dynamic-config-value limit.maxIDLength=255` works here as well.
+//! `--dynamic-config-value limit.maxIDLength=255` works here as well. The table of names is in `settings.rs`.
 
-use crate::duration::{self, SECOND_NS};
+mod settings;
+
+pub use settings::{Ineffective, known_keys};
+
+use crate::callback::AllowedAddress;
+use crate::duration::SECOND_NS;
 
 /// All limits of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +61,7 @@ pub struct Limits {
     pub workflow_task_retry_max_interval_ns: i64,
     /// Shortest time between the starts of two runs of a chain, nanoseconds.
     pub workflow_id_reuse_min_interval_ns: i64,
-    /// Failed workflow tasks in a row that show in `TemporalReportedProblems`.
+    /// Failed workflow tasks in a row that show in `TemporalReportedProblems`; 0 for never.
     pub workflow_task_problems_to_report: i32,
     /// Schedule-to-start timeout of a speculative workflow task on a normal queue, nanoseconds.
     pub speculative_schedule_to_start_ns: i64,
@@ -70,6 +75,14 @@ pub struct Limits {
     pub callbacks_per_request: usize,
     /// Completion callbacks of one run.
     pub callbacks: usize,
+    /// Longest address of a callback, bytes.
+    pub callback_url_bytes: usize,
+    /// Largest sum of the headers of a callback, names and values, bytes.
+    pub callback_header_bytes: usize,
+    /// Addresses that callbacks may have besides the system's own.
+    pub callback_addresses: Vec<AllowedAddress>,
+    /// Whether the addresses of callbacks are checked at all; Temporal's test server takes any.
+    pub callbacks_checked: bool,
     /// Largest failure kept in the state of an activity, bytes.
     pub failure_in_state_size_bytes: usize,
     /// Custom search attributes: keys on one execution.
@@ -80,6 +93,40 @@ pub struct Limits {
     pub search_attributes_total_bytes: usize,
     /// Most events in one page of history.
     pub history_page_size: usize,
+    /// Most events that come with a workflow task; the worker asks for the others.
+    pub task_history_page_size: usize,
+    /// Whether pages of history are sent as encoded batches, which the client decodes.
+    pub raw_history: bool,
+    /// Fairness weights that operators set for one task queue.
+    pub fairness_weight_overrides: usize,
+    /// Binaries of workers that are marked as bad in one namespace.
+    pub bad_binaries: usize,
+    /// Names of namespaces that cannot be deleted.
+    pub protected_namespaces: Vec<String>,
+    /// Whether a worker gets activities with the answer to the workflow task that asked for them.
+    pub activity_eager_execution: bool,
+    /// Whether the first workflow task comes with the answer to a start that asks for it.
+    pub eager_workflow_start: bool,
+    /// Whether the polls of a worker end when it says that it shuts down.
+    pub cancel_worker_polls_on_shutdown: bool,
+    /// Whether commands reach workflows of other namespaces.
+    pub cross_namespace_commands: bool,
+    /// Whether workflows can be updated.
+    pub updates: bool,
+    /// Whether an update's caller may wait for its acceptance alone.
+    pub updates_wait_for_acceptance: bool,
+    /// Whether workers tell of themselves.
+    pub worker_heartbeats: bool,
+    /// Age of a backlog, nanoseconds, from which workers are advised to poll more.
+    pub poller_scaling_backlog_age_ns: i64,
+    /// Wait of a poll, nanoseconds, from which its worker is advised to poll less.
+    pub poller_scaling_wait_ns: i64,
+    /// Advice to poll more that one task queue gives, times a second for each of its pollers.
+    pub poller_scaling_decisions_per_second: i64,
+    /// Tasks added for 100 that are handed out, from which workers are advised to poll more.
+    pub poller_scaling_add_to_dispatch_percent: i64,
+    /// Whether workers are advised to scale their polls by themselves where nobody has said how many there are to be.
+    pub poller_autoscaling_auto_enroll: bool,
     /// Whether workflows can be paused.
     pub workflow_pause: bool,
     /// Whether workflows can skip time by themselves.
@@ -124,99 +171,35 @@ impl Default for Limits {
             link_size_bytes: 4000,
             callbacks_per_request: 2000,
             callbacks: 32,
+            callback_url_bytes: 1000,
+            callback_header_bytes: 8192,
+            callback_addresses: Vec::new(),
+            callbacks_checked: true,
             failure_in_state_size_bytes: 4096,
             search_attribute_keys: 100,
             search_attribute_value_bytes: 2048,
             search_attributes_total_bytes: 40 * 1024,
             history_page_size: 256,
+            task_history_page_size: 256,
+            raw_history: false,
+            fairness_weight_overrides: 1000,
+            bad_binaries: 10,
+            protected_namespaces: Vec::new(),
+            activity_eager_execution: true,
+            eager_workflow_start: true,
+            cancel_worker_polls_on_shutdown: false,
+            cross_namespace_commands: false,
+            updates: true,
+            updates_wait_for_acceptance: true,
+            worker_heartbeats: true,
+            poller_scaling_backlog_age_ns: SECOND_NS / 5,
+            poller_scaling_wait_ns: SECOND_NS,
+            poller_scaling_decisions_per_second: 10,
+            poller_scaling_add_to_dispatch_percent: 120,
+            poller_autoscaling_auto_enroll: false,
             workflow_pause: false,
             workflow_time_skipping: false,
             time_skipping_max_per_session: 200,
         }
-    }
-}
-
-impl Limits {
-    /// Sets a limit by the reference server's dynamic-config name (case does not matter); `value` is the number or
-    /// switch as text, durations like `30s`. Returns whether the name is one that this server knows; a value that
-    /// cannot be read leaves the limit as it was.
-    pub fn set(&mut self, key: &str, value: &str) -> bool {
-        let number = value.parse::<i64>().ok();
-        let size = number.and_then(|n| usize::try_from(n).ok());
-        let switch = value.parse::<bool>().ok();
-        let length = duration::parse(value.trim_matches('"')).filter(|ns| *ns >= 0);
-        macro_rules! put {
-            ($field:ident, $value:expr) => {
-                if let Some(v) = $value {
-                    self.$field = v;
-                }
-            };
-        }
-        match key.to_ascii_lowercase().as_str() {
-            "limit.maxidlength" => put!(id_length_bytes, size),
-            "limit.blobsize.error" => put!(blob_size_bytes, size),
-            "limit.memosize.error" => put!(memo_size_bytes, size),
-            "limit.historycount.error" => put!(history_count, number),
-            "limit.historysize.error" => put!(history_size_bytes, number),
-            "limit.historycount.suggestcontinueasnew" => {
-                put!(history_count_suggest_continue_as_new, number)
-            }
-            "limit.historysize.suggestcontinueasnew" => {
-                put!(history_size_suggest_continue_as_new_bytes, number)
-            }
-            "limit.mutablestatesize.error" => put!(mutable_state_size_bytes, size),
-            "limit.numpendingactivities.error" => put!(pending_activities, size),
-            "limit.numpendingchildexecutions.error" => put!(pending_children, size),
-            "limit.numpendingsignals.error" => put!(pending_signals, size),
-            "limit.numpendingcancelrequests.error" => put!(pending_cancel_requests, size),
-            "history.maximumsignalsperexecution" => put!(signals, number),
-            "history.maximumbufferedeventsbatch" => put!(buffered_events, size),
-            "history.maximumbufferedeventssizeinbytes" => put!(buffered_events_size_bytes, size),
-            "history.maxbufferedquerycount" => put!(buffered_queries, size),
-            "history.maxinflightupdates" => put!(in_flight_updates, size),
-            "history.maxtotalupdates" => put!(total_updates, size),
-            "history.defaultworkflowtasktimeout" => put!(workflow_task_timeout_default_ns, length),
-            "history.workflowtaskheartbeattimeout" => {
-                put!(workflow_task_heartbeat_timeout_ns, length)
-            }
-            "history.workflowtaskretrymaxinterval" => {
-                put!(workflow_task_retry_max_interval_ns, length)
-            }
-            "history.workflowidreuseminimalinterval" => {
-                put!(workflow_id_reuse_min_interval_ns, length)
-            }
-            "history.longpollexpirationinterval" => put!(long_poll_ns, length),
-            "frontend.maxlinksperrequest" => put!(links_per_request, size),
-            "frontend.linkmaxsize" => put!(link_size_bytes, size),
-            "callback.maxperexecution" => put!(callbacks_per_request, size),
-            "system.maxcallbacksperworkflow" => put!(callbacks, size),
-            "frontend.searchattributesnumberofkeyslimit" => put!(search_attribute_keys, size),
-            "frontend.searchattributessizeofvaluelimit" => put!(search_attribute_value_bytes, size),
-            "frontend.searchattributestotalsizelimit" => put!(search_attributes_total_bytes, size),
-            "limit.historymaxpagesize" => put!(history_page_size, size),
-            "frontend.workflowpauseenabled" => put!(workflow_pause, switch),
-            "frontend.workflowtimeskippingenabled" | "frontend.timeskippingenabled" => {
-                put!(workflow_time_skipping, switch);
-            }
-            "frontend.workflowtimeskippingmaxskippersession" => {
-                put!(time_skipping_max_per_session, number.and_then(|n| i32::try_from(n).ok()));
-            }
-            _ => return false,
-        }
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_is_set_by_its_reference_name() {
-        let mut limits = Limits::default();
-        assert!(limits.set("limit.maxIDLength", "255"));
-        assert!(limits.set("history.longPollExpirationInterval", "\"2s\""));
-        assert!(!limits.set("some.unknownKey", "1"));
-        assert_eq!((limits.id_length_bytes, limits.long_poll_ns), (255, 2_000_000_000));
     }
 }

@@ -69,6 +69,42 @@ impl TaskToken {
         let token = Self::decode(bytes).ok()?;
         (token.kind() != TaskKind::Unspecified && !token.namespace_id.is_empty()).then_some(token)
     }
+
+    /// Reads a token in the layout of the reference server, as some SDKs keep one in their tests and as a client has that
+    /// moved from there to here. It names a task that this server has never handed out: whatever is asked with it, the task
+    /// is not found. `None` if the bytes are no such token.
+    #[must_use]
+    pub fn from_reference(bytes: &[u8], kind: TaskKind) -> Option<Self> {
+        let token = ReferenceToken::decode(bytes).ok().filter(|t| !t.namespace_id.is_empty())?;
+        Some(Self {
+            kind: kind.into(),
+            namespace_id: token.namespace_id,
+            workflow_id: token.workflow_id,
+            run_id: token.run_id,
+            scheduled_event_id: token.scheduled_event_id,
+            attempt: token.attempt,
+            started_time_ns: NEVER_STARTED_NS,
+            ..Self::default()
+        })
+    }
+}
+
+/// A time at which no task is started.
+const NEVER_STARTED_NS: i64 = -1;
+
+/// What a token of the reference says of its task (`temporal.server.api.token.v1.Task`).
+#[derive(Clone, PartialEq, Message)]
+struct ReferenceToken {
+    #[prost(string, tag = "1")]
+    namespace_id: String,
+    #[prost(string, tag = "2")]
+    workflow_id: String,
+    #[prost(string, tag = "3")]
+    run_id: String,
+    #[prost(int64, tag = "4")]
+    scheduled_event_id: i64,
+    #[prost(int32, tag = "5")]
+    attempt: i32,
 }
 
 #[cfg(test)]
@@ -91,6 +127,24 @@ mod tests {
                 activity_id: id,
             },
         )
+    }
+
+    #[test]
+    fn a_token_of_the_reference_names_a_task_that_was_never_started() {
+        let theirs = ReferenceToken {
+            namespace_id: "n".to_owned(),
+            workflow_id: "w".to_owned(),
+            run_id: "r".to_owned(),
+            scheduled_event_id: 5,
+            attempt: 1,
+        };
+        let bytes = theirs.encode_to_vec();
+        assert_eq!(TaskToken::from_bytes(&bytes), None, "the two layouts cannot be taken for each other");
+        let read = TaskToken::from_reference(&bytes, TaskKind::Activity).unwrap();
+        assert_eq!((read.kind(), read.workflow_id.as_str(), read.scheduled_event_id), (TaskKind::Activity, "w", 5));
+        assert_eq!(read.started_time_ns, NEVER_STARTED_NS);
+        assert_eq!(TaskToken::from_reference(b"garbage", TaskKind::Activity), None);
+        assert_eq!(TaskToken::from_reference(b"", TaskKind::Activity), None);
     }
 
     proptest! {

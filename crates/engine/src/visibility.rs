@@ -15,7 +15,6 @@ mod attributes;
 mod error;
 mod evaluate;
 mod filter;
-mod json;
 mod lexer;
 mod literal;
 pub mod payload;

@@ -50,6 +50,7 @@ mod time_skipping;
 mod timeout;
 mod timer;
 pub mod update;
+mod versioning_override;
 mod volatile;
 mod workflow_task;
 
@@ -62,6 +63,7 @@ pub use draft::Draft;
 pub use effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
 pub use external_workflow::state::External;
 pub use info::{Creation, Info, RequestId};
+pub use nexus_operation::SYSTEM_ENDPOINT;
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
 pub use reply::{Decided, QueryPlan, Reply, StartedTask, UpdateStatus};
 pub use reset::base::ResetBase;

@@ -125,7 +125,7 @@ pub(crate) struct Common {
     /// Search attribute to define, as Name=Type with Text, Keyword, Int, Double, Bool, Datetime or KeywordList (repeatable).
     #[arg(long, value_name = "NAME=TYPE")]
     pub(crate) search_attribute: Vec<SearchAttribute>,
-    /// Setting under the reference server's name, as KEY=JSON (repeatable); unknown keys are ignored.
+    /// Setting under the reference server's name, as KEY=JSON (repeatable); unknown keys are reported and have no effect.
     #[arg(long, value_name = "KEY=JSON")]
     pub(crate) dynamic_config_value: Vec<DynamicConfig>,
     /// Form of the log.

@@ -49,7 +49,7 @@ async fn start(options: Start) -> anyhow::Result<()> {
 async fn test_server(options: &TestServer) -> anyhow::Result<()> {
     logging::start(LogLevel::Warn, LogFormat::Text);
     let begin = if options.enable_time_skipping { TimeSkipping::Unlocked } else { TimeSkipping::Locked };
-    let builder = Server::builder().time_skipping(begin);
+    let builder = Server::builder().time_skipping(begin).like_temporal_test_server();
     serve(builder, (Ipv4Addr::UNSPECIFIED, options.port).into(), None).await
 }
 

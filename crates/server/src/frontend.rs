@@ -17,6 +17,7 @@ mod service;
 mod start;
 mod status;
 mod system;
+mod system_operation;
 mod task_queue;
 mod test_service;
 mod time_skipping;
@@ -28,6 +29,7 @@ mod worker_respond;
 mod workers;
 
 pub(crate) use call::{Call, parse_timeout};
+pub use namespace::UnregisteredNamespace;
 pub use system::ServerFacts;
 
 use crate::fault::{Failure, Fault};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evertide_engine::Rejection;
 use evertide_engine::namespace::{Namespace, Namespaces};
 use evertide_proto::enums::NamespaceState;
+use evertide_proto::namespace::BadBinaryInfo;
 use evertide_store::{RegistryRecord, RegistryWrite, Store, StoreError, Write};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
@@ -40,6 +41,9 @@ pub struct NamespaceRecord {
     /// Custom search attributes: name to `IndexedValueType` of the protocol.
     #[prost(btree_map = "string, int32", tag = "8")]
     pub search_attributes: BTreeMap<String, i32>,
+    /// Checksums of workers' binaries that an operator has marked as bad, for clients.
+    #[prost(btree_map = "string, message", tag = "9")]
+    pub bad_binaries: BTreeMap<String, BadBinaryInfo>,
 }
 
 impl NamespaceRecord {

@@ -1,13 +1,15 @@
 //! A server in this process: a node on a store, with its services on a port, in process, or both.
 
+mod settings;
 mod wire;
 
 pub use wire::Wire;
 
 use crate::clock::{Clock, SystemClock};
-use crate::frontend::{Frontend, ServerFacts};
+use crate::frontend::{Frontend, ServerFacts, UnregisteredNamespace};
 use crate::node::{Node, NodeOptions};
 use evertide_engine::Limits;
+use evertide_engine::limits::Ineffective;
 use evertide_engine::visibility::AttributeType;
 use evertide_proto::operatorservice::operator_service_server::OperatorServiceServer;
 use evertide_proto::testservice::test_service_server::TestServiceServer;
@@ -43,6 +45,17 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
 /// The namespace that is always there.
 const DEFAULT_NAMESPACE: &str = "default";
+
+/// The search attributes that Temporal's test server defines.
+const TEST_SERVER_ATTRIBUTES: [(&str, AttributeType); 7] = [
+    ("CustomBoolField", AttributeType::Bool),
+    ("CustomDatetimeField", AttributeType::Datetime),
+    ("CustomDoubleField", AttributeType::Double),
+    ("CustomIntField", AttributeType::Int),
+    ("CustomKeywordField", AttributeType::Keyword),
+    ("CustomStringField", AttributeType::Text),
+    ("CustomTextField", AttributeType::Text),
+];
 
 /// Why a server could not be started.
 ///
@@ -120,9 +133,11 @@ pub struct ServerBuilder {
     namespaces: Vec<String>,
     search_attributes: BTreeMap<String, AttributeType>,
     limits: Limits,
+    ineffective: Vec<Ineffective>,
     listen: Option<SocketAddr>,
     retention_ns: i64,
     time_locks: Option<i64>,
+    takes_any_namespace: bool,
 }
 
 /// Whether a server that skips time begins with its clock locked.
@@ -174,6 +189,8 @@ impl Server {
             listen: None,
             retention_ns: RETENTION_NS,
             time_locks: None,
+            ineffective: Vec::new(),
+            takes_any_namespace: false,
         }
     }
 }
@@ -252,10 +269,24 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets a limit by the reference server's dynamic-config name. Names that are not known here are without effect.
+    /// Sets a limit or a switch by the reference server's dynamic-config name; the value is JSON. What has no effect is told
+    /// in the log when the server starts: a name that is not known, a value of another kind.
     #[must_use]
     pub fn dynamic_config(mut self, key: &str, value: &str) -> Self {
-        self.limits.set(key, value);
+        self.ineffective.extend(self.limits.set(key, value).err());
+        self
+    }
+
+    /// Makes a server that behaves like Temporal's test server where that differs from others: its search attributes are
+    /// defined, a namespace that nobody has registered is made when it is first used, workers get no activities with the
+    /// answer to a workflow task, and completion callbacks are not checked. Settings that are given later hold.
+    #[must_use]
+    pub fn like_temporal_test_server(mut self) -> Self {
+        let fields = TEST_SERVER_ATTRIBUTES.into_iter().map(|(name, kind)| (name.to_owned(), kind));
+        self.search_attributes.extend(fields);
+        self.limits.activity_eager_execution = false;
+        self.limits.callbacks_checked = false;
+        self.takes_any_namespace = true;
         self
     }
 
@@ -292,8 +323,12 @@ impl ServerBuilder {
         // The port first: nothing has happened yet if it is taken.
         let listener = self.listen.map(listen).transpose()?;
         let local_addr = listener.as_ref().and_then(|l| l.local_addr().ok());
+        self.ineffective.iter().for_each(settings::tell);
         let (store, persistence) = open_store(self.keep).await?;
-        let attributes = self.search_attributes.into_iter().map(|(name, kind)| (name, kind.to_proto())).collect();
+        let attributes: BTreeMap<_, _> =
+            self.search_attributes.into_iter().map(|(name, kind)| (name, kind.to_proto())).collect();
+        let unregistered =
+            UnregisteredNamespace { search_attributes: attributes.clone(), retention_ns: self.retention_ns };
         let options = NodeOptions {
             limits: self.limits,
             namespaces: self.namespaces,
@@ -306,6 +341,7 @@ impl ServerBuilder {
         let facts = ServerFacts {
             persistence: persistence.to_owned(),
             address: local_addr.map(|a| a.to_string()).unwrap_or_default(),
+            unregistered_namespaces: self.takes_any_namespace.then_some(unregistered),
             ..ServerFacts::default()
         };
         let service = Wire::new(routes(Frontend::new(node.clone(), facts)).await?);

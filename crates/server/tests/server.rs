@@ -1,6 +1,9 @@
 //! A server as an embedder sees it: in process, on a port, on a file, stopped and started again.
 #![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
+#[path = "server/settings.rs"]
+mod settings;
+
 use evertide_proto::command::Command;
 use evertide_proto::command::CompleteWorkflowExecutionCommandAttributes;
 use evertide_proto::command::command::Attributes;

@@ -5,9 +5,9 @@
 //! histories, to lists and to filters.
 
 use super::attributes::Attributes;
-use super::json::{self, Json};
 use super::literal::parse_datetime;
 use super::value::{AttributeType, SearchValue};
+use crate::json::{self, Json};
 use crate::{Limits, Rejection};
 use bytes::Bytes;
 use evertide_proto::common::{Payload, SearchAttributes};

@@ -73,7 +73,7 @@ impl Typing<'_> {
             };
         };
         let field = self.column(field)?.field;
-        if field.name() != SystemAttribute::ExecutionStatus.name() && field.name() != NAMESPACE_DIVISION {
+        if field.name() != SystemAttribute::ExecutionStatus.name() {
             return Err(not_supported("'GROUP BY' clause is only supported for ExecutionStatus"));
         }
         Ok(Some(field))

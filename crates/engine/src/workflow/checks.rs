@@ -1,11 +1,9 @@
-//! What requests of several kinds must be: priorities, links, callbacks, task queues.
+//! What requests of several kinds must be: priorities, links, task queues.
 
 use crate::env::Env;
-use crate::limits::Limits;
 use crate::rejection::Rejection;
-use evertide_proto::common::callback::Variant as CallbackVariant;
 use evertide_proto::common::link::{Variant as LinkVariant, workflow_event};
-use evertide_proto::common::{Callback, Link, Priority};
+use evertide_proto::common::{Link, Priority};
 use evertide_proto::taskqueue::TaskQueue;
 use prost::Message;
 
@@ -95,28 +93,4 @@ fn check_link(link: &Link) -> Result<(), &'static str> {
         Some(_) => Ok(()),
         None => Err("unsupported link variant"),
     }
-}
-
-/// Completion callbacks go only to the system's own addresses: others would have to be allowed first.
-pub(super) fn check_callbacks(callbacks: &[Callback], limits: &Limits) -> Result<(), Rejection> {
-    let most = limits.callbacks_per_request;
-    if callbacks.len() > most {
-        return Err(Rejection::invalid(format!("cannot attach more than {most} callbacks to an execution")));
-    }
-    for callback in callbacks {
-        let Some(CallbackVariant::Nexus(nexus)) = &callback.variant else {
-            continue;
-        };
-        let url = nexus.url.as_str();
-        if url == "temporal://system" {
-            continue;
-        }
-        let known = url.starts_with("http://") || url.starts_with("https://");
-        return Err(Rejection::invalid(if known {
-            format!("invalid url: url does not match any configured callback address: {url}")
-        } else {
-            format!("invalid url: unknown scheme: {url}")
-        }));
-    }
-    Ok(())
 }

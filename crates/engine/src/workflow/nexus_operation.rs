@@ -39,7 +39,8 @@ use evertide_proto::workflowservice::{
 };
 use prost::Message as _;
 
-const SYSTEM_ENDPOINT: &str = "__temporal_system";
+/// The endpoint of the system itself, by which workflow code asks the server.
+pub const SYSTEM_ENDPOINT: &str = "__temporal_system";
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const OPERATION: &str = "SignalWithStartWorkflowExecution";
 const RESPONSE_TYPE: &str = "temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionResponse";
@@ -126,7 +127,7 @@ fn decode(input: Option<&Payload>) -> Result<SignalWithStartWorkflowExecutionReq
     let encoding = input.metadata.get("encoding").map_or(&b""[..], |e| e.as_ref());
     if encoding != b"binary/protobuf" {
         let encoding = String::from_utf8_lossy(encoding);
-        return Err(Rejection::invalid(format!("cannot decode input of encoding \"{encoding}\"; use binary/protobuf")));
+        return Err(Rejection::invalid(format!("cannot decode input of encoding \"{encoding}\"")));
     }
     SignalWithStartWorkflowExecutionRequest::decode(input.data.clone())
         .map_err(|e| Rejection::invalid(format!("cannot decode input: {e}")))

@@ -8,7 +8,7 @@ use crate::workflow::checks::check_priority;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::reply::{Decided, Reply};
-use crate::workflow::{activity, search_attributes, time_skipping, workflow_task};
+use crate::workflow::{activity, search_attributes, time_skipping, versioning_override, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{
     WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionPausedEventAttributes,
@@ -33,6 +33,7 @@ pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowE
     };
     let mut asked = request.workflow_execution_options.unwrap_or_default();
     check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
+    versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     time_skipping::check(asked.time_skipping_config.as_mut(), draft.limits())?;
     let before = current(draft);
     let mut after = before.clone();

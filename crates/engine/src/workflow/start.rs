@@ -151,7 +151,7 @@ fn create(
 ) -> Result<ChainOutcome, Rejection> {
     check_room_for_callbacks(&[], &request.completion_callbacks, env.limits)?;
     let identity = request.identity.clone();
-    let eager = request.request_eager_execution;
+    let eager = request.request_eager_execution && env.limits.eager_workflow_start;
     let seed = seed_of(request, env);
     let replaced = replaced.map(|current| replace(current, &seed, env));
     let wants_eager = eager && seed.started.first_workflow_task_backoff.as_ref().is_none_or(is_zero);

@@ -13,6 +13,8 @@ pub(super) use messages::{
 };
 pub(super) use with_start::update_with_start;
 
+use crate::callback;
+use crate::limits::Limits;
 use crate::rejection::{Code, Detail, Rejection};
 use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
@@ -23,6 +25,7 @@ use crate::workflow::state::{Execution, State};
 use crate::workflow::update::state::UpdateInfo;
 use crate::workflow::volatile::LiveUpdate;
 use crate::workflow::workflow_task;
+use evertide_proto::common::Callback;
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{ApplicationFailureInfo, Failure};
@@ -75,7 +78,7 @@ fn reply(state: &State, asked: &CheckedUpdate, (stage, outcome): (Stage, Option<
 }
 
 fn checked(draft: &mut Draft<'_, '_>, request: ws::UpdateWorkflowExecutionRequest) -> Result<CheckedUpdate, Rejection> {
-    check_request(&request, draft.limits().id_length_bytes)?;
+    check_request(&request, draft.limits())?;
     let wait_stage = wait_stage(&request);
     let mut update = request.request.unwrap_or_default();
     let meta = update.meta.get_or_insert_default();
@@ -95,13 +98,13 @@ fn wait_stage(request: &ws::UpdateWorkflowExecutionRequest) -> Stage {
 /// What is wrong with an update request, whatever the workflow.
 ///
 /// # Errors
-/// Missing parts, an id that is too long, a stage that cannot be waited for.
-pub fn check_request(request: &ws::UpdateWorkflowExecutionRequest, longest_id_bytes: usize) -> Result<(), Rejection> {
+/// Missing parts, an id that is too long, a stage that cannot be waited for, callbacks.
+pub fn check_request(request: &ws::UpdateWorkflowExecutionRequest, limits: &Limits) -> Result<(), Rejection> {
     let update = request.request.as_ref();
     let Some(meta) = update.and_then(|u| u.meta.as_ref()) else {
         return Err(Rejection::invalid("Update meta is not set on request."));
     };
-    if meta.update_id.len() > longest_id_bytes {
+    if meta.update_id.len() > limits.id_length_bytes {
         return Err(Rejection::invalid("UpdateId length exceeds limit."));
     }
     let Some(input) = update.and_then(|u| u.input.as_ref()) else {
@@ -110,12 +113,32 @@ pub fn check_request(request: &ws::UpdateWorkflowExecutionRequest, longest_id_by
     if input.name.is_empty() {
         return Err(Rejection::invalid("Update name is not set on request."));
     }
-    if wait_stage(request) == Stage::Admitted {
-        let message = "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.";
-        let detail = Detail::PermissionDenied { reason: String::new() };
-        return Err(Rejection { code: Code::PermissionDenied, message: message.into(), detail });
+    if !limits.updates {
+        return Err(denied("UpdateWorkflowExecution operation is disabled on this namespace."));
     }
-    Ok(())
+    match wait_stage(request) {
+        Stage::Admitted => Err(denied(
+            "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.",
+        )),
+        Stage::Accepted if !limits.updates_wait_for_acceptance => Err(denied(
+            "UpdateWorkflowExecution issued asynchronously and waiting on update accepted is disabled on this namespace.",
+        )),
+        _ => check_callbacks(update.map_or(&[], |u| &u.completion_callbacks), limits),
+    }
+}
+
+fn denied(message: &'static str) -> Rejection {
+    let detail = Detail::PermissionDenied { reason: String::new() };
+    Rejection { code: Code::PermissionDenied, message: message.into(), detail }
+}
+
+/// Nothing calls the callbacks of an update yet: to take them and never to call would be worse.
+fn check_callbacks(callbacks: &[Callback], limits: &Limits) -> Result<(), Rejection> {
+    callback::check(callbacks, limits)?;
+    if callbacks.is_empty() {
+        return Ok(());
+    }
+    Err(Rejection::unimplemented("completion callbacks of updates are not delivered by this server yet"))
 }
 
 /// How far the update of that id is; none if the run does not know it.

@@ -9,7 +9,8 @@ use crate::shard::RunRef;
 use bytes::Bytes;
 use evertide_engine::Rejection;
 use evertide_engine::env::is_uuid;
-use evertide_proto::enums::{HistoryEventFilterType, TimeoutType};
+use evertide_proto::common::DataBlob;
+use evertide_proto::enums::{EncodingType, HistoryEventFilterType, TimeoutType};
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{Failure, TimeoutFailureInfo};
 use evertide_proto::history::history_event::Attributes;
@@ -76,9 +77,19 @@ impl Frontend {
         } else {
             self.next_events(call, run, token, &request).await?
         };
+        let next_page_token = token.map_or_else(Bytes::new, |t| t.to_bytes());
+        let history = History { events };
+        if self.limits().raw_history {
+            return Ok(GetWorkflowExecutionHistoryResponse {
+                history: Some(History::default()),
+                raw_history: raw(&history),
+                next_page_token,
+                archived: false,
+            });
+        }
         Ok(GetWorkflowExecutionHistoryResponse {
-            history: Some(History { events }),
-            next_page_token: token.map_or_else(Bytes::new, |t| t.to_bytes()),
+            history: Some(history),
+            next_page_token,
             ..GetWorkflowExecutionHistoryResponse::default()
         })
     }
@@ -204,6 +215,14 @@ fn end_of_task(page: HistoryPage, from_event_id: i64, until_event_id: i64) -> (V
     }
     events.extend(virtual_events.into_iter().filter(|e| (next..until_event_id).contains(&e.event_id)));
     (events, None)
+}
+
+/// Events as clients get them that decode them themselves.
+fn raw(history: &History) -> Vec<DataBlob> {
+    if history.events.is_empty() {
+        return Vec::new();
+    }
+    vec![DataBlob { encoding_type: EncodingType::Proto3.into(), data: history.encode_to_vec().into() }]
 }
 
 /// Older clients look for the next run of a chain only in a ContinuedAsNew event, so they are shown one.

@@ -1,13 +1,14 @@
 //! Namespaces: register, describe, list, update, deprecate.
 
+use crate::fault::Failure;
 use crate::frontend::operator::SYSTEM_NAMESPACE;
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::registry::NamespaceRecord;
-use evertide_engine::env::{duration, duration_ns};
+use evertide_engine::env::{duration, duration_ns, timestamp};
 use evertide_engine::{Code, Detail, Limits, Rejection};
 use evertide_proto::enums::{ArchivalState, NamespaceState};
 use evertide_proto::namespace::namespace_info::{Capabilities, Limits as ShownLimits};
-use evertide_proto::namespace::{BadBinaries, NamespaceConfig, NamespaceInfo, UpdateNamespaceInfo};
+use evertide_proto::namespace::{BadBinaries, BadBinaryInfo, NamespaceConfig, NamespaceInfo, UpdateNamespaceInfo};
 use evertide_proto::prost_types::Duration;
 use evertide_proto::replication::{ClusterReplicationConfig, NamespaceReplicationConfig};
 use evertide_proto::workflowservice::{
@@ -15,6 +16,7 @@ use evertide_proto::workflowservice::{
     ListNamespacesRequest, ListNamespacesResponse, RegisterNamespaceRequest, RegisterNamespaceResponse,
     UpdateNamespaceRequest, UpdateNamespaceResponse,
 };
+use std::collections::BTreeMap;
 
 /// Shortest time for which closed runs are kept, nanoseconds.
 const RETENTION_MIN_NS: i64 = 3600 * 1_000_000_000;
@@ -23,7 +25,38 @@ const RETENTION_MAX_NS: i64 = 36_500 * 86_400 * 1_000_000_000;
 /// Namespaces on one page where the caller does not say how many.
 const PAGE_SIZE: usize = 100;
 
+/// What a namespace is like that is made because somebody uses it, as Temporal's test server does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnregisteredNamespace {
+    /// Custom search attributes: name to `IndexedValueType`.
+    pub search_attributes: BTreeMap<String, i32>,
+    /// How long closed runs are kept, nanoseconds.
+    pub retention_ns: i64,
+}
+
 impl Frontend {
+    /// Makes the namespace for whose lack a call was refused, where any namespace will do. Whether the call is worth
+    /// another try.
+    pub(super) async fn makes_namespace_for<T>(&self, outcome: &Outcome<T>) -> bool {
+        let Some(UnregisteredNamespace { search_attributes, retention_ns }) = &self.facts.unregistered_namespaces
+        else {
+            return false;
+        };
+        let Err(Failure::Rejected(Rejection { detail: Detail::NamespaceNotFound { namespace }, .. })) = outcome else {
+            return false;
+        };
+        let record = NamespaceRecord {
+            id: self.node.new_uuid(),
+            name: namespace.clone(),
+            state: NamespaceState::Registered.into(),
+            search_attributes: search_attributes.clone(),
+            retention_ns: *retention_ns,
+            ..NamespaceRecord::default()
+        };
+        let made = self.node.change_namespace(namespace, |found| Ok(found.or(Some(record)))).await;
+        made.is_ok()
+    }
+
     /// RegisterNamespace.
     pub(super) async fn register_namespace(
         &self,
@@ -62,7 +95,7 @@ impl Frontend {
         Ok(RegisterNamespaceResponse {})
     }
 
-    /// DescribeNamespace, by name or by id.
+    /// DescribeNamespace, by name or by id. A deleted one is described until it is gone.
     pub(super) async fn describe_namespace(
         &self,
         _call: &Call,
@@ -72,14 +105,17 @@ impl Frontend {
             let message = "GetNamespace operation failed.  Both ID and Name specified in request.";
             return Err(Rejection::invalid(message).into());
         }
-        let namespaces = self.node.namespaces();
-        let name = if r.namespace.is_empty() && !r.id.is_empty() {
-            let found = namespaces.with_id(&r.id).ok_or_else(|| Rejection::namespace_not_found(&r.id))?;
-            found.name.clone()
-        } else {
-            validate::administered_namespace(&namespaces, self.limits(), &r.namespace)?.name.clone()
+        if r.namespace.is_empty() && r.id.is_empty() {
+            return Err(Rejection::invalid("Namespace not set on request.").into());
+        }
+        validate::namespace_length(self.limits(), &r.namespace)?;
+        let (named, is_it): (_, fn(&NamespaceRecord, &str) -> bool) = match r.id.as_str() {
+            "" => (&r.namespace, |record, name| record.name == name),
+            _ => (&r.id, |record, id| record.id == id),
         };
-        Ok(described(&self.record(&name)?, self.limits()))
+        let found = self.node.namespace_records().into_iter().find(|record| is_it(record, named));
+        let record = found.ok_or_else(|| Rejection::namespace_not_found(named))?;
+        Ok(described(&record, self.limits()))
     }
 
     /// ListNamespaces, in the order of their names.
@@ -119,18 +155,27 @@ impl Frontend {
         if let Some(replication) = &r.replication_config {
             self.check_clusters(&replication.active_cluster_name, &replication.clusters)?;
         }
-        if !r.delete_bad_binary.is_empty() {
-            let message = format!("Bad binary checksum {} doesn't exists.", r.delete_bad_binary);
+        let config = r.config.unwrap_or_default();
+        if !config.custom_search_attribute_aliases.is_empty() {
+            let message = "search attributes have no aliases on this server, which keeps them by their own names: use \
+                           AddSearchAttributes";
             return Err(Rejection::invalid(message).into());
         }
-        let retention = r.config.and_then(|c| c.workflow_execution_retention_ttl);
+        let retention = config.workflow_execution_retention_ttl;
         let retention_ns = retention.map(|d| retention_ns(Some(&d))).transpose()?;
+        let marked = config.bad_binaries.unwrap_or_default().binaries;
+        let (most, now_ns) = (self.limits().bad_binaries, self.node.now_ns());
         let info = r.update_info.unwrap_or_default();
         let changed = self
             .node
             .change_namespace(&name, move |found| {
                 let mut record = found.ok_or_else(|| Rejection::namespace_not_found(&r.namespace))?;
                 merge(&mut record, info)?;
+                mark_bad_binaries(&mut record, marked, most, now_ns)?;
+                if !r.delete_bad_binary.is_empty() && record.bad_binaries.remove(&r.delete_bad_binary).is_none() {
+                    let message = format!("Bad binary checksum {} doesn't exists.", r.delete_bad_binary);
+                    return Err(Rejection::invalid(message));
+                }
                 record.retention_ns = retention_ns.unwrap_or(record.retention_ns);
                 Ok(Some(record))
             })
@@ -213,6 +258,21 @@ fn merge(record: &mut NamespaceRecord, info: UpdateNamespaceInfo) -> Result<(), 
     Ok(())
 }
 
+/// Marks binaries as bad, at this time; those that were marked before stay so.
+fn mark_bad_binaries(
+    record: &mut NamespaceRecord,
+    marked: BTreeMap<String, BadBinaryInfo>,
+    most: usize,
+    now_ns: i64,
+) -> Result<(), Rejection> {
+    let now = |info| BadBinaryInfo { create_time: Some(timestamp(now_ns)), ..info };
+    record.bad_binaries.extend(marked.into_iter().map(|(checksum, info)| (checksum, now(info))));
+    if record.bad_binaries.len() > most {
+        return Err(Rejection::invalid(format!("Total resetBinaries cannot exceed the max limit: {most}")));
+    }
+    Ok(())
+}
+
 fn described(record: &NamespaceRecord, limits: &Limits) -> DescribeNamespaceResponse {
     let info = NamespaceInfo {
         name: record.name.clone(),
@@ -231,7 +291,7 @@ fn described(record: &NamespaceRecord, limits: &Limits) -> DescribeNamespaceResp
     };
     let config = NamespaceConfig {
         workflow_execution_retention_ttl: Some(duration(record.retention_ns)),
-        bad_binaries: Some(BadBinaries::default()),
+        bad_binaries: Some(BadBinaries { binaries: record.bad_binaries.clone() }),
         history_archival_state: ArchivalState::Disabled.into(),
         visibility_archival_state: ArchivalState::Disabled.into(),
         ..NamespaceConfig::default()
@@ -253,14 +313,13 @@ fn described(record: &NamespaceRecord, limits: &Limits) -> DescribeNamespaceResp
 /// What can be done in a namespace: only what is there, for clients choose their behaviour by it.
 fn capabilities(limits: &Limits) -> Capabilities {
     Capabilities {
-        eager_workflow_start: true,
-        sync_update: true,
-        async_update: true,
-        worker_heartbeats: true,
-        reported_problems_search_attribute: true,
+        eager_workflow_start: limits.eager_workflow_start,
+        sync_update: limits.updates,
+        async_update: limits.updates && limits.updates_wait_for_acceptance,
+        worker_heartbeats: limits.worker_heartbeats,
+        reported_problems_search_attribute: limits.workflow_task_problems_to_report > 0,
         workflow_pause: limits.workflow_pause,
-        // The polls of a worker are ended when it says that it shuts down.
-        worker_poll_complete_on_shutdown: true,
+        worker_poll_complete_on_shutdown: limits.cancel_worker_polls_on_shutdown,
         ..Capabilities::default()
     }
 }

@@ -74,6 +74,10 @@ impl Frontend {
             let found = namespaces.with_id(&r.namespace_id).cloned();
             found.ok_or_else(|| Rejection::namespace_not_found(&r.namespace_id))?
         };
+        if self.limits().protected_namespaces.contains(&namespace.name) {
+            let message = format!("namespace {} is protected from deletion", namespace.name);
+            return Err(Rejection::precondition(message).into());
+        }
         let deleted_namespace = self.node.delete_namespace(&namespace.name).await?;
         Ok(DeleteNamespaceResponse { deleted_namespace })
     }

@@ -2,8 +2,8 @@
 
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::matching::QueueKind;
-use evertide_engine::Rejection;
 use evertide_engine::env::timestamp;
+use evertide_engine::{Limits, Rejection};
 use evertide_proto::enums::TaskQueueType;
 use evertide_proto::taskqueue::{ConfigMetadata, RateLimitConfig, TaskQueue, TaskQueueConfig};
 use evertide_proto::workflowservice::update_task_queue_config_request::RateLimitUpdate;
@@ -25,10 +25,18 @@ impl Frontend {
         let namespace = self.namespace(&r.namespace)?;
         let named = TaskQueue { name: r.task_queue.clone(), ..TaskQueue::default() };
         validate::task_queue(self.limits(), Some(&named))?;
-        check(&r)?;
+        check(&r, self.limits())?;
         let key = queue_kind(r.task_queue_type).key(&namespace.id, &r.task_queue);
-        let now_ns = self.node.now_ns();
-        let config = self.node.change_queue_config(key, Box::new(move |found| Ok(changed(found, r, now_ns)))).await?;
+        let (now_ns, most) = (self.node.now_ns(), self.limits().fairness_weight_overrides);
+        let change = move |found| {
+            let config = changed(found, r, now_ns);
+            if config.fairness_weight_overrides.len() > most {
+                let message = "fairness weight overrides update rejected: exceeding maximum key size";
+                return Err(Rejection::invalid(message));
+            }
+            Ok(config)
+        };
+        let config = self.node.change_queue_config(key, Box::new(change)).await?;
         Ok(UpdateTaskQueueConfigResponse { config: Some(config) })
     }
 }
@@ -42,7 +50,7 @@ pub(super) fn queue_kind(kind: i32) -> QueueKind {
     }
 }
 
-fn check(r: &UpdateTaskQueueConfigRequest) -> Result<(), Rejection> {
+fn check(r: &UpdateTaskQueueConfigRequest, limits: &Limits) -> Result<(), Rejection> {
     let of_workflows = queue_kind(r.task_queue_type) == QueueKind::Workflow;
     if of_workflows && r.update_queue_rate_limit.is_some() {
         return Err(Rejection::invalid("Setting rate limit on workflow task queues is not allowed."));
@@ -53,13 +61,28 @@ fn check(r: &UpdateTaskQueueConfigRequest) -> Result<(), Rejection> {
     check_text("Identity", &r.identity)?;
     check_rate("UpdateQueueRateLimit", r.update_queue_rate_limit.as_ref())?;
     check_rate("UpdateFairnessKeyRateLimitDefault", r.update_fairness_key_rate_limit_default.as_ref())?;
+    check_weights(r, limits.fairness_weight_overrides)
+}
+
+fn check_weights(r: &UpdateTaskQueueConfigRequest, most: usize) -> Result<(), Rejection> {
+    let asked = r.set_fairness_weight_overrides.len() + r.unset_fairness_weight_overrides.len();
+    if asked > most {
+        let message = format!("too many fairness weight overrides in request: got {asked}, maximum {most}");
+        return Err(Rejection::invalid(message));
+    }
+    let named = r.set_fairness_weight_overrides.keys().chain(&r.unset_fairness_weight_overrides);
+    for key in named {
+        if key.is_empty() {
+            return Err(Rejection::invalid("fairness weight override key must not be empty"));
+        }
+        if key.len() > FAIRNESS_KEY_BYTES {
+            return Err(Rejection::invalid("fairness key length exceeds limit"));
+        }
+    }
     for (key, weight) in &r.set_fairness_weight_overrides {
         if r.unset_fairness_weight_overrides.contains(key) {
             let message = format!("fairness weight override key \"{key}\" present in both set and unset lists");
             return Err(Rejection::invalid(message));
-        }
-        if key.len() > FAIRNESS_KEY_BYTES {
-            return Err(Rejection::invalid("fairness key length exceeds limit"));
         }
         if *weight <= 0.0 {
             // The reference says it twice, and clients compare.
@@ -135,9 +158,23 @@ mod tests {
 
     #[test]
     fn rates_are_for_activities_and_not_negative() {
+        let check = |r: &UpdateTaskQueueConfigRequest| check(r, &Limits::default());
         assert!(check(&request(Some(0.0))).is_ok());
         assert!(check(&request(Some(-1.0))).is_err());
         let workflows = UpdateTaskQueueConfigRequest { task_queue_type: 0, ..request(Some(1.0)) };
         assert!(check(&workflows).is_err());
+    }
+
+    #[test]
+    fn weights_have_a_number_and_a_name() {
+        let set = |keys: &[&str]| UpdateTaskQueueConfigRequest {
+            set_fairness_weight_overrides: keys.iter().map(|key| ((*key).to_owned(), 1.0)).collect(),
+            ..UpdateTaskQueueConfigRequest::default()
+        };
+        let limits = Limits { fairness_weight_overrides: 2, ..Limits::default() };
+        assert_eq!(check(&set(&["a", "b"]), &limits), Ok(()));
+        let told = |keys: &[&str]| check(&set(keys), &limits).unwrap_err().message.into_owned();
+        assert_eq!(told(&["a", "b", "c"]), "too many fairness weight overrides in request: got 3, maximum 2");
+        assert_eq!(told(&[""]), "fairness weight override key must not be empty");
     }
 }

@@ -27,7 +27,15 @@ macro_rules! service {
             $(
                 async fn $method(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
                     let call = Call::of(request.metadata());
-                    answer(Frontend::$method(self, &call, request.into_inner()).await)
+                    let request = request.into_inner();
+                    let again = self.facts.unregistered_namespaces.is_some().then(|| request.clone());
+                    let outcome = Frontend::$method(self, &call, request).await;
+                    match again {
+                        Some(request) if self.makes_namespace_for(&outcome).await => {
+                            answer(Frontend::$method(self, &call, request).await)
+                        }
+                        _ => answer(outcome),
+                    }
                 }
             )*
             $(

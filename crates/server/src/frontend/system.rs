@@ -1,5 +1,6 @@
 //! What the server says of itself.
 
+use crate::frontend::namespace::UnregisteredNamespace;
 use crate::frontend::{Call, Frontend, Outcome};
 use evertide_engine::visibility::{SystemAttribute, predefined_attributes};
 use evertide_proto::version::VersionInfo;
@@ -29,6 +30,8 @@ pub struct ServerFacts {
     pub shards: i32,
     /// The address on which it serves, as text; empty in process.
     pub address: String,
+    /// What a namespace is like that somebody uses without having registered it; none where it is refused.
+    pub unregistered_namespaces: Option<UnregisteredNamespace>,
 }
 
 impl Default for ServerFacts {
@@ -39,6 +42,7 @@ impl Default for ServerFacts {
             persistence: "memory".to_owned(),
             shards: 1,
             address: String::new(),
+            unregistered_namespaces: None,
         }
     }
 }

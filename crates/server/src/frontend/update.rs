@@ -27,7 +27,7 @@ impl Frontend {
     ) -> Outcome<UpdateWorkflowExecutionResponse> {
         let namespace = self.namespace(&request.namespace)?;
         let run = self.run_ref(&namespace, validate::execution(request.workflow_execution.as_ref())?);
-        check_request(&request, self.limits().id_length_bytes)?;
+        check_request(&request, self.limits())?;
         let answer = self.node.run(run, Request::Update(Box::new(request))).await?;
         match answer {
             Answer { reply: Reply::Update(status), wait, run, .. } => {

@@ -86,7 +86,8 @@ fn state_name(state: NamespaceState) -> &'static str {
 /// A task token and the namespace that it belongs to. A namespace named in the request must be that one.
 ///
 /// # Errors
-/// The token must be one of this server, of this kind, and of the namespace named.
+/// The token must be one of this kind and of the namespace named; one of the reference server is read as well, and names
+/// a task that is not here.
 pub(crate) fn token(
     namespaces: &Namespaces,
     limits: &Limits,
@@ -98,7 +99,8 @@ pub(crate) fn token(
     if bytes.is_empty() {
         return Err(Rejection::invalid("Task token not set on request."));
     }
-    let token = TaskToken::from_bytes(bytes).ok_or_else(Rejection::bad_token)?;
+    let token = TaskToken::from_bytes(bytes).or_else(|| TaskToken::from_reference(bytes, kind));
+    let token = token.ok_or_else(Rejection::bad_token)?;
     let own = namespaces
         .with_id(&token.namespace_id)
         .cloned()

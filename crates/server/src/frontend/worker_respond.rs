@@ -1,6 +1,7 @@
 //! What workers answer to workflow tasks and query tasks.
 
-use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
+use crate::frontend::{Call, Frontend, Outcome, system_operation, unexpected, validate};
+use evertide_engine::Rejection;
 use evertide_engine::token::TaskKind;
 use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::workflowservice::{
@@ -13,10 +14,16 @@ impl Frontend {
     pub(super) async fn respond_workflow_task_completed(
         &self,
         _call: &Call,
-        request: RespondWorkflowTaskCompletedRequest,
+        mut request: RespondWorkflowTaskCompletedRequest,
     ) -> Outcome<RespondWorkflowTaskCompletedResponse> {
         let (token, namespace) = self.token(&request.namespace, &request.task_token, TaskKind::Workflow)?;
         validate::identity(self.limits(), &request.identity)?;
+        if request.intermediate_page || request.page_number != 0 {
+            let name = &namespace.name;
+            let message = format!("workflow task completion pagination is disabled for this namespace {name}");
+            return Err(Rejection::precondition(message).into());
+        }
+        system_operation::in_binary(&mut request.commands);
         let run = self.run_ref(&namespace, (token.workflow_id.clone(), Some(token.run_id.clone())));
         let answer = self.node.run(run, Request::CompleteWorkflowTask(Box::new(request), token)).await?;
         let Reply::TaskCompleted { reset_history_event_id, activity_tasks, .. } = answer.reply else {

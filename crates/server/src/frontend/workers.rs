@@ -18,6 +18,8 @@ use evertide_proto::workflowservice::{
 
 /// Workers on a page where the caller does not say how many.
 const PAGE_SIZE: usize = 100;
+/// How the names of the system's own task queues begin.
+const SYSTEM_QUEUES: &str = "temporal-sys-";
 
 impl Frontend {
     /// RecordWorkerHeartbeat.
@@ -31,15 +33,18 @@ impl Frontend {
         Ok(RecordWorkerHeartbeatResponse {})
     }
 
-    /// Keeps what workers tell, however it comes.
+    /// Keeps what workers tell, however it comes, unless a setting says that they are not to be asked.
     pub(super) fn note_heartbeats(&self, namespace_id: &str, heartbeats: impl IntoIterator<Item = WorkerHeartbeat>) {
+        if !self.limits().worker_heartbeats {
+            return;
+        }
         let now_ns = self.node.now_ns();
         for heartbeat in heartbeats {
             self.workers.note(namespace_id, heartbeat, now_ns);
         }
     }
 
-    /// ShutdownWorker: its polls end, and what waits for its sticky queue goes elsewhere.
+    /// ShutdownWorker: what waits for its sticky queue goes elsewhere, and its polls end if clients are told so.
     pub(super) async fn shutdown_worker(
         &self,
         _call: &Call,
@@ -47,7 +52,8 @@ impl Frontend {
     ) -> Outcome<ShutdownWorkerResponse> {
         let namespace = self.namespace(&r.namespace)?;
         self.note_heartbeats(&namespace.id, r.worker_heartbeat);
-        self.node.shutdown_worker(&namespace.id, &r.worker_instance_key, &r.sticky_task_queue);
+        let ended = if self.limits().cancel_worker_polls_on_shutdown { &r.worker_instance_key } else { "" };
+        self.node.shutdown_worker(&namespace.id, ended, &r.sticky_task_queue);
         Ok(ShutdownWorkerResponse {})
     }
 
@@ -70,7 +76,8 @@ impl Frontend {
         let after = page_token(&r.next_page_token)?;
         let meant = query::parse(&r.query)?;
         let mut found = self.workers.all(&namespace.id, self.node.now_ns());
-        found.retain(|w| after.as_ref().is_none_or(|a| w.worker_instance_key > *a) && meant.matches(w));
+        let is_shown = |w: &WorkerHeartbeat| r.include_system_workers || !is_system_worker(w);
+        found.retain(|w| after.as_ref().is_none_or(|a| w.worker_instance_key > *a) && is_shown(w) && meant.matches(w));
         let more = found.len() > size;
         found.truncate(size);
         let last = found.last().filter(|_| more);
@@ -85,7 +92,8 @@ impl Frontend {
         let namespace = self.namespace(&r.namespace)?;
         let meant = query::parse(&r.query)?;
         let found = self.workers.all(&namespace.id, self.node.now_ns());
-        let count = found.iter().filter(|w| meant.matches(w)).count();
+        let is_counted = |w: &&WorkerHeartbeat| r.include_system_workers || !is_system_worker(w);
+        let count = found.iter().filter(is_counted).filter(|w| meant.matches(w)).count();
         Ok(CountWorkersResponse { count: i64::try_from(count).unwrap_or(i64::MAX) })
     }
 
@@ -108,6 +116,12 @@ impl Frontend {
         self.namespace(&r.namespace)?;
         Err(Rejection::unimplemented("UpdateWorkerConfig command is not enabled.").into())
     }
+}
+
+/// Whether a worker is one of the system's own, which lists and counts leave out unless they are asked for: it works on
+/// a queue of the system.
+fn is_system_worker(w: &WorkerHeartbeat) -> bool {
+    w.task_queue.starts_with(SYSTEM_QUEUES)
 }
 
 /// What a list shows of a worker.

@@ -46,7 +46,7 @@ fn runs_fire_in_order_and_once() {
     timers.set(3, &run(), 0);
     assert_eq!(fired(&timers, 30), [1]);
     assert_eq!(fired(&timers, 100), [2]);
-    assert_eq!(fired(&timers, 1000), []);
+    assert_eq!(fired(&timers, 1000), [0_i64; 0]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn nothing_committed_while_the_store_is_read_is_missed() {
     timers.set(7, &run(), 50 * MS); // Committed after the read, so the rows do not have it.
     timers.set(8, &run(), 60 * MS); // The rows have an older time of this one.
     timers.end_refill(reading, &[(20, 8)], true);
-    assert_eq!(fired(&timers, 40 * MS), []);
+    assert_eq!(fired(&timers, 40 * MS), [0_i64; 0]);
     assert_eq!(fired(&timers, 100 * MS), [7, 8]);
 }
 
@@ -103,7 +103,7 @@ fn what_was_read_before_everything_was_forgotten_does_not_count() {
     let stale = timers.begin_refill().unwrap();
     timers.forget();
     timers.end_refill(stale, &[(1, 1)], true);
-    assert_eq!(fired(&timers, 10 * MS), []);
+    assert_eq!(fired(&timers, 10 * MS), [0_i64; 0]);
     refill(&timers, &[(2, 2)]);
     assert_eq!(fired(&timers, 10 * MS), [2]);
 }

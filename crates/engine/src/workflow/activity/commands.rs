@@ -36,7 +36,7 @@ pub(in crate::workflow) fn schedule_command(
     let Some(A::ScheduleActivityTaskCommandAttributes(a)) = command.attributes else {
         return Ok(());
     };
-    let eager = a.request_eager_execution;
+    let eager = a.request_eager_execution && draft.limits().activity_eager_execution;
     let attributes = scheduled_attributes(draft.state(), *a, completed_id, draft.limits())
         .map_err(|text| BadCommand::task(Cause::BadScheduleActivityAttributes, text))?;
     check_room(draft, &attributes)?;

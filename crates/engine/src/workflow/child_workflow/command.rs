@@ -16,7 +16,7 @@ use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::external_workflow::{check_count, check_cross_namespace, target_namespace};
 use crate::workflow::task_queue::QueueRef;
-use crate::workflow::{search_attributes, time_skipping, workflow_task};
+use crate::workflow::{search_attributes, time_skipping, versioning_override, workflow_task};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, StartChildWorkflowExecutionCommandAttributes};
 use evertide_proto::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause as Cause};
@@ -152,6 +152,8 @@ fn normalize(
     check_search_attributes(draft, a, &which)?;
     check_priority(a.priority.as_ref()).map_err(bad)?;
     set_task_queue(draft, a, &which)?;
+    let task_queue = a.task_queue.as_ref().map_or("", |q| &q.name);
+    versioning_override::check(a.versioning_override.as_ref(), task_queue).map_err(|e| bad(e.message))?;
     let run_ns =
         shorter_ns(duration_ns(a.workflow_run_timeout.as_ref()), duration_ns(a.workflow_execution_timeout.as_ref()));
     let asked_ns = duration_ns(a.workflow_task_timeout.as_ref());

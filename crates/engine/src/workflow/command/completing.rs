@@ -12,6 +12,7 @@ use crate::workflow::workflow_task::state::{Sticky, WorkflowTask};
 use crate::workflow::workflow_task::{self, clear, set_counters};
 use crate::workflow::{activity, query, search_attributes, update};
 use evertide_proto::common::WorkerVersionStamp;
+use evertide_proto::enums::WorkerVersioningMode;
 use evertide_proto::history::WorkflowTaskCompletedEventAttributes;
 use evertide_proto::taskqueue::StickyExecutionAttributes;
 use evertide_proto::workflow::{ResetPointInfo, ResetPoints};
@@ -125,8 +126,9 @@ fn write_completed(
     task: &WorkflowTask,
 ) -> i64 {
     let deployment = request.deployment_options.as_ref();
-    let versioned =
-        deployment.filter(|d| d.worker_versioning_mode() == evertide_proto::enums::WorkerVersioningMode::Versioned);
+    let versioned = deployment.filter(|d| d.worker_versioning_mode() == WorkerVersioningMode::Versioned);
+    // Some SDKs tell a behavior although the worker is not versioned.
+    let told_behavior = deployment.is_none() || versioned.is_some();
     draft.event(WorkflowTaskCompletedEventAttributes {
         scheduled_event_id: task.scheduled_event_id,
         started_event_id: task.started_event_id,
@@ -135,8 +137,8 @@ fn write_completed(
         worker_version: request.worker_version_stamp.clone(),
         sdk_metadata: request.sdk_metadata.clone(),
         metering_metadata: request.metering_metadata,
-        versioning_behavior: request.versioning_behavior,
-        worker_deployment_name: versioned.map_or_else(String::new, |d| d.deployment_name.clone()),
+        versioning_behavior: if told_behavior { request.versioning_behavior } else { 0 },
+        worker_deployment_name: deployment_name(request),
         worker_deployment_version: versioned
             .map_or_else(String::new, |d| format!("{}.{}", d.deployment_name, d.build_id)),
         deployment_version: versioned.map(|d| evertide_proto::deployment::WorkerDeploymentVersion {
@@ -145,6 +147,13 @@ fn write_completed(
         }),
         ..WorkflowTaskCompletedEventAttributes::default()
     })
+}
+
+/// The deployment that the worker tells, whether it is versioned or not; older workers call it a series.
+fn deployment_name(request: &RespondWorkflowTaskCompletedRequest) -> String {
+    let told = request.deployment_options.as_ref().map_or("", |d| d.deployment_name.as_str());
+    let series = request.deployment.as_ref().map_or("", |d| d.series_name.as_str());
+    (if told.is_empty() { series } else { told }).to_owned()
 }
 
 fn set_sticky(draft: &mut Draft<'_, '_>, attributes: Option<&StickyExecutionAttributes>) {

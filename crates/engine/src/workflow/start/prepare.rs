@@ -1,17 +1,17 @@
 //! What a start request must be, and its defaults.
 
+use crate::callback;
 use crate::cron;
 use crate::duration;
 use crate::env::Env;
 use crate::rejection::Rejection;
 use crate::retry_policy;
-use crate::workflow::checks::check_callbacks;
 use crate::workflow::checks::check_links;
 use crate::workflow::checks::check_priority;
 use crate::workflow::checks::check_task_queue;
 use crate::workflow::search_attributes;
 use crate::workflow::signal::Signal;
-use crate::workflow::time_skipping;
+use crate::workflow::{time_skipping, versioning_override};
 use evertide_proto::common::{Memo, Payloads};
 use evertide_proto::enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
 use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
@@ -162,7 +162,9 @@ fn prepare_common(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) ->
     cap(&mut request.workflow_task_timeout, "WorkflowTaskTimeout")?;
     check_priority(request.priority.as_ref()).map_err(Rejection::invalid)?;
     check_links(&request.links, env)?;
-    check_callbacks(&request.completion_callbacks, env.limits)?;
+    callback::check(&request.completion_callbacks, env.limits)?;
+    let task_queue = request.task_queue.as_ref().map_or("", |q| &q.name);
+    versioning_override::check(request.versioning_override.as_ref(), task_queue)?;
     time_skipping::check(request.time_skipping_config.as_mut(), env.limits)
 }
 

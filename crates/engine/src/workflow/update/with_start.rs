@@ -136,7 +136,7 @@ fn check_update(
     env: &Env<'_>,
 ) -> Result<(), Rejection> {
     let execution = update.workflow_execution.as_ref();
-    check_request(update, env.limits.id_length_bytes)?;
+    check_request(update, env.limits)?;
     if !update.first_execution_run_id.is_empty() {
         return Err(Rejection::invalid("FirstExecutionRunId is not allowed."));
     }

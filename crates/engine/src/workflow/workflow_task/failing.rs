@@ -147,7 +147,8 @@ fn count_failure(draft: &mut Draft<'_, '_>, task: &WorkflowTask) {
 }
 
 fn report_problems(draft: &mut Draft<'_, '_>, category: &str, cause: &str) {
-    if draft.state().info.task_problems < draft.limits().workflow_task_problems_to_report {
+    let threshold = draft.limits().workflow_task_problems_to_report;
+    if threshold <= 0 || draft.state().info.task_problems < threshold {
         return;
     }
     let values = [format!("category={category}"), format!("cause={cause}")];
@@ -202,7 +203,8 @@ pub(in crate::workflow) fn reset_sticky(draft: &mut Draft<'_, '_>) -> Decided {
 
 /// Forgets reported problems once a task completes.
 pub(in crate::workflow) fn clear_problems(draft: &mut Draft<'_, '_>) {
-    if draft.state().search_attribute("TemporalReportedProblems").is_some() {
+    let reports = draft.limits().workflow_task_problems_to_report > 0;
+    if reports && draft.state().search_attribute("TemporalReportedProblems").is_some() {
         search_attributes::set_by_server(draft, "TemporalReportedProblems", &[]);
     }
 }

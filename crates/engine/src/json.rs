@@ -1,14 +1,14 @@
-//! A small reader of JSON, for the values of search attributes. It keeps numbers as they were written, because whole
-//! numbers and fractions are different types there.
+//! A small reader of JSON, for the values of search attributes and settings. It keeps numbers as they were written,
+//! because whole numbers and fractions are different types there.
 
 use std::fmt::{self, Display, Formatter};
 
-/// How deep lists and objects may nest. No search attribute needs more than one level.
+/// How deep lists and objects may nest. Nothing that is read here needs more than two levels.
 const MAX_DEPTH: usize = 32;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     /// A number as it was written.
@@ -19,7 +19,7 @@ pub(super) enum Json {
 }
 
 /// Reads one value; none if it is not JSON or nests too deep.
-pub(super) fn parse(text: &str) -> Option<Json> {
+pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut reader = Reader { rest: text };
     let value = reader.value(MAX_DEPTH)?;
     reader.skip_blanks();
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Option<Json> {
 }
 
 /// Writes a text with its quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
