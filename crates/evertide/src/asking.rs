@@ -26,7 +26,10 @@ impl Asked {
         profile.api_key = flags.api_key.clone().or(profile.api_key);
         let address = profile.address.clone().unwrap_or_else(|| "localhost:7233".to_owned());
         let connected = match profile.connect() {
-            Ok(connect) => connect.await,
+            Ok(connect) => match &flags.identity {
+                Some(identity) => connect.identity(identity.as_str()).await,
+                None => connect.await,
+            },
             Err(error) => Err(error),
         };
         match connected {
@@ -71,6 +74,12 @@ pub(crate) fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// Whoever sits at the terminal, for reasons.
+pub(crate) fn user() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "<unknown-user>".to_owned())
 }
 
 /// Goes on only if the user means it: by a flag, or by an answer at the terminal.

@@ -6,13 +6,14 @@
 
 mod asking;
 mod value;
+pub(crate) mod workflow;
 
 pub(crate) use asking::{
-    AboutNamespace, Asking, Count, CreateNamespace, CreateSearchAttributes, DescribeNamespace, List, NamespaceCommand,
-    NamespaceLine, Output, RemoveSearchAttributes, SearchAttributeCommand, SearchAttributeLine, Show, Target,
-    UpdateNamespace, WorkflowCommand, WorkflowLine,
+    AboutNamespace, Asking, CreateNamespace, CreateSearchAttributes, DescribeNamespace, NamespaceCommand,
+    NamespaceLine, Output, RemoveSearchAttributes, SearchAttributeCommand, SearchAttributeLine, UpdateNamespace,
 };
-pub(crate) use value::{DynamicConfig, SearchAttribute};
+pub(crate) use value::{DynamicConfig, SearchAttribute, json_payload};
+pub(crate) use workflow::{WorkflowCommand, WorkflowLine};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -29,8 +30,9 @@ use std::process::ExitCode;
                   evertide server start                   a server that keeps its state in a file\n  \
                   evertide server start-dev --db-filename dev.db --namespace shop --search-attribute Customer=Keyword\n  \
                   evertide 7233                           a server for tests, as SDKs start it\n  \
+                  evertide workflow execute --type Order --task-queue orders --input '\"a boat\"'\n  \
                   evertide workflow list --query \"ExecutionStatus = 'Running'\"\n\n\
-                  Workflows are started with an SDK, or with the official Temporal CLI, which works with this server."
+                  Commands and flags are those of the official Temporal CLI, which works with this server as well."
 )]
 struct Line {
     #[command(subcommand)]
@@ -42,7 +44,7 @@ enum Top {
     /// Run a server.
     #[command(subcommand)]
     Server(ServerCommand),
-    /// Find workflows and look at them.
+    /// Start workflows, find them, look at them and send them messages.
     Workflow(Box<WorkflowLine>),
     /// Look after a server.
     #[command(subcommand)]
@@ -337,7 +339,11 @@ mod tests {
             ("evertide server start-dev --search-attribute A=Number", "Number"),
             ("evertide server start-dev --ip here", "here"),
             ("evertide schedule list", "schedule"),
-            ("evertide workflow start", "start"),
+            ("evertide workflow start", "--type"),
+            ("evertide workflow start --type T -t q --memo a=b", "a='"),
+            ("evertide workflow signal --name s", "--workflow-id"),
+            ("evertide workflow cancel -w a -q b", "--query"),
+            ("evertide workflow start --type T -t q --input 1 --input-file x", "--input-file"),
             ("evertide workflow list --limit many", "many"),
             ("evertide workflow describe", "--workflow-id"),
             ("evertide operator namespace create shop --retention 3", "3d"),
@@ -359,6 +365,30 @@ mod tests {
             assert_eq!((line.asking.namespace.as_deref(), line.asking.output), (Some("shop"), Output::Json));
             let WorkflowCommand::List(list) = line.command else { panic!("not a list") };
             assert_eq!((list.query.as_str(), list.limit), ("A=1", Some(5)));
+        }
+    }
+
+    #[test]
+    fn a_workflow_is_started_as_the_official_cli_does() {
+        let line = "temporal workflow start --type Order --task-queue q -w order-7 --run-timeout 90s --execution-timeout 1d \
+                    --task-timeout 10s --search-attribute A=1 --memo m=[1] --headers h=2 --static-summary s --static-details d \
+                    --priority-key 2 --fairness-key f --fairness-weight 1.5 --fail-existing --start-delay 1m \
+                    --id-reuse-policy RejectDuplicate --id-conflict-policy UseExisting -i -1 --input 2 --input-meta encoding=x";
+        let Ok(Command::Workflow(line)) = read(line) else { panic!("not read") };
+        let WorkflowCommand::Start(start) = line.command else { panic!("not a start") };
+        assert_eq!(
+            (start.start.workflow_type.as_str(), start.input.input.as_slice()),
+            ("Order", &["-1", "2"].map(String::from)[..])
+        );
+        assert!(matches!(read("temporal workflow start --name T --task-queue q"), Ok(Command::Workflow(_))));
+        for line in [
+            "temporal workflow reset -w a -e 4 --reason r",
+            "temporal workflow reset with-workflow-update-options -w a --type LastWorkflowTask --reason r \
+             --versioning-override-behavior auto_upgrade",
+            "temporal workflow update start -w a --name u --wait-for-stage accepted",
+            "temporal workflow terminate --query A=1 --yes --rps 5",
+        ] {
+            assert!(matches!(read(line), Ok(Command::Workflow(_))), "{line}: {:?}", read(line));
         }
     }
 

@@ -1,4 +1,6 @@
-//! Answers on standard output: tables for people, canonical JSON for programs.
+//! Answers on standard output: tables for people, JSON for programs.
+
+mod shorthand;
 
 use crate::asking::one_line;
 use crate::cli::Output;
@@ -7,6 +9,8 @@ use evertide_client::json;
 use evertide_proto::prost::{Message, Name};
 use evertide_proto::prost_types::{Duration, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value;
 use std::io::{ErrorKind, IsTerminal, Write};
 
 /// Rows that are collected before they are printed, so that columns can be made wide enough.
@@ -26,12 +30,21 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes a message of the API as JSON.
 pub(crate) fn print_json<M: Message + Name>(message: &M, output: Output) -> anyhow::Result<()> {
-    let mut text = match output {
-        Output::Jsonl => json::to_string(message)?,
-        Output::Table | Output::Json => json::to_string_pretty(message)?,
+    print_value(&value(message)?, output)
+}
+
+/// Writes a value as JSON.
+pub(crate) fn print_value<T: Serialize>(value: &T, output: Output) -> anyhow::Result<()> {
+    let text = match output {
+        Output::Jsonl => serde_json::to_string(value)?,
+        Output::Table | Output::Json => serde_json::to_string_pretty(value)?,
     };
-    text.push('\n');
-    print(&text)
+    print(&(text + "\n"))
+}
+
+/// A message of the API as JSON in which payloads that are JSON stand as such.
+pub(crate) fn value<M: Message + Name>(message: &M) -> anyhow::Result<Value> {
+    Ok(shorthand::shorten(serde_json::from_str(&json::to_string(message)?)?))
 }
 
 /// A table without lines, with a space between its columns.
@@ -107,10 +120,10 @@ impl Listing {
                 self.rows.push(cells());
                 if self.rows.len() >= ROWS_AT_ONCE { self.print_rows() } else { Ok(()) }
             }
-            Output::Jsonl => print(&(json::to_string(message)? + "\n")),
+            Output::Jsonl => print_json(message, Output::Jsonl),
             Output::Json => {
                 let before = if self.listed == 1 { "[" } else { "," };
-                let item = json::to_string_pretty(message)?.replace('\n', "\n  ");
+                let item = serde_json::to_string_pretty(&value(message)?)?.replace('\n', "\n  ");
                 print(&format!("{before}\n  {item}"))
             }
         }

@@ -1,6 +1,9 @@
 //! The commands that ask a server, run as a user runs them: the binary, against a server on a port.
 #![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
+#[path = "commands/workflow.rs"]
+mod workflow;
+
 use evertide_client::{Client, WorkflowHistory};
 use evertide_server::{RunningServer, Server};
 use serde_json::Value;

@@ -20,6 +20,9 @@ pub(crate) struct Asking {
     /// Profile of the configuration file that SDKs read as well.
     #[arg(long, global = true)]
     pub(crate) profile: Option<String>,
+    /// Name to sign requests with.
+    #[arg(long, global = true)]
+    pub(crate) identity: Option<String>,
     /// Form of the answer.
     #[arg(long, short = 'o', global = true, value_enum, default_value = "table", ignore_case = true)]
     pub(crate) output: Output,
@@ -31,74 +34,10 @@ pub(crate) enum Output {
     /// For people.
     #[value(alias = "text")]
     Table,
-    /// The API's messages as canonical JSON.
+    /// The API's messages as JSON, with values that are JSON themselves as such.
     Json,
     /// The same, with each message of a list on a line of its own.
     Jsonl,
-}
-
-/// `workflow ...`.
-#[derive(Debug, Args)]
-pub(crate) struct WorkflowLine {
-    #[command(flatten)]
-    pub(crate) asking: Asking,
-    #[command(subcommand)]
-    pub(crate) command: WorkflowCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum WorkflowCommand {
-    /// List the workflows that a filter finds, all without one; the newest first.
-    List(List),
-    /// Count the workflows that a filter finds, all without one.
-    Count(Count),
-    /// Tell what there is to know about a run.
-    Describe(Target),
-    /// Show the history of a run.
-    Show(Show),
-}
-
-/// `workflow list`.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// List filter, like: WorkflowType = 'Order' AND ExecutionStatus = 'Running'.
-    #[arg(long, short = 'q', default_value = "")]
-    pub(crate) query: String,
-    /// End after so many.
-    #[arg(long)]
-    pub(crate) limit: Option<usize>,
-    /// How many to ask for at a time.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) page_size: u32,
-}
-
-/// `workflow count`.
-#[derive(Debug, Args)]
-pub(crate) struct Count {
-    /// List filter; GROUP BY ExecutionStatus at its end counts by status.
-    #[arg(long, short = 'q', default_value = "")]
-    pub(crate) query: String,
-}
-
-/// Names a run.
-#[derive(Debug, Args)]
-pub(crate) struct Target {
-    /// Id of the workflow.
-    #[arg(long, short = 'w')]
-    pub(crate) workflow_id: String,
-    /// Id of the run; the latest one if none is given.
-    #[arg(long, short = 'r')]
-    pub(crate) run_id: Option<String>,
-}
-
-/// `workflow show`.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// Wait for new events until the run has closed.
-    #[arg(long, short = 'f')]
-    pub(crate) follow: bool,
 }
 
 /// `operator search-attribute ...`.

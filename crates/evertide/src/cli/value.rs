@@ -1,6 +1,8 @@
 //! Values of flags.
 
 use evertide_engine::visibility::AttributeType;
+use evertide_proto::bytes::Bytes;
+use evertide_proto::common::Payload;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,27 +39,27 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// A length of time like `90s`, `12h`, `3d` or `1d12h`.
+/// A length of time like `500ms`, `90s`, `12h`, `3d` or `1d12h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it with s, m, h or d behind each number, like 12h or 3d".to_owned();
-    let mut rest = text;
-    let mut seconds = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = rest.split_at(digits);
-        let unit_seconds = match unit.bytes().next() {
-            Some(b's') => 1,
-            Some(b'm') => 60,
-            Some(b'h') => 3600,
-            Some(b'd') => 86_400,
-            _ => return Err(wrong()),
-        };
-        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_seconds));
-        seconds = part.and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
-        // The unit is one byte.
-        rest = unit.get(1..).unwrap_or_default();
+    let length_ns = evertide_engine::duration::parse_with_days(text).filter(|_| text != "0");
+    let length_ns = length_ns.and_then(|length_ns| u64::try_from(length_ns).ok());
+    let wrong = || "write it with ms, s, m, h or d behind each number, like 12h or 3d".to_owned();
+    length_ns.map(Duration::from_nanos).ok_or_else(wrong)
+}
+
+/// `KEY=JSON`, the value as a payload.
+pub(crate) fn key_payload(text: &str) -> Result<(String, Payload), String> {
+    let (key, value) = key_value(text)?;
+    match serde_json::from_str::<serde_json::Value>(&value) {
+        Ok(_) => Ok((key, json_payload(value))),
+        Err(error) => Err(format!("{value:?} is not JSON ({error}); a text has quotes of its own: {key}='\"...\"'")),
     }
-    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+/// A payload of a text that is JSON.
+pub(crate) fn json_payload(json: impl Into<Bytes>) -> Payload {
+    let encoding = ("encoding".to_owned(), Bytes::from_static(b"json/plain"));
+    Payload { metadata: [encoding].into(), data: json.into(), ..Payload::default() }
 }
 
 /// `KEY=JSON`.
@@ -100,9 +102,17 @@ mod tests {
     fn a_length_of_time_has_units() {
         assert_eq!(duration("1d12h"), Ok(Duration::from_secs(36 * 3600)));
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
         for wrong in ["", "3", "h", "3w", "-3d", "3d ", "99999999999999999999d", "999999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn values_of_keys_are_json() {
+        assert_eq!(key_payload("a=[1]"), Ok(("a".to_owned(), json_payload("[1]"))));
+        let told = key_payload("a=word").unwrap_err();
+        assert!(told.contains("\"word\"") && told.contains("a='\"...\"'"), "{told}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::{handle, status};
 use crate::asking::Asked;
-use crate::cli::{Output, Target};
+use crate::cli::Output;
+use crate::cli::workflow::Target;
 use crate::output::{facts, length, print, print_json, short_name, table, time};
 use evertide_client::WorkflowExecutionDescription;
 use evertide_proto::common::Payload;
