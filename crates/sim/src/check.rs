@@ -51,6 +51,7 @@ struct Checker {
     signals: BTreeSet<String>,
     closed: bool,
     started: bool,
+    paused: bool,
 }
 
 impl Checker {
@@ -80,6 +81,8 @@ impl Checker {
             A::WorkflowTaskTimedOutEventAttributes(a) => {
                 self.task_ended(event, a.scheduled_event_id, a.started_event_id);
             }
+            A::WorkflowExecutionPausedEventAttributes(_) => self.pause(event),
+            A::WorkflowExecutionUnpausedEventAttributes(_) => self.unpause(event),
             A::TimerStartedEventAttributes(a) => self.timer_started(event, &a.timer_id),
             A::TimerFiredEventAttributes(a) => self.timer_ended(event, &a.timer_id, a.started_event_id),
             A::TimerCanceledEventAttributes(a) => self.timer_ended(event, &a.timer_id, a.started_event_id),
@@ -129,9 +132,26 @@ impl Checker {
         }
     }
 
+    /// A task that nobody has yet is taken back; another one is scheduled when the workflow goes on.
+    fn pause(&mut self, event: &HistoryEvent) {
+        if std::mem::replace(&mut self.paused, true) {
+            self.fault(event, "it is paused already");
+        }
+        self.task = self.task.filter(|(_, started)| started.is_some());
+    }
+
+    fn unpause(&mut self, event: &HistoryEvent) {
+        if !std::mem::replace(&mut self.paused, false) {
+            self.fault(event, "it is not paused");
+        }
+    }
+
     fn task_scheduled(&mut self, event: &HistoryEvent) {
         if self.task.is_some() {
             self.fault(event, "another workflow task is in flight");
+        }
+        if self.paused {
+            self.fault(event, "the workflow is paused");
         }
         self.task = Some((event.event_id, None));
     }
@@ -185,8 +205,8 @@ impl Checker {
 mod tests {
     use super::*;
     use evertide_proto::history::{
-        TimerFiredEventAttributes, WorkflowExecutionStartedEventAttributes, WorkflowExecutionTerminatedEventAttributes,
-        WorkflowTaskScheduledEventAttributes,
+        TimerFiredEventAttributes, WorkflowExecutionPausedEventAttributes, WorkflowExecutionStartedEventAttributes,
+        WorkflowExecutionTerminatedEventAttributes, WorkflowTaskScheduledEventAttributes,
     };
 
     fn history(events: Vec<A>) -> Vec<HistoryEvent> {
@@ -223,8 +243,11 @@ mod tests {
         let mut gap = history(vec![started(), scheduled()]);
         gap.remove(0);
         let fired = A::from(TimerFiredEventAttributes::default());
+        let paused = A::from(WorkflowExecutionPausedEventAttributes::default());
         let wrong = [
             gap,
+            history(vec![started(), paused.clone(), scheduled()]),
+            history(vec![started(), paused.clone(), paused]),
             history(vec![started(), scheduled(), scheduled()]),
             history(vec![started(), fired]),
             history(vec![started(), terminated()]),

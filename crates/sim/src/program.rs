@@ -20,8 +20,10 @@ use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::prost_types::Duration;
 use evertide_proto::taskqueue::TaskQueue;
 
-/// The task queue of all workflows and activities.
-pub const QUEUE: &str = "queue";
+/// The task queues of all workflows and activities.
+pub const QUEUES: [&str; 2] = ["queue", "other queue"];
+/// The type of all activities.
+pub(crate) const ACTIVITY_TYPE: &str = "activity";
 /// Children have children down to this depth.
 const DEPTH: usize = 2;
 
@@ -29,7 +31,7 @@ const DEPTH: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Timer { id: String, seconds: i64 },
-    Activity { id: String },
+    Activity { id: String, eager: bool },
     Child { id: String },
     Signal { id: String, target: String },
 }
@@ -54,7 +56,7 @@ fn plan(workflow_id: &str) -> (Vec<Vec<Step>>, End) {
             let id = format!("{group}-{place}");
             match dice.below(8) {
                 0..=2 => Step::Timer { id, seconds: i64::try_from(dice.below(20)).unwrap_or(1) },
-                3..=5 => Step::Activity { id },
+                3..=5 => Step::Activity { id, eager: dice.below(4) == 0 },
                 6 if depth < DEPTH => Step::Child { id: format!("{workflow_id}/{id}") },
                 6 => Step::Timer { id, seconds: 1 },
                 _ => Step::Signal { id, target: format!("w{}", dice.below(4)) },
@@ -169,7 +171,7 @@ fn last_command(progress: &Progress, end: End) -> Command {
 impl Step {
     fn id(&self) -> &str {
         match self {
-            Self::Timer { id, .. } | Self::Activity { id } | Self::Child { id } | Self::Signal { id, .. } => id,
+            Self::Timer { id, .. } | Self::Activity { id, .. } | Self::Child { id } | Self::Signal { id, .. } => id,
         }
     }
 
@@ -178,10 +180,11 @@ impl Step {
             Self::Timer { id, seconds } => {
                 command(StartTimerCommandAttributes { timer_id: id.clone(), start_to_fire_timeout: duration(*seconds) })
             }
-            Self::Activity { id } => command(ScheduleActivityTaskCommandAttributes {
+            Self::Activity { id, eager } => command(ScheduleActivityTaskCommandAttributes {
                 activity_id: id.clone(),
-                activity_type: Some(ActivityType { name: "activity".to_owned() }),
-                task_queue: task_queue(),
+                activity_type: Some(ActivityType { name: ACTIVITY_TYPE.to_owned() }),
+                task_queue: task_queue_of(id),
+                request_eager_execution: *eager,
                 start_to_close_timeout: duration(10),
                 heartbeat_timeout: duration(5),
                 retry_policy: Some(RetryPolicy { maximum_attempts: 3, ..RetryPolicy::default() }),
@@ -190,7 +193,7 @@ impl Step {
             Self::Child { id } => command(StartChildWorkflowExecutionCommandAttributes {
                 workflow_id: id.clone(),
                 workflow_type: Some(workflow_type()),
-                task_queue: task_queue(),
+                task_queue: task_queue_of(id),
                 ..StartChildWorkflowExecutionCommandAttributes::default()
             }),
             Self::Signal { id, target } => command(SignalExternalWorkflowExecutionCommandAttributes {
@@ -203,17 +206,19 @@ impl Step {
     }
 }
 
-fn command(attributes: impl Into<CommandAttributes>) -> Command {
+pub(crate) fn command(attributes: impl Into<CommandAttributes>) -> Command {
     let attributes = attributes.into();
     Command { command_type: attributes.command_type().into(), attributes: Some(attributes), ..Command::default() }
 }
 
-fn duration(seconds: i64) -> Option<Duration> {
+pub(crate) fn duration(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
 }
 
-pub(crate) fn task_queue() -> Option<TaskQueue> {
-    Some(TaskQueue { name: QUEUE.to_owned(), ..TaskQueue::default() })
+/// The queue that everything of this id uses.
+pub(crate) fn task_queue_of(id: &str) -> Option<TaskQueue> {
+    let place = usize::try_from(hash(id)).unwrap_or(0) % QUEUES.len();
+    Some(TaskQueue { name: QUEUES[place].to_owned(), ..TaskQueue::default() })
 }
 
 pub(crate) fn workflow_type() -> WorkflowType {
