@@ -7,13 +7,14 @@ use evertide_engine::workflow::{ChainRequest, Execution, QueryAnswer, Reply, Req
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 use evertide_store::{QueueKey, RunKey};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use crate::address::{ChainKey, RunRef};
 use crate::fault::Failure;
 use crate::history::{EventCache, TaskHistory};
 use crate::matching::Task;
 use crate::polls::Waiting;
+use crate::slots::Slot;
 
 /// A request on its way to an execution.
 pub(crate) struct Job {
@@ -87,7 +88,9 @@ pub(crate) enum Respond {
     /// The sender of a message.
     Sender { source: Arc<RunRef>, id: i64 },
     /// The due times, which took out this run.
-    Timers { run_key: RunKey, run: Arc<RunRef> },
+    Timers { run_key: RunKey, run: Arc<RunRef>, waking: Slot },
+    /// Something else inside the server.
+    Call(Box<dyn FnOnce(Result<Answer, Failure>) + Send>),
 }
 
 impl Respond {
@@ -121,7 +124,44 @@ impl Answer {
 #[derive(Debug)]
 pub enum Wait {
     /// How an update goes on; ends without a completion if the server loses the update.
-    Update(mpsc::UnboundedReceiver<UpdateSignal>),
+    Update(UpdateNews),
     /// How a query ends; ends without an answer if the server loses the query.
     Query(oneshot::Receiver<QueryAnswer>),
+}
+
+/// News of an update: the newest is what counts, since it says how far the update is.
+#[derive(Debug)]
+pub struct UpdateNews(watch::Receiver<Option<UpdateSignal>>);
+
+impl UpdateNews {
+    /// The next news; none if there will be no more.
+    pub async fn recv(&mut self) -> Option<UpdateSignal> {
+        loop {
+            self.0.changed().await.ok()?;
+            let newest = self.0.borrow_and_update().clone();
+            if newest.is_some() {
+                return newest;
+            }
+        }
+    }
+}
+
+/// Tells news of an update to all who follow it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UpdateSender(watch::Sender<Option<UpdateSignal>>);
+
+impl UpdateSender {
+    /// Hears what is told from now on.
+    pub(crate) fn follow(&self) -> UpdateNews {
+        UpdateNews(self.0.subscribe())
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn is_live(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    pub(crate) fn tell(&self, signal: UpdateSignal) {
+        self.0.send_replace(Some(signal));
+    }
 }

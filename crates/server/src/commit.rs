@@ -5,10 +5,11 @@
 //! is durable" means "everything before it is".
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use evertide_store::{BacklogChange, Batch, QueueKey, RunWrite, Write};
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
 
 use crate::motion::Motion;
 
@@ -16,6 +17,8 @@ use crate::motion::Motion;
 const BATCH_COMMITS: usize = 1024;
 /// How many bytes of records go into one batch, about.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// While so much is not durable, what clients ask waits.
+const UNDURABLE_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a decision sets off once it is durable.
 pub(crate) trait Release {
@@ -27,26 +30,25 @@ pub(crate) trait Release {
 #[derive(Debug)]
 struct Commit<R> {
     ticket: u64,
+    size_bytes: usize,
     writes: Vec<Write>,
     release: R,
 }
 
 impl<R> Commit<R> {
-    fn size_bytes(&self) -> usize {
-        self.writes
-            .iter()
-            .map(|write| match write {
-                Write::Run(run) => run.record.len() + run.snapshot.as_ref().map_or(0, |s| s.len()),
-                Write::DeleteRun { .. } => 0,
-                Write::Registry(write) => write.value.as_ref().map_or(0, |v| v.len()),
-            })
-            .sum()
-    }
-
     /// Whether it changes the registry. Then it may meet another server's change, and fails alone.
     fn is_of_registry(&self) -> bool {
         matches!(self.writes.first(), Some(Write::Registry(_)))
     }
+}
+
+fn size_bytes(writes: &[Write]) -> usize {
+    let of_write = |write: &Write| match write {
+        Write::Run(run) => run.record.len() + run.snapshot.as_ref().map_or(0, |s| s.len()),
+        Write::DeleteRun { .. } => 0,
+        Write::Registry(write) => write.value.as_ref().map_or(0, |v| v.len()),
+    };
+    writes.iter().map(of_write).sum()
 }
 
 /// Several commits that become durable together.
@@ -55,6 +57,7 @@ pub(crate) struct Group<R> {
     pub(crate) batch: Batch,
     pub(crate) releases: Vec<R>,
     pub(crate) last_ticket: u64,
+    pub(crate) size_bytes: usize,
 }
 
 /// Decisions on their way to the store.
@@ -62,6 +65,10 @@ pub(crate) struct Group<R> {
 pub(crate) struct CommitQueue<R> {
     queue: Mutex<Queue<R>>,
     changed: Condvar,
+    /// The size of what is queued, or on its way to the store.
+    undurable_bytes: AtomicUsize,
+    /// There is room again for what clients ask.
+    room: Notify,
     durable: AtomicU64,
     motion: Motion,
 }
@@ -80,7 +87,14 @@ impl<R: Release> CommitQueue<R> {
     pub(crate) fn new(next_task_id: i64, motion: Motion) -> Self {
         let queue =
             Queue { commits: VecDeque::new(), next_ticket: 1, next_task_id, stale_rows: Vec::new(), closed: false };
-        Self { queue: Mutex::new(queue), changed: Condvar::new(), durable: AtomicU64::new(0), motion }
+        Self {
+            queue: Mutex::new(queue),
+            changed: Condvar::new(),
+            undurable_bytes: AtomicUsize::new(0),
+            room: Notify::new(),
+            durable: AtomicU64::new(0),
+            motion,
+        }
     }
 
     /// Appends a decision and returns its ticket. The tasks in it get their ids here, so that ids ascend in the order
@@ -98,7 +112,9 @@ impl<R: Release> CommitQueue<R> {
         self.motion.begin();
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
-        queue.commits.push_back(Commit { ticket, writes, release });
+        let size_bytes = size_bytes(&writes);
+        self.undurable_bytes.fetch_add(size_bytes, Ordering::AcqRel);
+        queue.commits.push_back(Commit { ticket, size_bytes, writes, release });
         drop(queue);
         self.changed.notify_one();
         ticket
@@ -142,8 +158,35 @@ impl<R: Release> CommitQueue<R> {
     pub(crate) fn drain(&self) -> (Vec<R>, u64) {
         let mut queue = self.queue.lock();
         queue.stale_rows.clear();
+        let size_bytes = queue.commits.iter().map(|c| c.size_bytes).sum();
         let releases = queue.commits.drain(..).map(|c| c.release).collect();
-        (releases, queue.next_ticket - 1)
+        let last_ticket = queue.next_ticket - 1;
+        drop(queue);
+        self.free(size_bytes);
+        (releases, last_ticket)
+    }
+
+    /// So much is durable, or forgotten.
+    pub(crate) fn free(&self, size_bytes: usize) {
+        if self.undurable_bytes.fetch_sub(size_bytes, Ordering::AcqRel) >= UNDURABLE_BYTES {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Waits while so much is not durable that clients are not to add to it.
+    pub(crate) async fn wait_for_room(&self) {
+        loop {
+            let room = self.room.notified();
+            if self.undurable_bytes.load(Ordering::Acquire) < UNDURABLE_BYTES || self.queue.lock().closed {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// How many decisions are queued, and how large is all that is not durable.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.queue.lock().commits.len(), self.undurable_bytes.load(Ordering::Acquire))
     }
 
     /// Whether no more will come.
@@ -155,6 +198,7 @@ impl<R: Release> CommitQueue<R> {
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
         self.changed.notify_all();
+        self.room.notify_waiters();
     }
 }
 
@@ -163,16 +207,16 @@ fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
         return None;
     }
     // The server is the only writer, so far, and owns every slot.
-    let mut group = Group { batch: Batch::of_sole_writer(Vec::new()), releases: Vec::new(), last_ticket: 0 };
-    let mut size_bytes = 0;
+    let batch = Batch::of_sole_writer(Vec::new());
+    let mut group = Group { batch, releases: Vec::new(), last_ticket: 0, size_bytes: 0 };
     let mut is_of_registry = false;
-    while group.releases.len() < BATCH_COMMITS && size_bytes < BATCH_BYTES && !is_of_registry {
+    while group.releases.len() < BATCH_COMMITS && group.size_bytes < BATCH_BYTES && !is_of_registry {
         let is_first = group.releases.is_empty();
         let Some(mut commit) = queue.commits.pop_front_if(|commit| is_first || !commit.is_of_registry()) else {
             break;
         };
         is_of_registry = commit.is_of_registry();
-        size_bytes += commit.size_bytes();
+        group.size_bytes += commit.size_bytes;
         group.last_ticket = commit.ticket;
         group.batch.writes.append(&mut commit.writes);
         group.releases.push(commit.release);

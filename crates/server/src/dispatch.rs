@@ -62,6 +62,12 @@ impl Dispatch {
         self.hand_out(found);
     }
 
+    /// A task that could not be started goes back to its place.
+    pub(crate) fn put_back(&self, key: &QueueKey, task: Task) {
+        let found = self.queues.put_back(key, task, self.clock.world_ns());
+        self.hand_out(found);
+    }
+
     /// The limit of a queue lets tasks leave again, or has changed.
     pub(crate) fn resume(&self, key: &QueueKey) {
         let found = self.queues.resume(key, self.clock.world_ns());
@@ -105,9 +111,9 @@ impl Dispatch {
                 return self.work.push(Work::PollAgain(key.clone(), Box::new(waiting)));
             }
             Err(Failure::Fault(fault)) => {
-                if matches!(fault, Fault::Unavailable(_)) {
-                    self.queues.put_back(key, task);
-                    self.timers.retry(self.clock.now_ns(), Work::Resume(key.clone()));
+                // It is not given out again at once: what has failed would only fail again.
+                if !matches!(fault, Fault::Stopping) {
+                    self.timers.retry(self.clock.now_ns(), Work::PutBack(key.clone(), Box::new(task)));
                 }
                 return waiting.answer.send(Err(fault.into()));
             }

@@ -1,37 +1,55 @@
-//! A hash that is the same in every process and on every run, so that a simulated run can be repeated.
+//! Hashing that a client cannot foresee and a simulation can repeat: SipHash, begun with the node's seed.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// A map whose order of iteration depends on its history only.
-pub(crate) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<Fnv>>;
+/// A map over keys that the server makes itself, whose order of iteration depends on its history only.
+pub(crate) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
-/// FNV-1a with 64 bits.
+/// A map over keys that clients choose.
+pub(crate) type KeyMap<K, V> = HashMap<K, V, KeyHash>;
+
+/// How keys that clients choose are hashed: whoever does not know the seed cannot make keys that collide.
 #[derive(Debug, Clone)]
-pub(crate) struct Fnv(u64);
+pub(crate) struct KeyHash(DefaultHasher);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+impl KeyHash {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut begun = DefaultHasher::new();
+        begun.write_u64(seed);
+        Self(begun)
+    }
+
+    /// An empty map over such keys.
+    pub(crate) fn map<K, V>(&self) -> KeyMap<K, V> {
+        HashMap::with_hasher(self.clone())
+    }
+
+    /// Which of `slots` a key belongs to.
+    pub(crate) fn slot_of(&self, key: &impl Hash, slots: usize) -> usize {
+        usize::try_from(self.hash_one(key) % slots as u64).unwrap_or(0)
     }
 }
 
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
+impl BuildHasher for KeyHash {
+    type Hasher = DefaultHasher;
 
-    fn finish(&self) -> u64 {
-        // The low bits choose the bucket, and FNV mixes them least.
-        self.0 ^ (self.0 >> 32)
+    fn build_hasher(&self) -> DefaultHasher {
+        self.0.clone()
     }
 }
 
-/// Which of `slots` a key belongs to.
-pub(crate) fn slot_of(key: &impl Hash, slots: usize) -> usize {
-    let mut hasher = Fnv::default();
-    key.hash(&mut hasher);
-    usize::try_from(hasher.finish() % slots as u64).unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_seeds_give_equal_places_and_others_do_not() {
+        let places = |seed| {
+            let keys = KeyHash::new(seed);
+            (0..64).map(|n| keys.slot_of(&format!("workflow {n}"), 16)).collect::<Vec<_>>()
+        };
+        assert_eq!(places(1), places(1));
+        assert_ne!(places(1), places(2));
+    }
 }

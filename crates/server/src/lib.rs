@@ -45,6 +45,8 @@ mod seed;
 pub mod server;
 pub mod shard;
 mod shell;
+mod sizes;
+mod slots;
 mod sweep;
 mod time_skipping;
 mod timers;
@@ -54,3 +56,4 @@ mod work;
 
 pub use evertide_engine::visibility::AttributeType;
 pub use server::{RunningServer, Server, ServerBuilder, StartError, TimeSkipping};
+pub use sizes::Sizes;

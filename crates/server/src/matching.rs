@@ -21,7 +21,7 @@ use evertide_store::{BacklogCursor, QueueKey};
 use parking_lot::Mutex;
 use queue::Queue;
 
-use crate::hash::{FixedMap, slot_of};
+use crate::hash::{KeyHash, KeyMap};
 
 /// A sticky queue counts as left by its worker when nobody has polled it for so long.
 pub(crate) const STICKY_ATTENDED_NS: i64 = 10 * 1_000_000_000;
@@ -33,6 +33,8 @@ const WINDOW_TASKS: usize = 10_000;
 const LOW_WATER_TASKS: usize = 100;
 /// How long a queue without polls and tasks is remembered.
 const IDLE_QUEUE_NS: i64 = 5 * 60 * 1_000_000_000;
+/// How many queues a shard may hold before those without polls and tasks are forgotten at once.
+const REMEMBERED_QUEUES: usize = 256;
 /// How many ended workers are remembered so that their late polls end at once.
 const ENDED_WORKERS: usize = 10_000;
 const SHARDS: usize = 16;
@@ -130,9 +132,34 @@ pub(crate) enum Need {
 /// All task queues.
 #[derive(Debug)]
 pub(crate) struct Matching<P> {
-    queues: Vec<Mutex<FixedMap<QueueKey, Queue<P>>>>,
+    queues: Vec<Mutex<Queues<P>>>,
+    keys: KeyHash,
     ended: Mutex<EndedWorkers>,
     needs: Mutex<Vec<Need>>,
+}
+
+/// The queues of a shard.
+#[derive(Debug)]
+struct Queues<P> {
+    by_key: KeyMap<QueueKey, Queue<P>>,
+    /// With so many queues those that nobody uses are looked for.
+    crowded_at: usize,
+}
+
+impl<P: PollAnswer> Queues<P> {
+    /// The queue of that key. One more makes room first if there are many: a queue that only holds the memory of its
+    /// pollers is not kept at the cost of others.
+    fn entry(&mut self, key: &QueueKey) -> &mut Queue<P> {
+        if self.by_key.len() >= self.crowded_at && !self.by_key.contains_key(key) {
+            self.by_key.retain(|_, queue| {
+                queue.forget_gone();
+                !queue.is_idle(i64::MAX)
+            });
+            self.by_key.shrink_to_fit();
+            self.crowded_at = (2 * self.by_key.len()).max(REMEMBERED_QUEUES);
+        }
+        self.by_key.entry(key.clone()).or_default()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -144,25 +171,28 @@ struct EndedWorkers {
 }
 
 impl<P: PollAnswer> Matching<P> {
-    pub(crate) fn new() -> Self {
+    /// Task queues whose keys are hashed so.
+    pub(crate) fn new(keys: KeyHash) -> Self {
+        let queues = || Queues { by_key: keys.map(), crowded_at: REMEMBERED_QUEUES };
         Self {
-            queues: (0..SHARDS).map(|_| Mutex::new(FixedMap::default())).collect(),
+            queues: (0..SHARDS).map(|_| Mutex::new(queues())).collect(),
+            keys,
             ended: Mutex::default(),
             needs: Mutex::default(),
         }
     }
 
     fn with<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue<P>) -> T) -> T {
-        let mut queues = self.queues[slot_of(key, SHARDS)].lock();
-        if let Some(queue) = queues.get_mut(key) {
+        let mut queues = self.queues[self.keys.slot_of(key, SHARDS)].lock();
+        if let Some(queue) = queues.by_key.get_mut(key) {
             return f(queue);
         }
-        f(queues.entry(key.clone()).or_default())
+        f(queues.entry(key))
     }
 
     /// As [`Self::with`], but a queue that is not known stays so.
     fn peek<T>(&self, key: &QueueKey, f: impl FnOnce(&mut Queue<P>) -> T) -> Option<T> {
-        self.queues[slot_of(key, SHARDS)].lock().get_mut(key).map(f)
+        self.queues[self.keys.slot_of(key, SHARDS)].lock().by_key.get_mut(key).map(f)
     }
 
     /// There are tasks of this queue in the store.
@@ -240,9 +270,12 @@ impl<P: PollAnswer> Matching<P> {
         })
     }
 
-    /// A task that could not be started now goes back to its place.
-    pub(crate) fn put_back(&self, key: &QueueKey, task: Task) {
-        self.with(key, |queue| queue.put_back(task));
+    /// A task that could not be started goes back to its place.
+    pub(crate) fn put_back(&self, key: &QueueKey, task: Task, now_ns: i64) -> Option<Match<P>> {
+        self.with(key, |queue| {
+            queue.put_back(task);
+            self.pair(key, queue, now_ns)
+        })
     }
 
     /// A task has left the backlog: it was started or found stale.
@@ -306,7 +339,7 @@ impl<P: PollAnswer> Matching<P> {
         }
         self.ended.lock().note(namespace_id, worker_instance_key);
         for queues in &self.queues {
-            for (key, queue) in queues.lock().iter_mut() {
+            for (key, queue) in queues.lock().by_key.iter_mut() {
                 if key.namespace_id == namespace_id {
                     queue.end_polls(worker_instance_key);
                 }
@@ -322,7 +355,7 @@ impl<P: PollAnswer> Matching<P> {
     /// Answers all waiting polls with nothing: the server stops.
     pub(crate) fn end_all_polls(&self) {
         for queues in &self.queues {
-            for queue in queues.lock().values_mut() {
+            for queue in queues.lock().by_key.values_mut() {
                 for waiting in queue.pollers.drain(..) {
                     waiting.answer.end_empty();
                 }
@@ -333,7 +366,7 @@ impl<P: PollAnswer> Matching<P> {
     /// Forgets all tasks, which are then read from the store again. Polls go on waiting.
     pub(crate) fn forget_tasks(&self) {
         for queues in &self.queues {
-            for (key, queue) in queues.lock().iter_mut() {
+            for (key, queue) in queues.lock().by_key.iter_mut() {
                 queue.forget_tasks();
                 if queue.is_starved() {
                     self.needs.lock().push(Need::Refill(key.clone()));
@@ -342,11 +375,30 @@ impl<P: PollAnswer> Matching<P> {
         }
     }
 
-    /// Forgets queues that nobody uses.
+    /// Forgets queues that nobody uses, and tasks that nobody wants any more.
     pub(crate) fn forget_idle(&self, now_ns: i64) {
+        let since_ns = now_ns - IDLE_QUEUE_NS;
         for queues in &self.queues {
-            queues.lock().retain(|_, queue| !queue.is_idle(now_ns - IDLE_QUEUE_NS));
+            let mut queues = queues.lock();
+            queues.by_key.retain(|_, queue| {
+                queue.forget_old(since_ns, now_ns);
+                !queue.is_idle(since_ns)
+            });
+            queues.by_key.shrink_to_fit();
+            queues.crowded_at = (2 * queues.by_key.len()).max(REMEMBERED_QUEUES);
         }
+    }
+
+    /// How many queues, waiting polls and tasks there are in memory.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        let (mut queues_count, mut polls, mut tasks) = (0, 0, 0);
+        for queues in &self.queues {
+            let queues = queues.lock();
+            queues_count += queues.by_key.len();
+            polls += queues.by_key.values().map(|queue| queue.pollers.len()).sum::<usize>();
+            tasks += queues.by_key.values().map(Queue::task_count).sum::<usize>();
+        }
+        (queues_count, polls, tasks)
     }
 
     /// What is known of a queue.

@@ -35,11 +35,12 @@ use crate::metrics::Counters;
 use crate::registry::NamespaceRecord;
 use crate::release::Effect;
 use crate::shell::{Shell, ShellOptions};
+use crate::sizes::Sizes;
 use crate::work::Work;
 use threads::Threads;
 
 /// How much memory executions may take if nothing else is said, about.
-const CACHE_BYTES: usize = 256 * 1024 * 1024;
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How many threads wait for the store besides the committer, if nothing else is said.
 const WORKERS: usize = 4;
 
@@ -118,6 +119,7 @@ impl Node {
     /// # Errors
     /// The rules refuse it, there is no such run, or the server fails.
     pub async fn run(&self, run: RunRef, request: Request) -> Result<Answer, Failure> {
+        self.shell.commits.wait_for_room().await;
         answered(self.submit_run(run, request)).await
     }
 
@@ -132,6 +134,7 @@ impl Node {
     /// # Errors
     /// The rules refuse it or the server fails.
     pub async fn chain(&self, namespace_id: &str, workflow_id: &str, request: ChainRequest) -> Result<Answer, Failure> {
+        self.shell.commits.wait_for_room().await;
         answered(self.submit_chain(namespace_id, workflow_id, request)).await
     }
 
@@ -270,6 +273,12 @@ impl Node {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.shell.metrics.counters()
+    }
+
+    /// What is in memory, counted: for tests that nothing grows without end.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.shell.sizes()
     }
 
     /// The clock was moved by somebody: what is due now is looked at.

@@ -50,6 +50,11 @@ impl Queries {
         self.open.lock().remove(query_id);
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.lock().is_empty()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evertide_engine::Rejection;
+use evertide_engine::{Code, Rejection};
 use evertide_proto::taskqueue::TaskQueueConfig;
 use evertide_store::{QueueKey, RegistryRecord, RegistryWrite, Store, StoreError};
 use parking_lot::Mutex;
@@ -11,13 +11,16 @@ use prost::Message;
 /// The kind of the records in the store's registry.
 const KIND: &str = "task_queue";
 
-/// The settings of all queues that have any.
+/// How many task queues may have settings.
+const CONFIGURED_QUEUES: usize = 10_000;
+
+/// The settings of all queues that have any: as they are, and as they will be once everything decided is durable.
 #[derive(Debug, Default)]
 pub(crate) struct QueueConfigs {
     /// With the versions that the store has them under.
-    known: Mutex<BTreeMap<QueueKey, (u64, TaskQueueConfig)>>,
-    /// Held while a change is on its way to the store, so that changes come one after the other.
-    pub(crate) changing: tokio::sync::Mutex<()>,
+    durable: Mutex<BTreeMap<QueueKey, (u64, TaskQueueConfig)>>,
+    /// What differs from that.
+    pending: Mutex<BTreeMap<QueueKey, (u64, TaskQueueConfig)>>,
 }
 
 /// A record: the settings with the queue that they are for.
@@ -51,35 +54,78 @@ impl QueueConfigs {
             let queue = QueueKey { namespace_id: record.namespace_id, name: record.name, kind };
             read.insert(queue, (version, record.config));
         }
-        *self.known.lock() = read;
+        let mut pending = self.pending.lock();
+        pending.clear();
+        *self.durable.lock() = read;
         Ok(())
     }
 
     /// The settings of a queue, if it has any.
     pub(crate) fn get(&self, key: &QueueKey) -> Option<TaskQueueConfig> {
-        self.known.lock().get(key).map(|(_, config)| config.clone())
+        self.durable.lock().get(key).map(|(_, config)| config.clone())
     }
 
     /// All settings.
     pub(crate) fn all(&self) -> Vec<(QueueKey, TaskQueueConfig)> {
-        self.known.lock().iter().map(|(key, (_, config))| (key.clone(), config.clone())).collect()
+        self.durable.lock().iter().map(|(key, (_, config))| (key.clone(), config.clone())).collect()
     }
 
-    /// What makes settings durable in place of those that are known.
-    pub(crate) fn write(&self, key: &QueueKey, config: &TaskQueueConfig) -> RegistryWrite {
-        let QueueKey { namespace_id, name, kind } = key.clone();
-        let record = Record { namespace_id, name, kind: kind.into(), config: config.clone() };
-        RegistryWrite {
-            kind: KIND.to_owned(),
-            key: format!("{}/{}/{}", key.namespace_id, key.kind, key.name),
-            value: Some(record.encode_to_vec().into()),
-            expected: self.known.lock().get(key).map_or(0, |(version, _)| *version),
+    /// Changes the settings of a queue. `commit` gets what makes the change durable, and under which version; then it is
+    /// to be [published](Self::publish).
+    pub(crate) fn change(
+        &self,
+        key: &QueueKey,
+        change: Box<Change<'_>>,
+        commit: impl FnOnce(RegistryWrite, u64, TaskQueueConfig),
+    ) -> Result<TaskQueueConfig, Rejection> {
+        // The lock is held until the commit is queued, so that commits come in the order of changes.
+        let mut pending = self.pending.lock();
+        let (durable, count) = {
+            let durable = self.durable.lock();
+            (durable.get(key).cloned(), durable.len() + pending.len())
+        };
+        let known = pending.get(key).cloned().or(durable);
+        if known.is_none() && count >= CONFIGURED_QUEUES {
+            let message =
+                format!("{CONFIGURED_QUEUES} task queues have settings already, which is the most there may be");
+            return Err(Rejection::new(Code::ResourceExhausted, message));
         }
+        let (expected, known) = known.unwrap_or_default();
+        let config = change(known)?;
+        let write = write(key, &config, expected);
+        let version = write.version().unwrap_or(0);
+        pending.insert(key.clone(), (version, config.clone()));
+        commit(write, version, config.clone());
+        Ok(config)
     }
 
-    /// Settings that are durable now, under a version.
-    pub(crate) fn put(&self, key: QueueKey, version: u64, config: TaskQueueConfig) {
-        self.known.lock().insert(key, (version, config));
+    /// A change is durable.
+    pub(crate) fn publish(&self, key: &QueueKey, version: u64, config: TaskQueueConfig) {
+        let mut pending = self.pending.lock();
+        if pending.get(key).is_some_and(|(newest, _)| *newest == version) {
+            pending.remove(key);
+        }
+        self.durable.lock().insert(key.clone(), (version, config));
+    }
+
+    /// What was not durable yet has failed: it is forgotten, together with what `forget` does. Nothing changes meanwhile.
+    pub(crate) fn roll_back<T>(&self, forget: impl FnOnce() -> T) -> T {
+        let mut pending = self.pending.lock();
+        let forgotten = forget();
+        pending.clear();
+        forgotten
+    }
+}
+
+/// What makes settings durable in place of those of that version.
+fn write(key: &QueueKey, config: &TaskQueueConfig, expected: u64) -> RegistryWrite {
+    let QueueKey { namespace_id, name, kind } = key.clone();
+    let record = Record { namespace_id, name, kind: kind.into(), config: config.clone() };
+    RegistryWrite {
+        kind: KIND.to_owned(),
+        key: format!("{}/{}/{}", key.namespace_id, key.kind, key.name),
+        value: Some(record.encode_to_vec().into()),
+        expected,
     }
 }
 

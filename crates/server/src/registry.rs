@@ -163,9 +163,11 @@ impl NamespaceRegistry {
         *self.durable.write() = registered;
     }
 
-    /// What was not durable yet has failed.
-    pub(crate) fn forget_pending(&self) {
+    /// What was not durable yet has failed: it is forgotten, together with what `forget` does. Nothing changes meanwhile.
+    pub(crate) fn roll_back<T>(&self, forget: impl FnOnce() -> T) -> T {
         let mut pending = self.pending.lock();
+        let forgotten = forget();
         *pending = self.durable.read().clone();
+        forgotten
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use evertide_engine::workflow::{Delivery, QueryAnswer, UpdateSignal};
+use evertide_proto::taskqueue::TaskQueueConfig;
 use evertide_store::{BacklogChange, QueueKey, RunKey};
 use prost::Message;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::address::RunRef;
-use crate::ask::{Answer, Respond};
+use crate::ask::{Answer, Respond, UpdateSender};
 use crate::commit::{CommitQueue, Release};
 use crate::fault::{Failure, Fault};
 use crate::matching::Task;
@@ -20,6 +21,8 @@ use crate::work::Work;
 pub(crate) enum Effect {
     /// The namespaces have changed.
     Namespaces(Arc<Registered>),
+    /// The settings of a task queue have changed.
+    QueueConfig { queue: QueueKey, version: u64, config: Box<TaskQueueConfig> },
     /// When a run is to be woken next; 0 for never.
     Wake { run_key: RunKey, run: Arc<RunRef>, at_ns: i64 },
     /// A task that no poll waited for.
@@ -29,7 +32,7 @@ pub(crate) enum Effect {
     /// A request is answered.
     Answer { respond: Respond, result: Result<Answer, Failure> },
     /// News of an update.
-    Update { waiter: mpsc::UnboundedSender<UpdateSignal>, signal: UpdateSignal },
+    Update { waiters: UpdateSender, signal: UpdateSignal },
     /// The answer to a query.
     Query { waiter: oneshot::Sender<QueryAnswer>, answer: QueryAnswer },
     /// A message to another execution, with who sends it and its number.
@@ -93,6 +96,7 @@ fn fail(effect: Effect, fault: &Fault) -> Option<Effect> {
         Effect::Work(work) => Some(Effect::Work(work)),
         // Waiters of updates and queries hear it by the end of their channels; the rest is derived from what is stored.
         Effect::Namespaces(_)
+        | Effect::QueueConfig { .. }
         | Effect::Wake { .. }
         | Effect::Task { .. }
         | Effect::Update { .. }

@@ -12,7 +12,8 @@ mod executions;
 mod loading;
 mod placing;
 mod step;
+mod waiters;
 
 pub use crate::address::RunRef;
-pub use crate::ask::{Answer, RunView, Wait};
+pub use crate::ask::{Answer, RunView, UpdateNews, Wait};
 pub(crate) use executions::{Executions, Rooms};

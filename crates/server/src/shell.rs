@@ -19,6 +19,7 @@ use crate::clock::{Clock, SkippingClock};
 use crate::commit::{CommitQueue, Group};
 use crate::dispatch::Dispatch;
 use crate::fault::{Failure, Fault, store_fault};
+use crate::hash::KeyHash;
 use crate::matching::Matching;
 use crate::messages::{self, Messages};
 use crate::metrics::Metrics;
@@ -30,6 +31,7 @@ use crate::registry::NamespaceRegistry;
 use crate::release::{Commits, Effect, Effects, failed};
 use crate::seed::Seeds;
 use crate::shard::{Executions, Rooms};
+use crate::sizes::Sizes;
 use crate::sweep::Sweep;
 use crate::time_skipping::{Skipping, Time};
 use crate::timers::Timers;
@@ -57,7 +59,7 @@ pub(crate) struct Shell {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) namespaces: Arc<NamespaceRegistry>,
-    pub(crate) queue_configs: QueueConfigs,
+    pub(crate) queue_configs: Arc<QueueConfigs>,
     pub(crate) seeds: Arc<Seeds>,
     pub(crate) commits: Arc<Commits>,
     pub(crate) queues: Arc<TaskQueues>,
@@ -93,11 +95,12 @@ impl Shell {
         let motion = if skipping.is_some() { Motion::counted() } else { Motion::default() };
         let limits = Arc::new(options.limits);
         let namespaces = Arc::new(NamespaceRegistry::open(&*store)?);
-        let queue_configs = QueueConfigs::open(&*store)?;
+        let queue_configs = Arc::new(QueueConfigs::open(&*store)?);
         let seeds = Arc::new(Seeds::new(options.seed));
+        let keys = KeyHash::new(options.seed);
         let metrics = Arc::new(Metrics::default());
         let commits = Arc::new(CommitQueue::new(open_state.next_task_id, motion.clone()));
-        let queues = Arc::new(Matching::new());
+        let queues = Arc::new(Matching::new(keys.clone()));
         let timers = Arc::new(Timers::new(clock.now_ns()));
         let work = Arc::new(WorkQueue::new(motion.clone()));
         let queries = Arc::new(Queries::default());
@@ -114,6 +117,7 @@ impl Shell {
             clock: clock.clone(),
             limits: limits.clone(),
             namespaces: namespaces.clone(),
+            queue_configs: queue_configs.clone(),
             seeds: seeds.clone(),
             commits: commits.clone(),
             queues: queues.clone(),
@@ -122,7 +126,7 @@ impl Shell {
             metrics: metrics.clone(),
         };
         let shell = Self {
-            executions: Executions::new(rooms, options.cache_bytes, open_state.next_run_key),
+            executions: Executions::new(rooms, keys, options.cache_bytes, open_state.next_run_key),
             dispatch: Dispatch {
                 store: store.clone(),
                 clock: clock.clone(),
@@ -140,7 +144,7 @@ impl Shell {
                 namespaces: namespaces.clone(),
                 queues: queues.clone(),
                 commits: commits.clone(),
-                timers: timers.clone(),
+                work: work.clone(),
             },
             next_poll_id: AtomicU64::new(1),
             store,
@@ -175,6 +179,34 @@ impl Shell {
         self.next_poll_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// What is in memory.
+    pub(crate) fn sizes(&self) -> Sizes {
+        let (queues, polls, tasks) = self.queues.sizes();
+        let (due_times, retries, wakes) = self.timers.sizes();
+        let (commits, undurable_bytes) = self.commits.sizes();
+        let mut sizes = Sizes {
+            queues,
+            polls,
+            tasks,
+            queries: self.queries.len(),
+            due_times,
+            retries,
+            wakes,
+            work: self.work.len(),
+            commits,
+            undurable_bytes,
+            ..Sizes::default()
+        };
+        for shard in self.executions.sizes() {
+            sizes.chains += shard.chains;
+            sizes.runs += shard.runs;
+            sizes.waiters += shard.waiters;
+            sizes.parked_requests += shard.parked;
+            sizes.executions_bytes += shard.size_bytes;
+        }
+        sizes
+    }
+
     /// Hands a request to its execution. Never waits for the store: the answer comes by way of `job.respond`.
     pub(crate) fn submit(&self, job: Job) {
         let _until_released = self.time.moving();
@@ -203,7 +235,7 @@ impl Shell {
     }
 
     fn commit(&self, group: Group<Effects>) {
-        let Group { batch, releases, last_ticket } = group;
+        let Group { batch, releases, last_ticket, size_bytes } = group;
         let _until_released = self.time.moved(releases.len());
         self.metrics.note_batch(&batch);
         let committed = if batch.writes.is_empty() {
@@ -225,6 +257,7 @@ impl Shell {
             }
             Err(error) => self.give_up(releases, error),
         }
+        self.commits.free(size_bytes);
     }
 
     /// Commits a batch, and does not come back before it is known what became of it.
@@ -279,9 +312,7 @@ impl Shell {
             self.release(failed(effects, &fault));
         }
         self.release(left);
-        self.timers.forget();
         self.dispatch.forget_tasks();
-        self.namespaces.forget_pending();
     }
 
     /// The threads have ended: whoever still waits for something is told.
@@ -299,12 +330,18 @@ impl Shell {
             Work::Submit(job) => self.submit(*job),
             Work::Deliver { source, id, delivery } => self.submit(messages::delivery(source, id, *delivery)),
             Work::DeliverAgain { source, id } => self.submit(self.messages.delivery_again(source, id)),
-            Work::Wake { run_key, run } => self.wakes.wake(run_key, run).into_iter().for_each(|job| self.submit(job)),
+            Work::Wake { run_key, run, waking } => {
+                self.wakes.wake(run_key, run, waking).into_iter().for_each(|job| self.submit(job));
+            }
             Work::Refill(key) => self.dispatch.refill(&key),
             Work::RefillTimers => self.wakes.refill(),
             Work::PollAgain(key, waiting) => self.dispatch.poll_again(&key, *waiting),
+            Work::PutBack(key, task) => self.dispatch.put_back(&key, *task),
             Work::Resume(key) => self.dispatch.resume(&key),
-            Work::Sweep => self.sweep.begin().into_iter().for_each(|job| self.submit(job)),
+            Work::Sweep => {
+                self.executions.forget_idle();
+                self.sweep.begin().into_iter().for_each(|job| self.submit(job));
+            }
             Work::Read(read) => read(&*self.store),
         }
     }
@@ -326,9 +363,13 @@ impl Shell {
                 Effect::Task { queue, task } => self.dispatch.add(&queue, task),
                 Effect::Poll { waiting, end } => waiting.answer.send(end),
                 Effect::Answer { respond, result } => self.respond(respond, result),
-                // Whoever waits may have gone.
-                Effect::Update { waiter, signal } => drop(waiter.send(signal)),
-                Effect::Query { waiter, answer } => drop(waiter.send(answer)),
+                Effect::QueueConfig { queue, version, config } => {
+                    self.queues.set_rate(&queue, rate(&config));
+                    self.queue_configs.publish(&queue, version, *config);
+                    self.work.push(Work::Resume(queue));
+                }
+                Effect::Update { waiters, signal } => waiters.tell(signal),
+                Effect::Query { waiter, answer } => drop(waiter.send(answer)), // Whoever waits may have gone.
                 Effect::Message { source, id, delivery } => self.work.push(Work::Deliver { source, id, delivery }),
                 Effect::Work(work) => self.work.push(work),
             }
@@ -342,7 +383,8 @@ impl Shell {
             Respond::Caller(caller) => drop(caller.send(result)), // Whoever has gone need not be told.
             Respond::Poll { queue, waiting, task } => self.dispatch.end_start(&queue, *waiting, *task, result),
             Respond::Sender { source, id } => self.messages.answered(&source, id, result),
-            Respond::Timers { run_key, run } => self.wakes.woken(run_key, run, &result),
+            Respond::Timers { run_key, run, waking } => self.wakes.woken(run_key, run, waking, &result),
+            Respond::Call(call) => call(result),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! What is removed in the course of time: runs past their retention, those of deleted namespaces, queues nobody uses.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use evertide_store::{Filter, ListQuery, SlotSet, Store, StoreError, VisibilityRow};
 
 use crate::address::RunRef;
-use crate::ask::{Ask, Job, Respond};
+use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
+use crate::fault::Failure;
 use crate::polls::TaskQueues;
 use crate::registry::{NamespaceRecord, NamespaceRegistry};
 use crate::release::{Commits, Effect};
-use crate::timers::Timers;
-use crate::work::Work;
+use crate::work::{Work, WorkQueue};
 
-/// How many runs are removed in one go, of each namespace.
-const SWEEP_RUNS: usize = 100;
+/// How many runs of a namespace are being removed at once.
+const SWEEP_RUNS: usize = 1000;
 
 /// Finds what is to be removed.
 pub(crate) struct Sweep {
@@ -23,7 +24,25 @@ pub(crate) struct Sweep {
     pub(crate) namespaces: Arc<NamespaceRegistry>,
     pub(crate) queues: Arc<TaskQueues>,
     pub(crate) commits: Arc<Commits>,
-    pub(crate) timers: Arc<Timers>,
+    pub(crate) work: Arc<WorkQueue>,
+}
+
+/// Runs that are being removed. When all of them are, the next ones are looked for at once, if there may be more: so
+/// removals go as fast as the store takes them, and no more of them are under way than one round has.
+struct Round {
+    /// The store may have more than this round found.
+    more: AtomicBool,
+    removed: AtomicUsize,
+    work: Arc<WorkQueue>,
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        // What could not be removed is left to the next regular sweep.
+        if self.more.load(Ordering::Relaxed) && self.removed.load(Ordering::Relaxed) > 0 {
+            self.work.push(Work::Sweep);
+        }
+    }
 }
 
 impl Sweep {
@@ -32,37 +51,35 @@ impl Sweep {
     pub(crate) fn begin(&self) -> Vec<Job> {
         let now_ns = self.clock.world_ns(); // Workers poll, and people look at what has ended, at the world's pace.
         self.queues.forget_idle(now_ns);
+        let round = Round { more: AtomicBool::new(false), removed: AtomicUsize::new(0), work: self.work.clone() };
+        let round = Arc::new(round);
         let mut jobs = Vec::new();
-        let mut more = false;
         for record in self.namespaces.records() {
-            let removals = if record.is_deleted() {
-                self.emptying(&record)
+            let found = if record.is_deleted() {
+                self.runs_of(&record)
             } else if record.retention_ns > 0 {
                 self.expired(&record.id, now_ns.saturating_sub(record.retention_ns))
             } else {
                 continue;
             };
-            match removals {
-                Ok(removals) => {
-                    more |= removals.len() >= SWEEP_RUNS;
-                    jobs.extend(removals);
+            match found {
+                Ok(runs) => {
+                    round.more.fetch_or(runs.len() >= SWEEP_RUNS, Ordering::Relaxed);
+                    jobs.extend(runs.into_iter().map(|run| removal(run, record.is_deleted(), round.clone())));
                 }
                 Err(error) => tracing::warn!(%error, "runs that are to be removed cannot be found"),
             }
         }
-        if more {
-            self.timers.retry(self.clock.now_ns(), Work::Sweep);
-        }
         jobs
     }
 
-    fn expired(&self, namespace_id: &str, before_ns: i64) -> Result<Vec<Job>, StoreError> {
+    fn expired(&self, namespace_id: &str, before_ns: i64) -> Result<Vec<RunRef>, StoreError> {
         let expired = self.store.expired(namespace_id, &SlotSet::all(), before_ns, SWEEP_RUNS)?;
-        Ok(expired.into_iter().map(|run| removal(RunRef::stored(run.identity), false)).collect())
+        Ok(expired.into_iter().map(|run| RunRef::stored(run.identity)).collect())
     }
 
     /// The runs of a deleted namespace, open ones too. When there are none left the namespace itself is removed.
-    fn emptying(&self, record: &NamespaceRecord) -> Result<Vec<Job>, StoreError> {
+    fn runs_of(&self, record: &NamespaceRecord) -> Result<Vec<RunRef>, StoreError> {
         let query =
             ListQuery { namespace_id: record.id.clone(), filter: Filter::All, page_size: SWEEP_RUNS, after: None };
         let rows = self.store.list(&query)?.rows;
@@ -81,10 +98,14 @@ impl Sweep {
             workflow_id: row.workflow_id,
             run_id: row.run_id,
         };
-        Ok(rows.into_iter().map(|row| removal(run(row), true)).collect())
+        Ok(rows.into_iter().map(run).collect())
     }
 }
 
-fn removal(run: RunRef, even_open: bool) -> Job {
-    Job { key: Arc::new(run.chain()), ask: Ask::Delete { run_id: run.run_id, even_open }, respond: Respond::Nobody }
+fn removal(run: RunRef, even_open: bool, round: Arc<Round>) -> Job {
+    let removed = move |result: Result<Answer, Failure>| {
+        round.removed.fetch_add(usize::from(result.is_ok()), Ordering::Relaxed);
+    };
+    let ask = Ask::Delete { run_id: run.run_id.clone(), even_open };
+    Job { key: Arc::new(run.chain()), ask, respond: Respond::Call(Box::new(removed)) }
 }

@@ -12,14 +12,15 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::address::RunRef;
 use crate::hash::FixedMap;
+use crate::slots::Slots;
 use crate::work::Work;
 
 /// How many due times are held in memory; when there are more, the later half is left to the store.
-const WINDOW: usize = 200_000;
+const WINDOW: usize = 50_000;
 /// How many due times are read from the store at once.
 pub(crate) const REFILL_ROWS: usize = 10_000;
-/// How many runs fire in one go.
-const FIRE_AT_ONCE: usize = 1000;
+/// How many runs are being woken at once, until what was due at them is durable.
+const WAKES_AT_ONCE: usize = 256;
 /// How long to wait before something that failed is tried again.
 const RETRY_NS: i64 = 1_000_000_000;
 /// How often retention is looked after.
@@ -28,8 +29,22 @@ const SWEEP_NS: i64 = 60 * 1_000_000_000;
 /// Due times of runs.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    inner: Mutex<Window>,
+    shared: Arc<Shared>,
+    waking: Arc<Slots>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    window: Mutex<Window>,
     changed: Condvar,
+}
+
+impl Shared {
+    /// Something calls for a look. Whoever has just found nothing to do waits by now, and hears of it.
+    fn poke(&self) {
+        drop(self.window.lock());
+        self.changed.notify_all();
+    }
 }
 
 #[derive(Debug)]
@@ -68,12 +83,14 @@ impl Timers {
             next_sweep_ns: now_ns.saturating_add(SWEEP_NS),
             closed: false,
         };
-        Self { inner: Mutex::new(window), changed: Condvar::new() }
+        let shared = Arc::new(Shared { window: Mutex::new(window), changed: Condvar::new() });
+        let woken = shared.clone();
+        Self { shared, waking: Slots::new(WAKES_AT_ONCE, move || woken.poke()) }
     }
 
     /// The run is to be looked at then; 0 for never.
     pub(crate) fn set(&self, run_key: RunKey, run: &Arc<RunRef>, at_ns: i64) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         window.remove(run_key);
         if at_ns == 0 {
             return;
@@ -87,7 +104,7 @@ impl Timers {
         window.shrink();
         drop(window);
         if earliest {
-            self.changed.notify_one();
+            self.shared.changed.notify_one();
         }
     }
 
@@ -98,25 +115,25 @@ impl Timers {
 
     /// Does this work then.
     pub(crate) fn at(&self, at_ns: i64, work: Work) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         let number = window.next_retry;
         window.next_retry += 1;
         window.retries.insert((at_ns, number), work);
         drop(window);
-        self.changed.notify_one();
+        self.shared.changed.notify_one();
     }
 
     /// Takes out what is due.
     pub(crate) fn take_due(&self, now_ns: i64) -> Vec<Work> {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         let mut work = Vec::new();
-        while work.len() < FIRE_AT_ONCE
-            && let Some((at_ns, run_key)) = window.due.first().copied()
+        while let Some((at_ns, run_key)) = window.due.first().copied()
             && at_ns <= now_ns
+            && let Some(waking) = self.waking.take()
         {
             window.due.pop_first();
             let run = window.by_run.remove(&run_key).and_then(|due| due.run);
-            work.push(Work::Wake { run_key, run });
+            work.push(Work::Wake { run_key, run, waking });
         }
         while let Some(retry) = window.retries.first_entry()
             && retry.key().0 <= now_ns
@@ -136,12 +153,18 @@ impl Timers {
 
     /// When something is due next; the far future if nothing is.
     pub(crate) fn next_due_ns(&self) -> i64 {
-        self.inner.lock().next_due_ns()
+        self.shared.window.lock().next_due_ns(true)
+    }
+
+    /// How many due times are in memory, how many things are to be done later, and how many runs are being woken.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        let window = self.shared.window.lock();
+        (window.due.len(), window.retries.len(), self.waking.taken())
     }
 
     /// When the next run is due, as far as the clock may jump; none if the store must be read first.
     pub(crate) fn next_run_due_ns(&self) -> Option<i64> {
-        let window = self.inner.lock();
+        let window = self.shared.window.lock();
         let first_ns = window.due.first().map(|(at_ns, _)| *at_ns);
         let unknown = window.refilling || (first_ns.is_none() && window.reaches_ns != i64::MAX);
         (!unknown).then(|| first_ns.unwrap_or(i64::MAX).min(window.reaches_ns))
@@ -149,55 +172,54 @@ impl Timers {
 
     /// The clock has jumped. What waits for the world's time comes no sooner for it; all else is looked at.
     pub(crate) fn leave_behind(&self, by_ns: i64) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         window.next_sweep_ns = window.next_sweep_ns.saturating_add(by_ns);
         let retries = std::mem::take(&mut window.retries);
         window.retries =
             retries.into_iter().map(|((at_ns, n), work)| ((at_ns.saturating_add(by_ns), n), work)).collect();
         drop(window);
-        self.changed.notify_all();
+        self.shared.changed.notify_all();
     }
 
     /// Sleeps until something may be due. Whether to go on.
     pub(crate) fn wait(&self, sleep_until: impl Fn(i64) -> Duration) -> bool {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         if window.closed {
             return false;
         }
-        let nap = sleep_until(window.next_due_ns());
+        let nap = sleep_until(window.next_due_ns(self.waking.has_room()));
         if !nap.is_zero() {
-            self.changed.wait_for(&mut window, nap);
+            self.shared.changed.wait_for(&mut window, nap);
         }
         !window.closed
     }
 
     /// The clock was moved, or something else calls for a look.
     pub(crate) fn poke(&self) {
-        drop(self.inner.lock()); // Whoever has just read the clock waits by now, and hears of it.
-        self.changed.notify_all();
+        self.shared.poke();
     }
 
     pub(crate) fn close(&self) {
-        self.inner.lock().closed = true;
-        self.changed.notify_all();
+        self.shared.window.lock().closed = true;
+        self.shared.changed.notify_all();
     }
 
     /// Forgets everything, to be read from the store again.
     pub(crate) fn forget(&self) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         window.due.clear();
         window.by_run.clear();
         window.reaches_ns = 0;
         window.refilling = false;
         window.generation += 1;
         drop(window);
-        self.changed.notify_one();
+        self.shared.changed.notify_one();
     }
 
     /// From where on the store is to be read, if it has anything that is not here. From now on due times of any distance
     /// are taken in, so that nothing that is committed while the store is read is missed.
     pub(crate) fn begin_refill(&self) -> Option<Refill> {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         window.refilling = true;
         let from_ns = std::mem::replace(&mut window.reaches_ns, i64::MAX);
         (from_ns != i64::MAX).then_some(Refill { from_ns, generation: window.generation })
@@ -205,7 +227,7 @@ impl Timers {
 
     /// What was read. `complete` if the store has no more.
     pub(crate) fn end_refill(&self, refill: Refill, rows: &[(i64, RunKey)], complete: bool) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         if window.generation != refill.generation {
             return;
         }
@@ -221,12 +243,12 @@ impl Timers {
         }
         window.shrink();
         drop(window);
-        self.changed.notify_one();
+        self.shared.changed.notify_one();
     }
 
     /// The store could not be read, which is to be tried again: what was in memory before is still all that is.
     pub(crate) fn fail_refill(&self, refill: Refill) {
-        let mut window = self.inner.lock();
+        let mut window = self.shared.window.lock();
         if window.generation == refill.generation {
             window.cut_at(refill.from_ns);
         }
@@ -284,8 +306,10 @@ impl Window {
         !self.refilling && self.reaches_ns != i64::MAX && (self.due.is_empty() || self.reaches_ns <= now_ns)
     }
 
-    fn next_due_ns(&self) -> i64 {
-        let run = self.due.first().map_or(i64::MAX, |(at_ns, _)| *at_ns);
+    /// When something is due next; runs only if any may be woken.
+    fn next_due_ns(&self, wakes_runs: bool) -> i64 {
+        let first = self.due.first().filter(|_| wakes_runs);
+        let run = first.map_or(i64::MAX, |(at_ns, _)| *at_ns);
         let retry = self.retries.keys().next().map_or(i64::MAX, |(at_ns, _)| *at_ns);
         let refill = if self.refilling || self.reaches_ns == i64::MAX {
             i64::MAX

@@ -9,6 +9,7 @@ use crate::address::RunRef;
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::fault::Failure;
+use crate::slots::Slot;
 use crate::timers::{REFILL_ROWS, Timers};
 use crate::work::Work;
 
@@ -21,14 +22,14 @@ pub(crate) struct Wakes {
 
 impl Wakes {
     /// The request that wakes a run; none if there is no such run, or if it cannot be read now.
-    pub(crate) fn wake(&self, run_key: RunKey, run: Option<Arc<RunRef>>) -> Option<Job> {
+    pub(crate) fn wake(&self, run_key: RunKey, run: Option<Arc<RunRef>>, waking: Slot) -> Option<Job> {
         let run = match run {
             Some(run) => run,
             None => match self.store.run(run_key) {
                 Ok(stored) => Arc::new(RunRef::stored(stored?.identity)),
                 Err(error) => {
                     tracing::warn!(%error, "a run that is due cannot be read");
-                    self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: None });
+                    self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: None, waking });
                     return None;
                 }
             },
@@ -36,15 +37,15 @@ impl Wakes {
         Some(Job {
             key: Arc::new(run.chain()),
             ask: Ask::Run { run_id: run.run_id.clone(), request: Box::new(Request::Wake) },
-            respond: Respond::Timers { run_key, run },
+            respond: Respond::Timers { run_key, run, waking },
         })
     }
 
     /// A run that was due has been woken, or could not be.
-    pub(crate) fn woken(&self, run_key: RunKey, run: Arc<RunRef>, result: &Result<Answer, Failure>) {
+    pub(crate) fn woken(&self, run_key: RunKey, run: Arc<RunRef>, waking: Slot, result: &Result<Answer, Failure>) {
         if let Err(Failure::Fault(fault)) = result {
             tracing::warn!(%fault, "a run that is due waits for the store");
-            self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: Some(run) });
+            self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: Some(run), waking });
         }
     }
 

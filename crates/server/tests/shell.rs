@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)] // In tests a panic is the report.
 
 mod shell {
+    mod bounds;
+    mod recovery;
     pub(crate) mod rig;
     mod time_skipping;
 }

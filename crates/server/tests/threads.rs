@@ -101,18 +101,21 @@ async fn work_on_activities(node: Node, number: Arc<AtomicU64>) {
     }
 }
 
-/// Starts a workflow, waits for its end as a client does, and checks its history.
-async fn see_through(node: Node, workflow_id: String) -> Result<(), Failure> {
-    let request = ws::StartWorkflowExecutionRequest {
+fn start_request(workflow_id: &str) -> ChainRequest {
+    ChainRequest::Start(Box::new(ws::StartWorkflowExecutionRequest {
         namespace: "default".to_owned(),
-        workflow_id: workflow_id.clone(),
+        workflow_id: workflow_id.to_owned(),
         workflow_type: Some(WorkflowType { name: "type".to_owned() }),
         task_queue: queue(),
-        request_id: workflow_id.clone(),
+        request_id: workflow_id.to_owned(),
         ..ws::StartWorkflowExecutionRequest::default()
-    };
+    }))
+}
+
+/// Starts a workflow, waits for its end as a client does, and checks its history.
+async fn see_through(node: Node, workflow_id: String) -> Result<(), Failure> {
     let namespace_id = namespace_id(&node);
-    node.chain(&namespace_id, &workflow_id, ChainRequest::Start(Box::new(request))).await?;
+    node.chain(&namespace_id, &workflow_id, start_request(&workflow_id)).await?;
     let run = RunRef::current(namespace_id, workflow_id);
     loop {
         node.wait_for_history(&run, HistoryWait::Close, Instant::now() + Duration::from_secs(5)).await?;
@@ -158,6 +161,25 @@ async fn many_workflows_at_once_all_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn they_end_with_hardly_any_memory_as_well() {
     all_workflows_end(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_whose_time_is_up_gets_the_task_that_is_being_started_for_it() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let options = NodeOptions { threads: 0, ..NodeOptions::default() };
+    let node = Node::open(store, Arc::new(SystemClock::default()), options).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let number = AtomicU64::new(0);
+    let polling = node.poll_workflow_task(poll(&node, &number), until);
+    let starting = async {
+        tokio::time::sleep_until(until - Duration::from_millis(100)).await;
+        drop(node.submit_chain(&namespace_id(&node), "w", start_request("w")));
+        while node.work_step(0) {}
+        tokio::time::sleep_until(until + Duration::from_millis(200)).await; // As long as a slow disk takes.
+        while node.commit_step() {}
+    };
+    let (polled, ()) = tokio::join!(polling, starting);
+    assert!(matches!(polled, Ok(Polled::Workflow(_))), "{polled:?}");
 }
 
 #[tokio::test]

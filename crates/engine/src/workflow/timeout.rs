@@ -1,6 +1,7 @@
 //! What is due: one deadline for a run, composed of those of its components.
 
 use crate::workflow::draft::Draft;
+use crate::workflow::effects::Dispatch;
 use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Execution, State};
 use crate::workflow::{activity, close, time_skipping, timer, workflow_task};
@@ -11,6 +12,16 @@ impl Execution {
     pub fn deadline_ns(&self) -> i64 {
         let task_ns = if self.state.is_running() { workflow_task::deadline_ns(self) } else { 0 };
         earliest([self.state.deadline_ns(), self.state.in_world_ns(task_ns)])
+    }
+}
+
+impl Execution {
+    /// The tasks that wait for a poller, as they were dispatched: a queue that has lost them gets them again.
+    #[must_use]
+    pub fn queued(&self) -> Vec<Dispatch> {
+        let mut queued = activity::queued_tasks(&self.state);
+        queued.extend(workflow_task::queued(&self.state));
+        queued
     }
 }
 

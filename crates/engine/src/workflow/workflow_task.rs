@@ -119,22 +119,30 @@ pub(super) fn schedule_speculative(draft: &mut Draft<'_, '_>) {
 
 /// Puts the task in flight on its queue (again).
 pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
-    let Some(task) = draft.exec.task() else {
-        return;
-    };
-    let state = &draft.exec.state;
+    if let Some(task) = draft.exec.task() {
+        let dispatch = dispatch_of(&draft.exec.state, task);
+        draft.effects.dispatches.push(dispatch);
+    }
+}
+
+/// The task of a run that waits for a poller, if one does: what was dispatched and may have been lost on the way.
+pub(super) fn queued(state: &State) -> Option<Dispatch> {
+    let waiting = state.workflow_task.as_ref().filter(|task| state.is_running() && !task.is_started());
+    waiting.map(|task| dispatch_of(state, task))
+}
+
+fn dispatch_of(state: &State, task: &WorkflowTask) -> Dispatch {
     let queue = QueueRef {
         name: if task.sticky_queue.is_empty() { state.task_queue().to_owned() } else { task.sticky_queue.clone() },
         normal_name: if task.sticky_queue.is_empty() { String::new() } else { state.task_queue().to_owned() },
     };
-    let dispatch = Dispatch::Workflow {
+    Dispatch::Workflow {
         queue,
         scheduled_event_id: task.scheduled_event_id,
         stamp: task.stamp,
         speculative: task.speculative,
         priority: state.info.priority.clone(),
-    };
-    draft.effects.dispatches.push(dispatch);
+    }
 }
 
 /// Where the next task goes: the worker's own queue while the run is sticky.

@@ -1,7 +1,7 @@
 //! Updates: sending one, asking for one, and waiting until it is as far as the caller wants.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use crate::shard::{Answer, RunRef, Wait};
+use crate::shard::{Answer, RunRef, UpdateNews, Wait};
 use evertide_engine::Rejection;
 use evertide_engine::workflow::update::{UpdateStatus, check_request};
 use evertide_engine::workflow::{Reply, Request, UpdateSignal};
@@ -15,7 +15,6 @@ use evertide_proto::workflowservice::{
     PollWorkflowExecutionUpdateRequest, PollWorkflowExecutionUpdateResponse, UpdateWorkflowExecutionRequest,
     UpdateWorkflowExecutionResponse,
 };
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 
 impl Frontend {
@@ -94,11 +93,7 @@ impl Frontend {
 }
 
 /// Follows an update until it is as far as wanted. When the time is up, how far it is is the answer.
-async fn follow(
-    mut status: UpdateStatus,
-    mut signals: UnboundedReceiver<UpdateSignal>,
-    until: Instant,
-) -> Outcome<UpdateStatus> {
+async fn follow(mut status: UpdateStatus, mut signals: UpdateNews, until: Instant) -> Outcome<UpdateStatus> {
     while status.stage < status.wait_stage {
         match timeout_at(until, signals.recv()).await {
             Err(_) => break,
@@ -145,8 +140,8 @@ fn link(namespace: &str, run: &RunRef, status: &UpdateStatus) -> Option<Link> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::UpdateSender;
     use std::time::Duration;
-    use tokio::sync::mpsc::unbounded_channel;
 
     fn status(wait_stage: Stage) -> UpdateStatus {
         UpdateStatus {
@@ -165,16 +160,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_at_the_stage_that_is_wanted() {
-        let (sender, signals) = unbounded_channel();
-        sender.send(UpdateSignal::Accepted).unwrap();
+        let sender = UpdateSender::default();
+        let signals = sender.follow();
+        sender.tell(UpdateSignal::Accepted);
         let reached = follow(status(Stage::Accepted), signals, soon()).await.unwrap();
         assert_eq!(reached.stage, i32::from(Stage::Accepted));
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_the_time_is_up_the_stage_reached_is_the_answer() {
-        let (sender, signals) = unbounded_channel();
-        sender.send(UpdateSignal::Accepted).unwrap();
+        let sender = UpdateSender::default();
+        let signals = sender.follow();
+        sender.tell(UpdateSignal::Accepted);
         let reached = follow(status(Stage::Completed), signals, soon()).await.unwrap();
         assert_eq!((reached.stage, reached.outcome), (i32::from(Stage::Accepted), None));
         drop(sender);
@@ -182,7 +179,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_update_is_to_be_sent_again() {
-        let (sender, signals) = unbounded_channel();
+        let sender = UpdateSender::default();
+        let signals = sender.follow();
         drop(sender);
         let failure = follow(status(Stage::Completed), signals, soon()).await.unwrap_err();
         assert_eq!(failure, lost().into());

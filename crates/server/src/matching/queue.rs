@@ -9,6 +9,8 @@ use prost::Message;
 use crate::matching::pace::Pace;
 use crate::matching::{LOW_WATER_TASKS, Poll, PollAnswer, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
 
+/// How many pollers of a queue are known, by identity; those not seen for longest make room.
+const KNOWN_POLLERS: usize = 1000;
 /// The priority of tasks that name none; 1 is the most urgent.
 pub(crate) const DEFAULT_PRIORITY: i32 = 3;
 
@@ -19,8 +21,22 @@ pub(crate) struct Task {
     pub(crate) id: i64,
     /// It has a row in the store.
     pub(crate) durable: bool,
+    /// When nobody wants it any more, nanoseconds since the epoch.
+    pub(crate) expires_ns: i64,
     /// What to start.
     pub(crate) row: TaskRow,
+}
+
+impl Task {
+    /// A task that gets a row in the store, and a number with it.
+    pub(crate) fn durable(row: TaskRow) -> Self {
+        Self { id: 0, durable: true, expires_ns: i64::MAX, row }
+    }
+
+    /// A task that is only in memory, and wanted until then.
+    pub(crate) fn until(expires_ns: i64, row: TaskRow) -> Self {
+        Self { id: 0, durable: false, expires_ns, row }
+    }
 }
 
 /// A task as its row in the store holds it.
@@ -146,6 +162,12 @@ impl<P: PollAnswer> Queue<P> {
             max_tasks_per_second: poll.max_tasks_per_second,
         };
         self.poller_infos.insert(poll.identity.clone(), info);
+        if self.poller_infos.len() > KNOWN_POLLERS {
+            let silent = self.poller_infos.values().min_by_key(|info| info.last_access_ns);
+            if let Some(identity) = silent.map(|info| info.identity.clone()) {
+                self.poller_infos.remove(&identity);
+            }
+        }
     }
 
     /// The next waiting poll that somebody still listens to.
@@ -252,7 +274,7 @@ impl<P: PollAnswer> Queue<P> {
                 tracing::error!(task_id = id, "a task in the backlog cannot be read; it is left alone");
                 continue;
             };
-            self.tasks.insert(row.order(id), Task { id, durable: true, row });
+            self.tasks.insert(row.order(id), Task { id, ..Task::durable(row) });
         }
         self.disk.more = full_page || self.disk.left_out_to.is_some_and(|id| !self.disk.read_to.has_read(id));
     }
@@ -278,10 +300,25 @@ impl<P: PollAnswer> Queue<P> {
         self.disk = Disk { more: true, reading, discard: reading, ..Disk::default() };
     }
 
-    pub(super) fn is_idle(&mut self, since_ns: i64) -> bool {
+    /// Forgets what is out of date: polls that have gone, pollers not seen since then, tasks that nobody wants any more.
+    pub(super) fn forget_old(&mut self, since_ns: i64, now_ns: i64) {
         self.pollers.retain(Waiting::is_live);
         self.poller_infos.retain(|_, info| info.last_access_ns >= since_ns);
-        self.tasks.retain(|_, task| task.durable || task.row.added_ns >= since_ns);
+        self.tasks.retain(|_, task| task.expires_ns > now_ns);
+    }
+
+    /// Forgets polls that have gone.
+    pub(super) fn forget_gone(&mut self) {
+        self.pollers.retain(Waiting::is_live);
+    }
+
+    /// How many tasks are in memory.
+    pub(super) fn task_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether all that would be lost with it is who has polled it since then.
+    pub(super) fn is_idle(&self, since_ns: i64) -> bool {
         self.pollers.is_empty()
             && self.tasks.is_empty()
             && self.queries.is_empty()

@@ -8,9 +8,8 @@ use crate::ask::{Answer, Respond};
 use crate::fault::Failure;
 use crate::matching::QueueKind;
 use crate::node::{Node, answered};
-use crate::queue_config::{Change, rate};
+use crate::queue_config::Change;
 use crate::release::Effect;
-use crate::work::Work;
 
 impl Node {
     /// The settings of a queue, if it has any.
@@ -28,17 +27,14 @@ impl Node {
         key: QueueKey,
         change: Box<Change<'_>>,
     ) -> Result<TaskQueueConfig, Failure> {
-        let _one_at_a_time = self.shell.queue_configs.changing.lock().await;
-        let config = change(self.shell.queue_configs.get(&key).unwrap_or_default())?;
         let (sender, receiver) = oneshot::channel();
-        let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
-        let write = self.shell.queue_configs.write(&key, &config);
-        let version = write.version().unwrap_or(0);
-        self.shell.commits.push(vec![Write::Registry(write)], vec![answer]);
+        let commits = &self.shell.commits;
+        let config = self.shell.queue_configs.change(&key, change, |write, version, config| {
+            let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
+            let changed = Effect::QueueConfig { queue: key.clone(), version, config: Box::new(config) };
+            commits.push(vec![Write::Registry(write)], vec![changed, answer]);
+        })?;
         answered(receiver).await?;
-        self.shell.queue_configs.put(key.clone(), version, config.clone());
-        self.shell.queues.set_rate(&key, rate(&config));
-        self.shell.work.push(Work::Resume(key));
         Ok(config)
     }
 }

@@ -6,16 +6,22 @@ use std::sync::Arc;
 use crate::address::ChainKey;
 use crate::ask::{Ask, Job};
 use crate::fault::Fault;
-use crate::hash::FixedMap;
+use crate::hash::{KeyHash, KeyMap};
 use crate::release::{Effect, Effects};
 use crate::shard::entry::Entry;
+use crate::shard::waiters::Waiters;
 use crate::work::Want;
 
 /// How many chains are looked at for one that may leave memory before giving up for now.
 const EVICTION_ATTEMPTS: usize = 16;
-
 /// How many runs of a chain are kept in memory before ended ones leave it.
-const KEPT_RUNS: usize = 4;
+const KEPT_RUNS: usize = 2;
+/// How many chains of a shard without an open run are kept in memory: whoever waits for a result reads it just after.
+const CLOSED_CHAINS: usize = 32;
+/// What a chain takes in memory besides its names and its runs, about.
+const CHAIN_OVERHEAD_BYTES: usize = 512;
+/// What somebody who waits takes in memory, about.
+const WAITER_BYTES: usize = 256;
 
 /// All runs of a workflow id that are in memory.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(crate) struct Chain {
     pub(crate) last_ticket: u64,
     /// Requests that wait for something to be read.
     pub(crate) loading: Option<Loading>,
+    /// Those who wait for something of its runs, in memory or not.
+    pub(crate) waiters: Waiters,
     /// Its place in the order of use.
     used: u64,
     size_bytes: usize,
@@ -75,6 +83,7 @@ impl Chain {
             deleted: Vec::new(),
             last_ticket: 0,
             loading: None,
+            waiters: Waiters::default(),
             used: 0,
             size_bytes: 0,
         }
@@ -89,8 +98,13 @@ impl Chain {
         }
     }
 
-    pub(crate) fn current_mut(&mut self) -> Option<&mut Entry> {
-        self.run_mut("")
+    /// As [`Self::run_mut`], with those who wait at the chain.
+    pub(crate) fn run_and_waiters(&mut self, run_id: &str) -> (Option<&mut Entry>, &mut Waiters) {
+        let run_id = match (&self.current, run_id) {
+            (Current::Run(current), "") => current,
+            (_, id) => id,
+        };
+        (self.runs.get_mut(run_id), &mut self.waiters)
     }
 
     /// Whether a request can be decided, and what has to be read first if not.
@@ -152,42 +166,64 @@ impl Chain {
         self.runs.retain(|run_id, entry| {
             matches!(current, Current::Run(id) if id == run_id)
                 || entry.exec.state.is_running()
-                || entry.ticket > durable_ticket
-                || !entry.is_idle()
+                || !entry.may_leave(durable_ticket)
         });
     }
 
     /// Whoever waits at the chain is told that it has left memory.
     pub(crate) fn fail_waiters(self, fault: &Fault) -> Effects {
-        let mut effects: Effects = self.runs.into_values().flat_map(|entry| entry.fail_watchers(fault)).collect();
-        let parked = self.loading.map(|l| l.parked).unwrap_or_default();
-        effects.extend(parked.into_iter().map(|job| Effect::fail(job.respond, fault.clone())));
-        effects
+        let parked = self.loading.map(|l| l.parked).unwrap_or_default().into_iter().map(|job| job.respond);
+        let waiting = self.waiters.into_responds().chain(parked);
+        waiting.map(|respond| Effect::fail(respond, fault.clone())).collect()
     }
 
-    fn may_leave(&mut self, durable_ticket: u64) -> bool {
-        self.loading.is_none() && self.last_ticket <= durable_ticket && self.runs.values_mut().all(Entry::is_idle)
+    /// Whether no run of it in memory is open, nor about to be read.
+    fn is_closed(&self) -> bool {
+        self.loading.is_none() && !self.runs.values().any(|entry| entry.exec.state.is_running())
+    }
+
+    fn may_leave(&self, durable_ticket: u64) -> bool {
+        self.loading.is_none()
+            && self.last_ticket <= durable_ticket
+            && self.runs.values().all(|entry| entry.may_leave(durable_ticket))
+    }
+
+    /// Whether nothing at all is known of it.
+    fn is_blank(&self) -> bool {
+        self.runs.is_empty() && self.loading.is_none() && self.deleted.is_empty() && self.waiters.is_empty()
+    }
+
+    fn measure(&self, key: &ChainKey) -> usize {
+        let names = 2 * (key.namespace_id.len() + key.workflow_id.len());
+        let runs: usize = self.runs.values().map(Entry::size_bytes).sum();
+        CHAIN_OVERHEAD_BYTES + names + runs + WAITER_BYTES * self.waiters.len()
     }
 }
 
 /// A part of all chains, behind one lock.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    chains: FixedMap<Arc<ChainKey>, Chain>,
+    chains: KeyMap<Arc<ChainKey>, Chain>,
     /// Chains by their last use, oldest first.
     order: BTreeMap<u64, Arc<ChainKey>>,
+    /// Those of them without an open run.
+    closed: BTreeMap<u64, Arc<ChainKey>>,
     next_use: u64,
+    /// What was not used since this use is idle when idle chains are looked for the next time.
+    idle_before: u64,
     next_mark: u64,
     size_bytes: usize,
     budget_bytes: usize,
 }
 
 impl Shard {
-    pub(crate) fn new(budget_bytes: usize) -> Self {
+    pub(crate) fn new(keys: &KeyHash, budget_bytes: usize) -> Self {
         Self {
-            chains: FixedMap::default(),
+            chains: keys.map(),
             order: BTreeMap::new(),
+            closed: BTreeMap::new(),
             next_use: 1,
+            idle_before: 0,
             next_mark: 1,
             size_bytes: 0,
             budget_bytes,
@@ -200,6 +236,7 @@ impl Shard {
         self.next_use += 1;
         let chain = self.chains.entry(key.clone()).or_insert_with(Chain::new);
         self.order.remove(&chain.used);
+        self.closed.remove(&chain.used);
         chain.used = used;
         self.order.insert(used, key.clone());
         chain
@@ -222,6 +259,7 @@ impl Shard {
     pub(crate) fn remove(&mut self, key: &ChainKey) -> Option<Chain> {
         let chain = self.chains.remove(key)?;
         self.order.remove(&chain.used);
+        self.closed.remove(&chain.used);
         self.size_bytes -= chain.size_bytes;
         Some(chain)
     }
@@ -229,39 +267,114 @@ impl Shard {
     /// Takes everything out of memory.
     pub(crate) fn take_all(&mut self) -> Vec<Chain> {
         self.order.clear();
+        self.closed.clear();
         self.size_bytes = 0;
         self.chains.drain().map(|(_, chain)| chain).collect()
     }
 
-    /// Measures a chain again after it was used, and lets old ones go if memory is short.
-    pub(crate) fn remeasure(&mut self, key: &ChainKey, durable_ticket: u64) {
-        if let Some(chain) = self.chains.get_mut(key) {
-            chain.forget_old_runs(durable_ticket);
-            let size_bytes = chain.runs.values().map(Entry::size_bytes).sum();
-            self.size_bytes = self.size_bytes + size_bytes - chain.size_bytes;
-            chain.size_bytes = size_bytes;
+    /// Measures a chain again after it was used, and lets others go if there are too many.
+    pub(crate) fn remeasure(&mut self, key: &Arc<ChainKey>, durable_ticket: u64) {
+        let Some(chain) = self.chains.get_mut(key) else { return };
+        chain.forget_old_runs(durable_ticket);
+        if chain.is_blank() && chain.last_ticket <= durable_ticket {
+            self.remove(key);
+            return;
+        }
+        let size_bytes = chain.measure(key);
+        self.size_bytes = self.size_bytes + size_bytes - chain.size_bytes;
+        chain.size_bytes = size_bytes;
+        if chain.is_closed() {
+            self.closed.insert(chain.used, key.clone());
+        } else {
+            self.closed.remove(&chain.used);
+        }
+        if self.closed.len() > CLOSED_CHAINS {
+            let oldest: Vec<_> = self.closed.values().take(EVICTION_ATTEMPTS).cloned().collect();
+            let too_many = self.closed.len() - CLOSED_CHAINS;
+            self.evict(oldest, key, durable_ticket, too_many);
         }
         if self.size_bytes > self.budget_bytes {
-            self.evict(key, durable_ticket);
+            let oldest: Vec<_> = self.order.values().take(EVICTION_ATTEMPTS).cloned().collect();
+            self.evict(oldest, key, durable_ticket, EVICTION_ATTEMPTS);
         }
     }
 
-    /// Lets chains go that were not used for long, but not the one in use: it may have been read for a request that has
-    /// yet to be carried out.
-    fn evict(&mut self, in_use: &ChainKey, durable_ticket: u64) {
-        let oldest: Vec<_> = self.order.values().take(EVICTION_ATTEMPTS).cloned().collect();
-        for key in oldest {
-            if self.size_bytes <= self.budget_bytes {
+    /// Lets at most `count` of these chains go, but not the one in use: it may have been read for a request that has yet
+    /// to be carried out.
+    fn evict(&mut self, oldest: Vec<Arc<ChainKey>>, in_use: &ChainKey, durable_ticket: u64, mut count: usize) {
+        for key in oldest.into_iter().filter(|key| **key != *in_use) {
+            if count == 0 {
                 return;
             }
-            if *key == *in_use {
-                continue;
-            }
-            if self.chains.get_mut(&*key).is_some_and(|c| c.may_leave(durable_ticket)) {
-                self.remove(&key);
+            if self.unload(&key, durable_ticket) {
+                count -= 1;
             } else {
-                self.chain(&key); // It is in use: look at others next time.
+                self.use_again(&key); // Look at others next time.
             }
         }
     }
+
+    /// A chain that may not leave yet counts as used just now.
+    fn use_again(&mut self, key: &Arc<ChainKey>) {
+        let Some(used) = self.chains.get(key).map(|chain| chain.used) else { return };
+        let was_closed = self.closed.contains_key(&used);
+        let used = self.chain(key).used;
+        if was_closed {
+            self.closed.insert(used, key.clone());
+        }
+    }
+
+    /// Takes the runs of a chain out of memory if nothing is lost by it; those who wait stay. Whether it did.
+    fn unload(&mut self, key: &Arc<ChainKey>, durable_ticket: u64) -> bool {
+        let Some(chain) = self.chains.get_mut(key).filter(|chain| chain.may_leave(durable_ticket)) else {
+            return false;
+        };
+        chain.deleted.clear(); // What removes them is durable.
+        if chain.waiters.is_empty() {
+            self.remove(key);
+            return true;
+        }
+        let unloaded = !chain.runs.is_empty();
+        chain.runs.clear();
+        chain.current = Current::Unknown;
+        let size_bytes = chain.measure(key);
+        self.size_bytes = self.size_bytes + size_bytes - chain.size_bytes;
+        chain.size_bytes = size_bytes;
+        self.closed.remove(&chain.used);
+        unloaded
+    }
+
+    /// Lets chains go that were not used since this was called the last time.
+    pub(crate) fn forget_idle(&mut self, durable_ticket: u64) {
+        let idle: Vec<_> = self.order.range(..self.idle_before).map(|(_, key)| key.clone()).collect();
+        self.idle_before = self.next_use;
+        for key in idle {
+            if let Some(chain) = self.chains.get_mut(&key) {
+                chain.waiters.prune();
+            }
+            self.unload(&key, durable_ticket);
+        }
+    }
+
+    /// What the shard holds.
+    pub(crate) fn sizes(&self) -> ShardSizes {
+        let chains = || self.chains.values();
+        ShardSizes {
+            chains: self.chains.len(),
+            runs: chains().map(|chain| chain.runs.len()).sum(),
+            waiters: chains().map(|chain| chain.waiters.len()).sum(),
+            parked: chains().filter_map(|chain| chain.loading.as_ref()).map(|l| l.parked.len()).sum(),
+            size_bytes: self.size_bytes,
+        }
+    }
+}
+
+/// What a shard holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ShardSizes {
+    pub(crate) chains: usize,
+    pub(crate) runs: usize,
+    pub(crate) waiters: usize,
+    pub(crate) parked: usize,
+    pub(crate) size_bytes: usize,
 }

@@ -7,7 +7,6 @@ use evertide_engine::Rejection;
 use evertide_engine::workflow::query::QueryPlan;
 use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, StartedTask, decide, decide_chain};
 use evertide_store::{BacklogChange, Write};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::address::{ChainKey, RunRef};
 use crate::ask::{Answer, Ask, Job, Respond, Wait};
@@ -15,9 +14,10 @@ use crate::fault::{Failure, Fault};
 use crate::history::TaskHistory;
 use crate::release::{Effect, Effects, failed};
 use crate::shard::chain::{Chain, Current, Readiness, Shard};
-use crate::shard::entry::{Entry, HistoryWatcher};
+use crate::shard::entry::Entry;
 use crate::shard::executions::Executions;
 use crate::shard::step::{Changed, Step};
+use crate::shard::waiters::Removal;
 use crate::work::Work;
 
 /// How soon a run is woken again that did not do what was due.
@@ -31,6 +31,20 @@ enum Decision {
     Answered(Result<Answer>),
     /// The answer comes when the run has that event.
     Watching { run_id: String, event_id: i64 },
+    /// The run is removed, and the answer comes, when its messages are delivered.
+    Removing { run_id: String, even_open: bool },
+}
+
+impl Decision {
+    /// What removes runs by itself does not wait for one of them: it comes again.
+    fn for_whom(self, waits: bool) -> Self {
+        match self {
+            Self::Removing { .. } if !waits => {
+                Self::Answered(Err(Rejection::precondition("the workflow execution has messages to deliver").into()))
+            }
+            other => other,
+        }
+    }
 }
 
 impl Executions {
@@ -75,15 +89,19 @@ impl Executions {
         let Job { key, ask, respond } = job;
         let mut step = Step::new(self);
         let row = backlog_row(&respond);
+        let waits = matches!(respond, Respond::Caller(_));
         let chain = shard.chain(&key);
-        let decided = catch_unwind(AssertUnwindSafe(|| decide_over(chain, &key, ask, row, &mut step)));
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let decision = decide_over(chain, &key, ask, row, &mut step);
+            remove_those_ready(chain, &key, &mut step);
+            decision.for_whom(waits)
+        }));
         let Step { writes, mut effects, .. } = step;
         match decided {
             Ok(Decision::Answered(result)) => effects.push(Effect::answer(respond, result)),
-            Ok(Decision::Watching { run_id, event_id }) => {
-                if let Some(entry) = chain.runs.get_mut(&run_id) {
-                    entry.watch(HistoryWatcher { event_id, respond });
-                }
+            Ok(Decision::Watching { run_id, event_id }) => chain.waiters.watch(&run_id, event_id, respond),
+            Ok(Decision::Removing { run_id, even_open }) => {
+                chain.waiters.await_removal(Removal { run_id, even_open, respond });
             }
             Err(_) => return self.drop_chain(shard, &key, respond, effects),
         }
@@ -92,7 +110,7 @@ impl Executions {
 
     /// Queues what was decided, in the order of decisions. What wrote nothing and saw only what is durable is returned,
     /// to be released at once.
-    fn finish(&self, shard: &mut Shard, key: &ChainKey, writes: Vec<Write>, effects: Effects) -> Effects {
+    fn finish(&self, shard: &mut Shard, key: &Arc<ChainKey>, writes: Vec<Write>, effects: Effects) -> Effects {
         let durable = self.rooms.commits.durable();
         let Some(chain) = shard.find(key) else { return Effects::new() };
         let has_task = || effects.iter().any(|effect| matches!(effect, Effect::Task { .. }));
@@ -183,7 +201,7 @@ fn decide_over(
             }
             Decision::Watching { run_id: entry.run.run_id.clone(), event_id }
         }
-        Ask::Delete { run_id, even_open } => Decision::Answered(delete(chain, key, &run_id, even_open, step)),
+        Ask::Delete { run_id, even_open } => delete(chain, key, &run_id, even_open, step),
     }
 }
 
@@ -195,7 +213,7 @@ fn decide_run(
     row: Option<BacklogChange>,
     step: &mut Step<'_>,
 ) -> Result<Answer> {
-    let Some(entry) = chain.run_mut(run_id) else {
+    let (Some(entry), waiters) = chain.run_and_waiters(run_id) else {
         return Err(not_found(key, run_id).into());
     };
     let first_event_id = entry.exec.state.next_event_id;
@@ -204,7 +222,7 @@ fn decide_run(
     // The row of a stale task leaves the backlog another way.
     let starts = matches!(decided, Ok(Reply::WorkflowTask(_) | Reply::ActivityTask(_)));
     let changed = Changed { first_event_id, written, started_row: row.filter(|_| starts) };
-    let created = step.change(entry, changed);
+    let created = step.change(entry, waiters, changed);
     if let Some(skipped_ns) = woken_ns {
         set_timer_again(entry, skipped_ns, step);
     }
@@ -225,18 +243,18 @@ fn set_timer_again(entry: &Entry, skipped_ns: i64, step: &mut Step<'_>) {
 }
 
 fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, step: &mut Step<'_>) -> Result<Answer> {
-    let mut current = chain.current_mut();
+    let (mut current, waiters) = chain.run_and_waiters("");
     let first_event_id = current.as_ref().map_or(1, |entry| entry.exec.state.next_event_id);
     let exec = current.as_mut().map(|entry| &mut entry.exec);
     let outcome = decide_chain(request, exec, &mut step.around.env());
     let mut run = current.as_ref().map(|entry| entry.run.clone());
     let mut created = Vec::new();
     if let (Some(entry), Some(written)) = (current, outcome.current) {
-        created.extend(step.change(entry, Changed { first_event_id, written, started_row: None }));
+        created.extend(step.change(entry, waiters, Changed { first_event_id, written, started_row: None }));
     }
     if let Some(new) = outcome.new {
         let new: NewRun = *new;
-        let runs = step.create(new);
+        let runs = step.create(new, waiters);
         run = runs.first().map(|entry| entry.run.clone());
         created.extend(runs);
     }
@@ -285,43 +303,55 @@ fn started_task(reply: &mut Reply) -> Option<Box<StartedTask>> {
 
 fn wait_for(chain: &mut Chain, run_id: &str, reply: &Reply) -> Option<Wait> {
     match reply {
-        Reply::Query(QueryPlan::Buffered { id }) => {
-            let (sender, receiver) = oneshot::channel();
-            chain.runs.get_mut(run_id)?.query_waiters.insert(id.clone(), sender);
-            Some(Wait::Query(receiver))
-        }
+        Reply::Query(QueryPlan::Buffered { id }) => Some(Wait::Query(chain.waiters.await_query(run_id, id))),
         Reply::Update(status) if status.outcome.is_none() && status.stage < status.wait_stage => {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            let waiters = &mut chain.runs.get_mut(&status.run_id)?.update_waiters;
-            waiters.entry(status.update_id.clone()).or_default().push(sender);
-            Some(Wait::Update(receiver))
+            Some(Wait::Update(chain.waiters.follow_update(&status.run_id, &status.update_id)))
         }
         Reply::StartedAndUpdated { updated, .. } => wait_for(chain, run_id, updated),
         _ => None,
     }
 }
 
-/// Removes a run. Those who wait at it hear that it is not there.
-fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step: &mut Step<'_>) -> Result<Answer> {
+/// Removes a run, unless it has messages that are not delivered yet.
+fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step: &mut Step<'_>) -> Decision {
     let Some(entry) = chain.run_mut(run_id) else {
-        return Err(not_found(key, run_id).into());
+        return Decision::Answered(Err(not_found(key, run_id).into()));
     };
     if entry.exec.state.is_running() && !even_open {
-        return Err(Rejection::precondition("the workflow execution is still running").into());
+        return Decision::Answered(Err(Rejection::precondition("the workflow execution is still running").into()));
     }
     let run_id = entry.run.run_id.clone();
-    let Some(entry) = chain.runs.remove(&run_id) else {
-        return Err(not_found(key, &run_id).into());
+    if !entry.exec.state.outbox.is_empty() {
+        return Decision::Removing { run_id, even_open };
+    }
+    Decision::Answered(remove(chain, key, &run_id, step))
+}
+
+/// Removes a run. Those who wait at it hear that it is not there.
+fn remove(chain: &mut Chain, key: &ChainKey, run_id: &str, step: &mut Step<'_>) -> Result<Answer> {
+    let Some(entry) = chain.runs.remove(run_id) else {
+        return Err(not_found(key, run_id).into());
     };
-    if chain.current == Current::Run(run_id.clone()) {
+    if matches!(&chain.current, Current::Run(current) if current == run_id) {
         chain.current = Current::Nobody;
     }
     step.forget_holder(&entry);
     step.writes.push(Write::DeleteRun { run_key: entry.run_key });
     step.effects.push(Effect::Wake { run_key: entry.run_key, run: entry.run.clone(), at_ns: 0 });
-    for watcher in entry.history_watchers {
-        step.effects.push(Effect::fail(watcher.respond, not_found(key, &run_id)));
+    for respond in chain.waiters.take_run(run_id) {
+        step.effects.push(Effect::fail(respond, not_found(key, run_id)));
     }
-    chain.deleted.push((run_id, u64::MAX));
+    chain.deleted.push((run_id.to_owned(), u64::MAX));
     Ok(Answer::of(entry.run))
+}
+
+/// Removes the runs whose messages are delivered now, for those who wait for that.
+fn remove_those_ready(chain: &mut Chain, key: &ChainKey, step: &mut Step<'_>) {
+    let runs = &chain.runs;
+    let is_ready = |run_id: &str| runs.get(run_id).is_some_and(|entry| entry.exec.state.outbox.is_empty());
+    for Removal { run_id, even_open, respond } in chain.waiters.take_removals(is_ready) {
+        if let Decision::Answered(result) = delete(chain, key, &run_id, even_open, step) {
+            step.effects.push(Effect::answer(respond, result));
+        }
+    }
 }

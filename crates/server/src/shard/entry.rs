@@ -1,23 +1,19 @@
 //! One run in memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evertide_engine::workflow::{Execution, QueryAnswer, UpdateSignal};
+use evertide_engine::workflow::Execution;
 use evertide_store::{RunKey, Wake};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::address::RunRef;
-use crate::ask::{Answer, Respond, RunView};
-use crate::fault::Fault;
+use crate::ask::{Answer, RunView};
 use crate::history::EventCache;
-use crate::release::{Effect, Effects};
 
 /// What a run takes in memory besides the encoded size of its state and history, about: most of its state is fields that
 /// are not set, which take room all the same.
 const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<Execution>() + 4096;
 
-/// A run in memory, with those who wait for something of it.
+/// A run in memory.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) run: Arc<RunRef>,
@@ -29,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) events: EventCache,
     /// The newest commit that the run is part of; the far future while that is not queued yet.
     pub(crate) ticket: u64,
+    /// Size of the last snapshot; 0 if there is none.
+    pub(crate) snapshot_bytes: usize,
     /// Records since the last snapshot.
     pub(crate) records: usize,
     /// Their size.
@@ -39,27 +37,6 @@ pub(crate) struct Entry {
     pub(crate) stored_wake: Wake,
     /// The due time in the timers; 0 for never.
     pub(crate) timer_ns: i64,
-    pub(crate) history_watchers: Vec<HistoryWatcher>,
-    pub(crate) update_waiters: BTreeMap<String, Vec<mpsc::UnboundedSender<UpdateSignal>>>,
-    pub(crate) query_waiters: BTreeMap<String, oneshot::Sender<QueryAnswer>>,
-}
-
-/// Somebody who waits for an event.
-pub(crate) struct HistoryWatcher {
-    pub(crate) event_id: i64,
-    pub(crate) respond: Respond,
-}
-
-impl std::fmt::Debug for HistoryWatcher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryWatcher").field("event_id", &self.event_id).finish_non_exhaustive()
-    }
-}
-
-impl HistoryWatcher {
-    fn is_live(&self) -> bool {
-        self.respond.is_live()
-    }
 }
 
 impl Entry {
@@ -86,9 +63,7 @@ impl Entry {
             state_bytes: 0,
             stored_wake: Wake::Keep,
             timer_ns: 0,
-            history_watchers: Vec::new(),
-            update_waiters: BTreeMap::new(),
-            query_waiters: BTreeMap::new(),
+            snapshot_bytes: 0,
         }
     }
 
@@ -104,48 +79,24 @@ impl Entry {
 
     /// What it takes in memory, about.
     pub(crate) fn size_bytes(&self) -> usize {
-        ENTRY_OVERHEAD_BYTES + self.state_bytes + self.events.size_bytes
+        ENTRY_OVERHEAD_BYTES + self.state_bytes + self.events.size_bytes()
     }
 
-    /// Whether nothing would be lost if it left memory once it is durable.
-    pub(crate) fn is_idle(&mut self) -> bool {
-        self.history_watchers.retain(HistoryWatcher::is_live);
-        self.update_waiters.retain(|_, waiters| {
-            waiters.retain(|w| !w.is_closed());
-            !waiters.is_empty()
-        });
-        self.query_waiters.retain(|_, waiter| !waiter.is_closed());
+    /// Whether nothing would be lost if it left memory now that everything up to this commit is durable.
+    pub(crate) fn may_leave(&self, durable_ticket: u64) -> bool {
         let volatile = &self.exec.volatile;
-        self.history_watchers.is_empty()
-            && self.update_waiters.is_empty()
-            && self.query_waiters.is_empty()
+        self.ticket <= durable_ticket
             && volatile.speculative.is_none()
             && volatile.queries.is_empty()
             && volatile.updates.is_empty()
             && self.exec.state.outbox.is_empty()
+            && !self.waits_on_sticky_queue()
     }
 
-    /// Takes out those who wait for an event that is there now, or for ever in vain.
-    pub(crate) fn ripe_watchers(&mut self) -> Vec<Respond> {
-        if self.history_watchers.is_empty() {
-            return Vec::new();
-        }
-        let (next, open) = (self.exec.state.next_event_id, self.exec.state.is_running());
-        let (ripe, waiting): (Vec<_>, Vec<_>) =
-            self.history_watchers.drain(..).partition(|w| !open || w.event_id < next);
-        self.history_watchers = waiting;
-        ripe.into_iter().map(|w| w.respond).collect()
-    }
-
-    /// Joins those who wait for an event.
-    pub(crate) fn watch(&mut self, watcher: HistoryWatcher) {
-        self.history_watchers.retain(HistoryWatcher::is_live);
-        self.history_watchers.push(watcher);
-    }
-
-    /// Those who wait for an event are told that it does not come. Update and query waiters hear it by the end of their
-    /// channels.
-    pub(crate) fn fail_watchers(self, fault: &Fault) -> Effects {
-        self.history_watchers.into_iter().map(|w| Effect::fail(w.respond, fault.clone())).collect()
+    /// Whether its workflow task waits on a sticky queue until a timeout: such a task has no row in the store, since its
+    /// worker may never come back for it.
+    pub(crate) fn waits_on_sticky_queue(&self) -> bool {
+        let task = self.exec.state.workflow_task.as_ref();
+        task.is_some_and(|t| !t.is_started() && !t.sticky_queue.is_empty() && t.schedule_to_start_due_ns != 0)
     }
 }

@@ -12,13 +12,14 @@ use parking_lot::Mutex;
 use crate::address::ChainKey;
 use crate::clock::Clock;
 use crate::fault::Fault;
-use crate::hash::slot_of;
+use crate::hash::KeyHash;
 use crate::metrics::Metrics;
 use crate::polls::TaskQueues;
+use crate::queue_config::QueueConfigs;
 use crate::registry::NamespaceRegistry;
 use crate::release::{Commits, Effects, failed};
 use crate::seed::Seeds;
-use crate::shard::chain::{Chain, Shard};
+use crate::shard::chain::{Chain, Shard, ShardSizes};
 use crate::time_skipping::Time;
 use crate::work::WorkQueue;
 
@@ -29,6 +30,7 @@ const SHARDS: usize = 16;
 /// else goes into the commit queue.
 pub(crate) struct Executions {
     pub(super) rooms: Rooms,
+    keys: KeyHash,
     shards: Vec<Mutex<Shard>>,
     next_run_key: AtomicI64,
 }
@@ -39,6 +41,7 @@ pub(crate) struct Rooms {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) namespaces: Arc<NamespaceRegistry>,
+    pub(crate) queue_configs: Arc<QueueConfigs>,
     pub(crate) seeds: Arc<Seeds>,
     pub(crate) commits: Arc<Commits>,
     pub(crate) queues: Arc<TaskQueues>,
@@ -74,13 +77,13 @@ impl Rooms {
 }
 
 impl Executions {
-    pub(crate) fn new(rooms: Rooms, cache_bytes: usize, next_run_key: RunKey) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(cache_bytes / SHARDS))).collect();
-        Self { rooms, shards, next_run_key: AtomicI64::new(next_run_key) }
+    pub(crate) fn new(rooms: Rooms, keys: KeyHash, cache_bytes: usize, next_run_key: RunKey) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(&keys, cache_bytes / SHARDS))).collect();
+        Self { rooms, keys, shards, next_run_key: AtomicI64::new(next_run_key) }
     }
 
     pub(super) fn shard(&self, key: &ChainKey) -> &Mutex<Shard> {
-        &self.shards[slot_of(key, SHARDS)]
+        &self.shards[self.keys.slot_of(key, SHARDS)]
     }
 
     pub(super) fn next_run_key(&self) -> RunKey {
@@ -91,7 +94,11 @@ impl Executions {
     /// forgotten. Returns how many decisions that were, and what is left to release.
     pub(crate) fn forget_undurable(&self, fault: &Fault) -> (usize, Effects) {
         let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
-        let (queued, last_ticket) = self.rooms.commits.drain();
+        // Nothing is added while all this is locked: due times and settings that are not durable are forgotten with it.
+        let rooms = &self.rooms;
+        let (queued, last_ticket) =
+            rooms.namespaces.roll_back(|| rooms.queue_configs.roll_back(|| rooms.commits.drain()));
+        rooms.time.timers.forget();
         let chains: Vec<Chain> = shards.iter_mut().flat_map(|shard| shard.take_all()).collect();
         self.rooms.commits.mark_durable(last_ticket);
         drop(shards);
@@ -99,6 +106,17 @@ impl Executions {
         let mut left: Effects = queued.into_iter().flat_map(|effects| failed(effects, fault)).collect();
         left.extend(chains.into_iter().flat_map(|chain| chain.fail_waiters(fault)));
         (count, left)
+    }
+
+    /// Lets executions leave memory that were not used since this was called the last time.
+    pub(crate) fn forget_idle(&self) {
+        let durable = self.rooms.commits.durable();
+        self.shards.iter().for_each(|shard| shard.lock().forget_idle(durable));
+    }
+
+    /// What is in memory, shard by shard.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = ShardSizes> {
+        self.shards.iter().map(|shard| shard.lock().sizes())
     }
 
     /// Takes everything out of memory. Returns what tells those who wait.

@@ -16,6 +16,7 @@ use crate::shard::chain::Current;
 use crate::shard::deciding::not_found;
 use crate::shard::entry::Entry;
 use crate::shard::executions::Executions;
+use crate::shard::placing::task_of;
 use crate::work::{Want, Work};
 
 impl Executions {
@@ -92,6 +93,12 @@ impl Executions {
     /// A run comes back into memory: what it had set off when it left is set off again.
     fn set_off_again(&self, entry: &Entry) {
         self.rooms.time.note_holder(entry.run_key, || entry.exec.holds());
+        if entry.waits_on_sticky_queue() {
+            let now_ns = self.rooms.clock.now_ns();
+            let tasks = entry.exec.queued().into_iter().map(|dispatch| task_of(entry, &dispatch, now_ns));
+            let lost = tasks.filter(|(_, task)| !task.durable);
+            self.rooms.commits.push(Vec::new(), lost.map(|(queue, task)| Effect::Task { queue, task }).collect());
+        }
         for id in entry.exec.state.outbox.keys() {
             if let Some(delivery) = entry.exec.delivery(*id) {
                 let delivery = Box::new(delivery);
@@ -112,15 +119,16 @@ fn entry_of(run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
     let mut records_bytes = 0;
     let records = stored.records.len();
     for bytes in stored.records {
-        let size_bytes = bytes.len();
-        let record = decode_record(bytes).ok_or_else(|| unreadable("a record"))?;
+        let first_event_id = state.next_event_id.max(1);
+        let record = decode_record(bytes.clone()).ok_or_else(|| unreadable("a record"))?;
         state.apply_record(&record);
-        events.push(record.into_events().collect(), size_bytes);
-        records_bytes += size_bytes;
+        records_bytes += bytes.len();
+        events.push(bytes, first_event_id, state.next_event_id);
     }
     let run = Arc::new(RunRef::stored(stored.identity));
     let exec = Execution { state, ..Execution::default() };
     let mut entry = Entry::with_events(run, run_key, exec, events);
+    entry.snapshot_bytes = stored.snapshot.map_or(0, |snapshot| snapshot.len());
     entry.records = records;
     entry.records_bytes = records_bytes;
     entry.state_bytes = entry.exec.state.encoded_len();

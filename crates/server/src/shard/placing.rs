@@ -15,6 +15,9 @@ use crate::shard::executions::Surroundings;
 /// How many decisions may follow directly from one, as when tasks are started for polls that wait.
 const FOLLOW_UPS: usize = 10_000;
 
+/// A task without a row stays on its queue for so long at least; the execution has given it up long before.
+const VOLATILE_TASK_NS: i64 = 5 * 60 * 1_000_000_000;
+
 /// A decision together with those that followed from it at once, and where its tasks are.
 pub(super) struct Placed {
     pub(super) written: Written,
@@ -90,7 +93,7 @@ impl Placed {
 }
 
 /// Where a dispatch goes, as a task.
-fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) {
+pub(super) fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) {
     let row = TaskRow {
         workflow_id: entry.run.workflow_id.clone(),
         run_id: entry.run.run_id.clone(),
@@ -111,8 +114,13 @@ fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) 
             // After a crash a task on a sticky queue is found by its timeout; its worker may well be gone.
             let sticky = entry.exec.state.info.sticky.as_ref();
             let bounded = queue.is_sticky() && sticky.is_some_and(|s| s.schedule_to_start_ns > 0);
-            let durable = !speculative && !bounded;
-            (QueueKind::Workflow.key(namespace_id, &queue.name), Task { id: 0, durable, row })
+            let task = if !speculative && !bounded {
+                Task::durable(row)
+            } else {
+                let timeout_ns = sticky.map_or(0, |s| s.schedule_to_start_ns).max(VOLATILE_TASK_NS);
+                Task::until(now_ns.saturating_add(timeout_ns), row)
+            };
+            (QueueKind::Workflow.key(namespace_id, &queue.name), task)
         }
         Dispatch::Activity { queue, scheduled_event_id, stamp, priority } => {
             let row = TaskRow {
@@ -121,7 +129,7 @@ fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) 
                 priority: priority_of(priority),
                 ..row
             };
-            (QueueKind::Activity.key(namespace_id, queue), Task { id: 0, durable: true, row })
+            (QueueKind::Activity.key(namespace_id, queue), Task::durable(row))
         }
     }
 }

@@ -12,13 +12,14 @@ use crate::release::{Effect, Effects};
 use crate::shard::entry::Entry;
 use crate::shard::executions::{Executions, Surroundings};
 use crate::shard::placing::{Placed, start_for_pollers};
+use crate::shard::waiters::Waiters;
 use crate::visibility;
 use crate::work::Work;
 
-/// A snapshot is written when so many records have come since the last one,
-const SNAPSHOT_RECORDS: usize = 64;
-/// or records of this size.
+/// To read records of this size is always less than a snapshot is worth.
 const SNAPSHOT_BYTES: usize = 256 * 1024;
+/// What it costs to read a record, besides its bytes: so much as to read so many more of them.
+const RECORD_COST_BYTES: usize = 4 * 1024;
 
 /// One decision with everything that follows from it at once, becoming one commit.
 pub(super) struct Step<'s> {
@@ -45,19 +46,19 @@ impl<'s> Step<'s> {
 
     /// Takes in what was decided over a run that is stored already. Returns the runs that were made on the way, oldest
     /// first.
-    pub(super) fn change(&mut self, entry: &mut Entry, changed: Changed) -> Vec<Entry> {
+    pub(super) fn change(&mut self, entry: &mut Entry, waiters: &mut Waiters, changed: Changed) -> Vec<Entry> {
         let write = RunWrite {
             run_key: entry.run_key,
             first_event_id: changed.first_event_id,
             backlog: Vec::from_iter(changed.started_row),
             ..RunWrite::default()
         };
-        self.absorb(entry, write, changed.written)
+        self.absorb(entry, waiters, write, changed.written)
     }
 
     /// Takes in a run that was made, which is now the current one of its chain. Returns it with the runs that were made
     /// on the way, oldest first.
-    pub(super) fn create(&mut self, new: NewRun) -> Vec<Entry> {
+    pub(super) fn create(&mut self, new: NewRun, waiters: &mut Waiters) -> Vec<Entry> {
         let info = &new.exec.state.info;
         let run = Arc::new(RunRef {
             namespace_id: info.namespace_id.clone(),
@@ -73,7 +74,7 @@ impl<'s> Step<'s> {
             current: CurrentRun::Set,
             ..RunWrite::default()
         };
-        let successors = self.absorb(&mut entry, write, new.written);
+        let successors = self.absorb(&mut entry, waiters, write, new.written);
         let mut created = vec![entry];
         created.extend(successors);
         created
@@ -85,7 +86,13 @@ impl<'s> Step<'s> {
     }
 
     /// Completes the write of a run with what was decided over it, and collects what follows.
-    fn absorb(&mut self, entry: &mut Entry, mut write: RunWrite, written: Written) -> Vec<Entry> {
+    fn absorb(
+        &mut self,
+        entry: &mut Entry,
+        waiters: &mut Waiters,
+        mut write: RunWrite,
+        written: Written,
+    ) -> Vec<Entry> {
         let rooms = &self.executions.rooms;
         let world_ns = rooms.clock.world_ns();
         let placed = start_for_pollers(entry, written, &rooms.queues, world_ns, &self.around);
@@ -96,7 +103,7 @@ impl<'s> Step<'s> {
             write.visibility = Some(visibility::row(entry.run_key, &entry.exec.state, &self.around.namespaces));
         }
         if !changes.is_empty() {
-            keep_record(entry, &mut write, Record::of_decisions(changes, decisions));
+            keep_record(entry, &mut write, &Record::of_decisions(changes, decisions));
         }
         for (_, end) in &mut started {
             if let PollEnd::Workflow(history) = end {
@@ -114,36 +121,33 @@ impl<'s> Step<'s> {
         self.effects.extend(started.into_iter().map(poll));
         let again = |(queue, waiting)| Effect::Work(Work::PollAgain(queue, Box::new(waiting)));
         self.effects.extend(unserved.into_iter().map(again));
-        self.release(entry, effects)
+        self.release(entry, waiters, effects)
     }
 
     /// Everything that waits for this run and everything that it sets off. Returns the runs that follow it.
-    fn release(&mut self, entry: &mut Entry, effects: Decided) -> Vec<Entry> {
+    fn release(&mut self, entry: &mut Entry, waiters: &mut Waiters, effects: Decided) -> Vec<Entry> {
         for id in effects.messages {
             if let Some(delivery) = entry.exec.delivery(id) {
                 let (source, delivery) = (entry.run.clone(), Box::new(delivery));
                 self.effects.push(Effect::Message { source, id, delivery });
             }
         }
+        let run_id = &entry.run.run_id;
         for (id, signal) in last_news(effects.updates) {
-            let waiters = match &signal {
-                UpdateSignal::Accepted => entry.update_waiters.get(&id).cloned().unwrap_or_default(),
-                UpdateSignal::Completed(_) | UpdateSignal::Aborted(_) => {
-                    entry.update_waiters.remove(&id).unwrap_or_default()
-                }
-            };
-            let news = |waiter| Effect::Update { waiter, signal: signal.clone() };
-            self.effects.extend(waiters.into_iter().map(news));
+            if let Some(waiters) = waiters.update_sender(run_id, &id, &signal) {
+                self.effects.push(Effect::Update { waiters, signal });
+            }
         }
         for (id, answer) in effects.queries {
-            if let Some(waiter) = entry.query_waiters.remove(&id) {
+            if let Some(waiter) = waiters.take_query(run_id, &id) {
                 self.effects.push(Effect::Query { waiter, answer });
             }
         }
-        for respond in entry.ripe_watchers() {
+        let state = &entry.exec.state;
+        for respond in waiters.take_ripe(run_id, state.is_running().then_some(state.next_event_id)) {
             self.effects.push(Effect::answer(respond, Ok(entry.answer())));
         }
-        effects.successor.map_or_else(Vec::new, |new| self.create(*new))
+        effects.successor.map_or_else(Vec::new, |new| self.create(*new, waiters))
     }
 
     /// Finds out when the run is to be woken next, for the store and for the timers.
@@ -154,11 +158,12 @@ impl<'s> Step<'s> {
         // A speculative task is volatile, and so is its timeout.
         let speculative = entry.exec.volatile.speculative.is_some();
         let due_ns = if speculative { state.deadline_ns() } else { timer_ns };
-        // A run with messages to deliver is woken as soon as the server opens again.
-        let stored = match (state.outbox.is_empty(), due_ns) {
-            (false, _) => Wake::At(1),
-            (true, 0) => Wake::Never,
-            (true, due_ns) => Wake::At(ceil_ms(due_ns)),
+        // A run is woken as soon as the server opens again if it has messages to deliver or a task without a row.
+        let lost_in_crash = !state.outbox.is_empty() || entry.waits_on_sticky_queue();
+        let stored = match (lost_in_crash, due_ns) {
+            (true, _) => Wake::At(1),
+            (false, 0) => Wake::Never,
+            (false, due_ns) => Wake::At(ceil_ms(due_ns)),
         };
         if entry.stored_wake != stored {
             write.wake = stored;
@@ -171,21 +176,28 @@ impl<'s> Step<'s> {
     }
 }
 
-/// Keeps the events in memory, and writes a snapshot when there are many records since the last.
-fn keep_record(entry: &mut Entry, write: &mut RunWrite, record: Record) {
+/// Keeps the events in memory, and writes a snapshot when that is worth it.
+fn keep_record(entry: &mut Entry, write: &mut RunWrite, record: &Record) {
     write.record = record.encode_to_vec().into();
     let size_bytes = write.record.len();
-    entry.events.push(record.into_events().collect(), size_bytes);
+    entry.events.push(write.record.clone(), write.first_event_id, entry.exec.state.next_event_id);
     entry.records += 1;
     entry.records_bytes += size_bytes;
     entry.state_bytes += size_bytes;
-    if entry.records >= SNAPSHOT_RECORDS || entry.records_bytes >= SNAPSHOT_BYTES {
+    if snapshot_is_due(entry.records, entry.records_bytes, entry.snapshot_bytes) {
         let snapshot = bytes::Bytes::from(entry.exec.state.encode_to_vec());
         entry.records = 0;
         entry.records_bytes = 0;
+        entry.snapshot_bytes = snapshot.len();
         entry.state_bytes = snapshot.len();
         write.snapshot = Some(snapshot);
     }
+}
+
+/// Whether it costs less to write a snapshot than to read so many records, of this size together, on top of the last one.
+/// Snapshots of a state that grows with each record so take no more room than the records.
+fn snapshot_is_due(records: usize, records_bytes: usize, last_snapshot_bytes: usize) -> bool {
+    records_bytes + records * RECORD_COST_BYTES >= last_snapshot_bytes.max(SNAPSHOT_BYTES)
 }
 
 fn is_empty(write: &RunWrite) -> bool {

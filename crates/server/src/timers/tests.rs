@@ -75,7 +75,7 @@ fn too_many_due_times_are_left_to_the_store_and_found_there() {
         timers.set(key, &run(), (key + 1) * MS);
     }
     let rows: Vec<_> = (0..count).map(|key| (key + 1, key)).collect();
-    assert!(timers.inner.lock().due.len() < WINDOW, "the later half was let go");
+    assert!(timers.shared.window.lock().due.len() < WINDOW, "the later half was let go");
     let mut keys = Vec::new();
     for _ in 0..100 {
         keys.extend(fired(&timers, count * MS));
@@ -115,4 +115,35 @@ fn a_read_that_fails_is_made_again() {
     timers.fail_refill(failed);
     refill(&timers, &[(3, 3)]);
     assert_eq!(fired(&timers, 10 * MS), [3]);
+}
+
+#[test]
+fn more_runs_than_are_read_at_once_may_be_due_in_one_millisecond() {
+    let timers = Timers::new(0);
+    let mut rows: BTreeSet<(i64, RunKey)> = (0..2 * REFILL_ROWS as i64 + 10).map(|key| (7, key)).collect();
+    for _ in 0..10 {
+        for key in fired(&timers, 8 * MS) {
+            rows.remove(&(7, key)); // What was due at it is done, and the store knows of it.
+        }
+        refill(&timers, &Vec::from_iter(rows.iter().copied()));
+    }
+    assert_eq!(rows.len(), 0);
+}
+
+#[test]
+fn no_more_runs_are_woken_at_once_than_there_are_slots() {
+    let timers = Timers::new(0);
+    refill(&timers, &[]);
+    for key in 0..WAKES_AT_ONCE as i64 + 5 {
+        timers.set(key, &run(), MS);
+    }
+    let mut wakes = timers.take_due(MS);
+    assert_eq!(wakes.len(), WAKES_AT_ONCE);
+    assert_eq!(timers.take_due(MS).len(), 0, "the rest waits");
+    assert!(timers.wait(|due_ns| {
+        assert!(due_ns > MS, "there is nothing to do until some of them are done");
+        Duration::ZERO
+    }));
+    wakes.truncate(WAKES_AT_ONCE - 2);
+    assert_eq!(timers.take_due(MS).len(), 2);
 }

@@ -13,7 +13,7 @@ use evertide_proto::command::{
     StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
 };
 use evertide_proto::common::{ActivityType, Priority, TimeSkippingConfig, WorkflowExecution, WorkflowType};
-use evertide_proto::enums::{EventType, WorkflowExecutionStatus};
+use evertide_proto::enums::{EventType, NamespaceState, WorkflowExecutionStatus};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::prost_types::Duration;
 use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
@@ -23,10 +23,11 @@ use evertide_server::fault::Failure;
 use evertide_server::history::{HistoryRead, HistoryWait, WorkflowTaskPage};
 use evertide_server::matching::{Poll, QueueKind};
 use evertide_server::node::{AnswerReceiver, Node, NodeOptions, OpenPoll, Polled};
+use evertide_server::registry::NamespaceRecord;
 use evertide_server::shard::RunRef;
 use evertide_store::{
     BacklogCursor, Batch, ExpiredRun, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, MemoryStore, OpenState,
-    QueueKey, RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun,
+    QueueKey, RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun, Write,
 };
 
 pub(crate) const SECOND_NS: i64 = 1_000_000_000;
@@ -257,6 +258,19 @@ impl Rig {
         self.block(async move { node.delete_namespace("default").await }).unwrap()
     }
 
+    /// Registers a namespace, or does nothing if there is one of that name.
+    pub(crate) fn register_namespace(&mut self, name: &str) -> Result<(), Failure> {
+        let record = NamespaceRecord {
+            id: format!("id of {name}"),
+            name: name.to_owned(),
+            state: NamespaceState::Registered.into(),
+            ..NamespaceRecord::default()
+        };
+        let (node, name) = (self.node.clone(), name.to_owned());
+        self.block(async move { node.change_namespace(&name, |found| Ok(Some(found.unwrap_or(record)))).await })
+            .map(drop)
+    }
+
     // -- workers -------------------------------------------------------------------------------------------------------
 
     fn poll_request(&mut self, queue: &str, normal_name: &str) -> Poll {
@@ -413,6 +427,9 @@ pub(crate) struct FailingStore {
     next_is_unknown: Mutex<Option<bool>>,
     /// A batch of which nobody knows, with what will become of it.
     in_doubt: Mutex<Option<(Batch, bool)>>,
+    damaged: AtomicUsize,
+    record_bytes: AtomicUsize,
+    snapshot_bytes: AtomicUsize,
 }
 
 impl FailingStore {
@@ -429,6 +446,30 @@ impl FailingStore {
     pub(crate) fn join(&self) -> MemoryStore {
         self.inner.join()
     }
+
+    /// The next so many reads of runs find something that cannot be read.
+    pub(crate) fn damage_next_reads(&self, count: usize) {
+        self.damaged.store(count, Ordering::Relaxed);
+    }
+
+    /// How many bytes of records and of snapshots were written.
+    pub(crate) fn written_bytes(&self) -> (usize, usize) {
+        (self.record_bytes.load(Ordering::Relaxed), self.snapshot_bytes.load(Ordering::Relaxed))
+    }
+
+    fn note_bytes(&self, batch: &Batch) {
+        for write in &batch.writes {
+            if let Write::Run(run) = write {
+                self.record_bytes.fetch_add(run.record.len(), Ordering::Relaxed);
+                self.snapshot_bytes.fetch_add(run.snapshot.as_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How many runs of a namespace there are.
+    pub(crate) fn runs(&self, namespace_id: &str) -> u64 {
+        self.inner.count(namespace_id, &Filter::All).unwrap()
+    }
 }
 
 type Stored<T> = Result<T, StoreError>;
@@ -444,6 +485,7 @@ impl Store for FailingStore {
             *self.in_doubt.lock().unwrap() = Some((batch, is_durable));
             return Err(StoreError::Unknown { reason: "the test says so".to_owned() });
         }
+        self.note_bytes(&batch);
         self.inner.commit(batch)
     }
 
@@ -467,6 +509,13 @@ impl Store for FailingStore {
     }
 
     fn run(&self, run_key: RunKey) -> Stored<Option<StoredRun>> {
+        if self.damaged.load(Ordering::Relaxed) > 0 {
+            self.damaged.fetch_sub(1, Ordering::Relaxed);
+            return Err(StoreError::Corrupt {
+                location: format!("run {run_key}"),
+                reason: "the test says so".to_owned(),
+            });
+        }
         self.inner.run(run_key)
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 
 fn task(id: i64) -> Task {
-    Task { id, durable: true, row: TaskRow { workflow_id: format!("w{id}"), ..TaskRow::default() } }
+    Task { id, ..Task::durable(TaskRow { workflow_id: format!("w{id}"), ..TaskRow::default() }) }
 }
 
 /// Where the last read of the backlog has come.
@@ -105,4 +105,29 @@ fn a_poll_whose_caller_has_gone_gets_nothing() {
     queue.add(task(1));
     let (found, _) = queue.pair(0).unwrap();
     assert_eq!(found.id, 2);
+}
+
+#[test]
+fn a_backlog_outlives_its_workers_and_a_task_in_memory_its_timeout() {
+    const HOUR_NS: i64 = 3600 * 1_000_000_000;
+    let mut queue = Queue::<Listener>::default();
+    queue.add(task(1));
+    queue.add(Task { id: 2, ..Task::until(HOUR_NS, TaskRow::default()) });
+    queue.forget_old(HOUR_NS / 2, HOUR_NS - 1);
+    assert_eq!(queue.task_count(), 2);
+    queue.forget_old(10 * HOUR_NS, HOUR_NS);
+    assert_eq!(queue.task_count(), 1);
+    assert_eq!(taken(&mut queue), Some(1));
+}
+
+#[test]
+fn pollers_are_known_up_to_a_number() {
+    let mut queue = Queue::<Listener>::default();
+    for n in 0..2 * KNOWN_POLLERS {
+        let now_ns = i64::try_from(n).unwrap() + 1;
+        queue.note_poll(&Poll { identity: format!("worker {n}"), ..Poll::default() }, now_ns);
+    }
+    let known = queue.describe(0).pollers;
+    assert_eq!(known.len(), KNOWN_POLLERS);
+    assert!(known.iter().any(|info| info.identity == "worker 1999"));
 }

@@ -1,0 +1,166 @@
+//! What must not be lost by failed commits, crashes and removals, and what must not come back.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
+use evertide_proto::taskqueue::{ConfigMetadata, RateLimit, RateLimitConfig, TaskQueueConfig};
+use evertide_server::fault::Failure;
+use evertide_server::matching::QueueKind;
+
+use crate::shell::rig::{Rig, SECOND_NS, start_child};
+
+/// Begins something, which then goes on with each look at it.
+fn begin<F: Future>(future: F) -> (Pin<Box<F>>, Option<F::Output>) {
+    let mut future = Box::pin(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => (future, Some(value)),
+        Poll::Pending => (future, None),
+    }
+}
+
+fn is_done<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// A workflow whose worker has it in its cache, and whose next task waits on the worker's own queue.
+fn with_sticky_task(rig: &mut Rig) {
+    let poll = rig.poll("queue", "");
+    rig.start("w").settle();
+    let task = rig.task(poll);
+    drop(rig.poll("sticky", "queue")); // Somebody attends to it.
+    rig.complete_sticky(&task, "sticky");
+    rig.signal("w", "s");
+}
+
+#[test]
+fn a_sticky_task_is_still_there_after_a_failed_commit() {
+    let mut rig = Rig::new();
+    with_sticky_task(&mut rig);
+    rig.start("other").settle();
+    rig.store.fail_next_commits(1);
+    drop(rig.submit_signal("other", "lost"));
+    rig.settle();
+    let poll = rig.poll("sticky", "queue");
+    rig.settle();
+    let task = rig.task(poll);
+    assert_eq!(rig.workflow_id(&task), "w");
+    assert_eq!(rig.count("w", EventType::WorkflowTaskTimedOut), 0);
+}
+
+#[test]
+fn a_sticky_task_is_still_there_after_a_crash() {
+    let mut rig = Rig::new();
+    with_sticky_task(&mut rig);
+    rig.crash();
+    let poll = rig.poll("sticky", "queue");
+    rig.settle();
+    let task = rig.task(poll);
+    assert_eq!(rig.workflow_id(&task), "w");
+    rig.complete_sticky(&task, "sticky");
+    let again = rig.poll("sticky", "queue");
+    rig.settle();
+    assert!(rig.no_task_yet(&again), "it was put there once");
+}
+
+#[test]
+fn a_run_is_removed_only_when_its_messages_are_delivered() {
+    for steps_before_crash in 0..25 {
+        let mut rig = Rig::new();
+        let poll = rig.poll("queue", "");
+        rig.start("parent").settle();
+        let task = rig.task(poll);
+        rig.complete(&task, vec![start_child("child")]);
+        rig.settle();
+        assert_eq!(rig.status("child"), Status::Running);
+        let (node, run) = (rig.node.clone(), rig.run_ref("parent", ""));
+        let (mut deletion, mut done) = begin(async move { node.delete_run(run).await });
+        for _ in 0..steps_before_crash {
+            if done.is_some() {
+                break;
+            }
+            rig.steps(1);
+            done = is_done(&mut deletion);
+        }
+        drop(deletion);
+        let acknowledged = matches!(done, Some(Ok(())));
+        rig.crash();
+        rig.settle();
+        let gone = rig.describe("parent").is_err();
+        assert!(gone || !acknowledged, "what was acknowledged is gone, after {steps_before_crash} steps");
+        if gone {
+            assert_eq!(rig.status("child"), Status::Terminated, "after {steps_before_crash} steps");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_being_removed_is_not_found_any_more() {
+    let mut rig = Rig::new();
+    rig.start("w").settle();
+    rig.terminate("w");
+    let (node, run) = (rig.node.clone(), rig.run_ref("w", ""));
+    let run_id = rig.describe("w").unwrap().workflow_execution_info.unwrap().execution.unwrap().run_id;
+    let (mut deletion, _) = begin(async move { node.delete_run(run).await });
+    let mut by_run_id = rig.submit("w", &run_id, evertide_engine::workflow::Request::Describe);
+    rig.settle();
+    assert!(matches!(is_done(&mut deletion), Some(Ok(()))));
+    assert!(matches!(by_run_id.try_recv().unwrap(), Err(Failure::Rejected(_))), "the store still had it");
+    let mut after = rig.submit("w", &run_id, evertide_engine::workflow::Request::Describe);
+    rig.settle();
+    assert!(matches!(after.try_recv().unwrap(), Err(Failure::Rejected(_))));
+}
+
+#[test]
+fn settings_of_a_queue_are_in_force_though_their_caller_has_gone() {
+    let mut rig = Rig::new();
+    let key = QueueKind::Activity.key(&rig.namespace_id, "queue");
+    let limited = TaskQueueConfig {
+        queue_rate_limit: Some(RateLimitConfig {
+            rate_limit: Some(RateLimit { requests_per_second: 3.0 }),
+            metadata: Some(ConfigMetadata::default()),
+        }),
+        ..TaskQueueConfig::default()
+    };
+    let node = rig.node.clone();
+    let set = limited.clone();
+    let change = async move { node.change_queue_config(key, Box::new(move |_| Ok(set))).await.map(drop) };
+    drop(begin(change));
+    rig.settle();
+    assert_eq!(rig.node.queue_config(&rig.namespace_id, "queue", QueueKind::Activity), Some(limited.clone()));
+    rig.crash();
+    assert_eq!(rig.node.queue_config(&rig.namespace_id, "queue", QueueKind::Activity), Some(limited));
+}
+
+#[test]
+fn a_namespace_whose_commit_failed_does_not_come_with_the_next() {
+    let mut rig = Rig::new();
+    rig.store.fail_next_commits(1);
+    assert!(rig.register_namespace("lost").is_err());
+    rig.register_namespace("kept").unwrap();
+    let known =
+        |rig: &Rig| (rig.node.namespaces().named("lost").is_some(), rig.node.namespaces().named("kept").is_some());
+    assert_eq!(known(&rig), (false, true));
+    rig.crash();
+    assert_eq!(known(&rig), (false, true));
+}
+
+#[test]
+fn a_task_whose_run_could_not_be_read_is_given_out_later() {
+    let mut rig = Rig::new();
+    rig.start("w").settle();
+    rig.crash();
+    rig.store.damage_next_reads(1);
+    let mut poll = rig.poll("queue", "");
+    rig.settle();
+    assert!(matches!(poll.take(), Some(Err(Failure::Fault(_)))));
+    let poll = rig.poll("queue", "");
+    rig.settle();
+    assert!(rig.no_task_yet(&poll), "what has just failed is not tried again at once");
+    rig.advance(SECOND_NS).settle();
+    let task = rig.task(poll);
+    assert_eq!(rig.workflow_id(&task), "w");
+}
