@@ -1,9 +1,13 @@
 //! Clients and workers of the measured load, over plain gRPC.
 
 use anyhow::Context;
-use evertide_proto::command::{Command, CompleteWorkflowExecutionCommandAttributes, StartTimerCommandAttributes};
-use evertide_proto::common::{WorkflowExecution, WorkflowType};
-use evertide_proto::enums::{CommandType, HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage as Stage};
+use evertide_proto::command::command::Attributes;
+use evertide_proto::command::{
+    Command, CompleteWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
+    StartTimerCommandAttributes,
+};
+use evertide_proto::common::{ActivityType, WorkflowExecution, WorkflowType};
+use evertide_proto::enums::{HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage as Stage};
 use evertide_proto::prost_types::{Any, Duration as ProtoDuration};
 use evertide_proto::protocol::Message;
 use evertide_proto::protocol::message::SequencingId;
@@ -11,14 +15,19 @@ use evertide_proto::taskqueue::{StickyExecutionAttributes, TaskQueue};
 use evertide_proto::update::{Acceptance, Input, Meta, Outcome, Request, Response, WaitPolicy, outcome::Value};
 use evertide_proto::workflowservice as ws;
 use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
 
 type Client = WorkflowServiceClient<Channel>;
 
 /// Pollers that wait on each queue.
 const POLLERS: usize = 8;
+/// Activities of one workflow that runs them in sequence.
+const ACTIVITIES: i64 = 10;
 
 /// A load: clients to call with, workers that answer.
 #[derive(Debug)]
@@ -27,18 +36,40 @@ pub(crate) struct Load {
     workers: Vec<JoinHandle<()>>,
     kind: Kind,
     callers: usize,
+    answered: Arc<AtomicUsize>,
 }
 
+/// What the callers want of a server.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
+    /// Workflows that complete in their first task.
     Noop,
+    /// Updates of one idle workflow for each caller.
     Update,
+    /// Workflows that run [`ACTIVITIES`] activities one after another.
+    Activities,
+    /// Workflows that stay open and wait for nothing.
+    Open,
+    /// Nothing: workers only.
     Nothing,
+}
+
+impl Kind {
+    /// How figures are named after it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Noop => "noop",
+            Self::Update => "update",
+            Self::Activities => "activities",
+            Self::Open => "open",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 async fn connect(address: &str) -> anyhow::Result<Client> {
     let endpoint = Endpoint::from_shared(address.to_owned())?.tcp_nodelay(true);
-    Ok(WorkflowServiceClient::new(endpoint.connect().await?))
+    Ok(WorkflowServiceClient::new(endpoint.connect().await?).accept_compressed(CompressionEncoding::Gzip))
 }
 
 fn with_deadline<T>(request: T, seconds: u64) -> tonic::Request<T> {
@@ -52,45 +83,61 @@ fn queue(name: &str) -> Option<TaskQueue> {
 }
 
 impl Load {
-    /// Workflows that complete in their first task.
-    pub(crate) async fn noop(address: &str, callers: usize) -> anyhow::Result<Self> {
-        Self::with_workers(address, callers, Kind::Noop).await
-    }
-
-    /// One idle workflow for each caller, which takes updates.
-    pub(crate) async fn update(address: &str, callers: usize) -> anyhow::Result<Self> {
-        let load = Self::with_workers(address, callers, Kind::Update).await?;
-        for caller in 0..callers {
-            load.start(caller, &update_workflow_id(callers, caller)).await?;
+    /// Callers and workers for this kind of work, ready to begin.
+    pub(crate) async fn new(address: &str, callers: usize, kind: Kind) -> anyhow::Result<Self> {
+        let mut load = Self::idle(kind, callers);
+        for _ in 0..callers.min(4) {
+            load.clients.push(connect(address).await?);
         }
-        for caller in 0..callers {
-            load.once(caller, usize::MAX - caller).await?; // Warm: the worker has each workflow now.
+        let worker = connect(address).await?;
+        for queue_name in ["bench", "bench-sticky"] {
+            for _ in 0..POLLERS {
+                load.workers.push(tokio::spawn(work(worker.clone(), queue_name, kind, load.answered.clone())));
+            }
+        }
+        match kind {
+            Kind::Update => load.warm_up().await?,
+            Kind::Activities => {
+                load.workers.extend((0..POLLERS).map(|_| tokio::spawn(work_on_activities(worker.clone()))));
+            }
+            Kind::Noop | Kind::Open | Kind::Nothing => {}
         }
         Ok(load)
     }
 
     /// Pollers that wait for nothing.
     pub(crate) async fn pollers(address: &str, count: usize) -> anyhow::Result<Self> {
-        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind: Kind::Nothing, callers: 0 };
+        let mut load = Self::idle(Kind::Nothing, 0);
         for _ in 0..count {
             let client = connect(address).await?;
-            load.workers.push(tokio::spawn(work(client, "bench-idle".to_owned(), Kind::Nothing)));
+            load.workers.push(tokio::spawn(work(client, "bench-idle", Kind::Nothing, load.answered.clone())));
         }
         Ok(load)
     }
 
-    async fn with_workers(address: &str, callers: usize, kind: Kind) -> anyhow::Result<Self> {
-        let mut load = Self { clients: Vec::new(), workers: Vec::new(), kind, callers };
-        for _ in 0..callers.min(4) {
-            load.clients.push(connect(address).await?);
+    fn idle(kind: Kind, callers: usize) -> Self {
+        Self { clients: Vec::new(), workers: Vec::new(), kind, callers, answered: Arc::default() }
+    }
+
+    /// One idle workflow for each caller, which its worker has in its cache.
+    async fn warm_up(&self) -> anyhow::Result<()> {
+        for caller in 0..self.callers {
+            self.start(caller, &update_workflow_id(self.callers, caller)).await?;
         }
-        let worker = connect(address).await?;
-        for name in ["bench", "bench-sticky"] {
-            for _ in 0..POLLERS {
-                load.workers.push(tokio::spawn(work(worker.clone(), name.to_owned(), kind)));
-            }
+        for caller in 0..self.callers {
+            self.once(caller, usize::MAX - caller).await?;
         }
-        Ok(load)
+        Ok(())
+    }
+
+    /// What its callers want.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many workflow tasks its workers have answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     fn client(&self, caller: usize) -> Client {
@@ -113,14 +160,16 @@ impl Load {
     /// One unit of work, from the caller's side.
     pub(crate) async fn once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
         match self.kind {
-            Kind::Noop => self.noop_once(caller, serial).await,
+            Kind::Noop | Kind::Activities => self.run_once(caller, serial).await,
             Kind::Update => self.update_once(caller, serial).await,
+            Kind::Open => self.start(caller, &format!("open-{serial}-{}", std::process::id())).await.map(drop),
             Kind::Nothing => Ok(()),
         }
     }
 
-    async fn noop_once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
-        let workflow_id = format!("noop-{caller}-{serial}-{}", std::process::id());
+    /// From start to result.
+    async fn run_once(&self, caller: usize, serial: usize) -> anyhow::Result<()> {
+        let workflow_id = format!("{}-{}-{caller}-{serial}-{}", self.kind.name(), self.callers, std::process::id());
         let run_id = self.start(caller, &workflow_id).await?;
         let mut token = bytes::Bytes::new();
         loop {
@@ -198,11 +247,11 @@ fn update_workflow_id(callers: usize, caller: usize) -> String {
 }
 
 /// A poller: takes workflow tasks and answers them.
-async fn work(mut client: Client, queue_name: String, kind: Kind) {
+async fn work(mut client: Client, queue_name: &'static str, kind: Kind, answered: Arc<AtomicUsize>) {
     loop {
         let request = ws::PollWorkflowTaskQueueRequest {
             namespace: "default".to_owned(),
-            task_queue: queue(&queue_name),
+            task_queue: queue(queue_name),
             identity: "bench".to_owned(),
             ..ws::PollWorkflowTaskQueueRequest::default()
         };
@@ -216,34 +265,83 @@ async fn work(mut client: Client, queue_name: String, kind: Kind) {
         }
         // As in an SDK the poller polls on while the answer is on its way. An answer can come too late (the workflow was
         // terminated); the next poll goes on.
-        let mut answering = client.clone();
+        let (mut answering, answered) = (client.clone(), answered.clone());
         tokio::spawn(async move {
             let _ = answering.respond_workflow_task_completed(with_deadline(answer_of(task, kind), 10)).await;
+            answered.fetch_add(1, Ordering::Relaxed);
         });
     }
 }
 
+/// A poller: takes activity tasks and completes them.
+async fn work_on_activities(mut client: Client) {
+    loop {
+        let request = ws::PollActivityTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: queue("bench"),
+            identity: "bench".to_owned(),
+            ..ws::PollActivityTaskQueueRequest::default()
+        };
+        let Ok(answer) = client.poll_activity_task_queue(with_deadline(request, 70)).await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let task_token = answer.into_inner().task_token;
+        if task_token.is_empty() {
+            continue;
+        }
+        let mut answering = client.clone();
+        tokio::spawn(async move {
+            let request = ws::RespondActivityTaskCompletedRequest {
+                namespace: "default".to_owned(),
+                task_token,
+                identity: "bench".to_owned(),
+                ..ws::RespondActivityTaskCompletedRequest::default()
+            };
+            let _ = answering.respond_activity_task_completed(with_deadline(request, 10)).await;
+        });
+    }
+}
+
+fn command(attributes: Attributes) -> Command {
+    Command { command_type: attributes.command_type().into(), attributes: Some(attributes), ..Command::default() }
+}
+
+fn complete() -> Command {
+    command(CompleteWorkflowExecutionCommandAttributes::default().into())
+}
+
+/// The next activity of the sequence, or its end.
+fn next_activity(task: &ws::PollWorkflowTaskQueueResponse) -> Command {
+    // Each activity adds three events and those of the workflow task behind it; the first task starts at the third event.
+    let done = (task.started_event_id - 3) / 6;
+    if done >= ACTIVITIES {
+        return complete();
+    }
+    let activity = ScheduleActivityTaskCommandAttributes {
+        activity_id: done.to_string(),
+        activity_type: Some(ActivityType { name: "bench".to_owned() }),
+        task_queue: queue("bench"),
+        start_to_close_timeout: Some(ProtoDuration { seconds: 60, nanos: 0 }),
+        ..ScheduleActivityTaskCommandAttributes::default()
+    };
+    command(activity.into())
+}
+
 fn answer_of(task: ws::PollWorkflowTaskQueueResponse, kind: Kind) -> ws::RespondWorkflowTaskCompletedRequest {
     let commands = match kind {
-        Kind::Noop => vec![Command {
-            command_type: CommandType::CompleteWorkflowExecution.into(),
-            attributes: Some(CompleteWorkflowExecutionCommandAttributes::default().into()),
-            ..Command::default()
-        }],
-        _ if task.previous_started_event_id == 0 => vec![Command {
-            command_type: CommandType::StartTimer.into(),
-            attributes: Some(
-                StartTimerCommandAttributes {
-                    timer_id: "t".to_owned(),
-                    start_to_fire_timeout: Some(ProtoDuration { seconds: 3600, nanos: 0 }),
-                }
-                .into(),
-            ),
-            ..Command::default()
-        }],
-        _ => Vec::new(),
+        Kind::Noop => vec![complete()],
+        Kind::Activities => vec![next_activity(&task)],
+        Kind::Update if task.previous_started_event_id == 0 => vec![command(
+            StartTimerCommandAttributes {
+                timer_id: "t".to_owned(),
+                start_to_fire_timeout: Some(ProtoDuration { seconds: 3600, nanos: 0 }),
+            }
+            .into(),
+        )],
+        Kind::Update | Kind::Open | Kind::Nothing => Vec::new(),
     };
-    let sticky = (kind == Kind::Update).then(|| StickyExecutionAttributes {
+    let sticky = matches!(kind, Kind::Update | Kind::Activities).then(|| StickyExecutionAttributes {
         worker_task_queue: queue("bench-sticky"),
         schedule_to_start_timeout: Some(ProtoDuration { seconds: 10, nanos: 0 }),
     });

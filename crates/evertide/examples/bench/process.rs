@@ -10,8 +10,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     child: Child,
+    command: String,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl ServerProcess {
@@ -19,17 +20,16 @@ impl ServerProcess {
     pub(crate) fn start(command: &str) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("bench.db").display().to_string();
-        let words: Vec<String> = command.split_whitespace().map(|w| w.replace("{file}", &file)).collect();
-        let (program, arguments) = words.split_first().context("the server command is empty")?;
-        let child = Command::new(program)
-            .args(arguments)
-            .args(["--port", &port.to_string(), "--headless"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
-        Ok(Self { child, port, _folder: folder })
+        let child = spawn(command, port, &folder)?;
+        Ok(Self { child, command: command.to_owned(), port, folder })
+    }
+
+    /// Stops it as an operator would, and starts it again on the same file.
+    pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
+        Command::new("kill").arg(self.child.id().to_string()).status()?;
+        self.child.wait()?;
+        self.child = spawn(&self.command, self.port, &self.folder)?;
+        Ok(())
     }
 
     /// Where it listens.
@@ -63,11 +63,33 @@ impl ServerProcess {
 
     /// Memory that it holds, MB.
     pub(crate) fn rss_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmRSS:")
+    }
+
+    /// The most memory that it has held so far, MB.
+    pub(crate) fn peak_rss_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmHWM:")
+    }
+
+    fn status_mb(&self, key: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find(|l| l.starts_with(key)).with_context(|| format!("no {key}"))?;
         let kilobytes: f64 = line.split_whitespace().nth(1).context("no value")?.parse()?;
         Ok(kilobytes / 1024.0)
     }
+}
+
+fn spawn(command: &str, port: u16, folder: &tempfile::TempDir) -> anyhow::Result<Child> {
+    let file = folder.path().join("bench.db").display().to_string();
+    let words: Vec<String> = command.split_whitespace().map(|w| w.replace("{file}", &file)).collect();
+    let (program, arguments) = words.split_first().context("the server command is empty")?;
+    Command::new(program)
+        .args(arguments)
+        .args(["--port", &port.to_string(), "--headless"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {program}"))
 }
 
 impl Drop for ServerProcess {
