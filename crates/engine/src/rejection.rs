@@ -73,6 +73,22 @@ pub enum Detail {
         /// Why.
         reason: String,
     },
+    /// `ClientVersionNotSupportedFailure`.
+    ClientVersionNotSupported {
+        /// The client's version.
+        client_version: String,
+        /// Its name.
+        client_name: String,
+        /// The versions of it that would do, as a range.
+        supported_versions: String,
+    },
+    /// `ServerVersionNotSupportedFailure`.
+    ServerVersionNotSupported {
+        /// The server's version.
+        server_version: String,
+        /// The versions that would do for the client, as a range.
+        client_supported_server_versions: String,
+    },
     /// `MultiOperationExecutionAborted` (of one operation of several).
     MultiOperationAborted,
     /// `MultiOperationExecutionFailure`: one status for each operation.
@@ -93,10 +109,14 @@ pub struct Rejection {
 
 /// `RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT`.
 const CAUSE_CONCURRENT_LIMIT: i32 = 2;
+/// `RESOURCE_EXHAUSTED_CAUSE_SYSTEM_OVERLOADED`.
+const CAUSE_SYSTEM_OVERLOADED: i32 = 3;
 /// `RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW`.
 const CAUSE_BUSY_WORKFLOW: i32 = 5;
 /// `RESOURCE_EXHAUSTED_SCOPE_NAMESPACE`.
 const SCOPE_NAMESPACE: i32 = 1;
+/// `RESOURCE_EXHAUSTED_SCOPE_SYSTEM`.
+const SCOPE_SYSTEM: i32 = 2;
 
 impl Rejection {
     /// A refusal with any code and no detail.
@@ -143,6 +163,12 @@ impl Rejection {
     /// Too many of a kind at once.
     pub fn concurrent_limit(message: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::ResourceExhausted { cause: CAUSE_CONCURRENT_LIMIT, scope: SCOPE_NAMESPACE };
+        Self { code: Code::ResourceExhausted, message: message.into(), detail }
+    }
+
+    /// The server has too much of this kind to do; clients retry.
+    pub fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
+        let detail = Detail::ResourceExhausted { cause: CAUSE_SYSTEM_OVERLOADED, scope: SCOPE_SYSTEM };
         Self { code: Code::ResourceExhausted, message: message.into(), detail }
     }
 

@@ -26,11 +26,10 @@ use evertide_server::server::Wire;
 use evertide_server::{RunningServer, Server};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tonic::service::Routes;
 use visibility::cost;
 use visibility::fill::{self, ATTRIBUTES};
 
-type Client = WorkflowServiceClient<Wire<Routes>>;
+type Client = WorkflowServiceClient<Wire>;
 
 /// Entries of a page, as the web UI asks for them.
 const PAGE_SIZE: i32 = 100;

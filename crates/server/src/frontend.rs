@@ -6,6 +6,7 @@
 
 mod activity;
 mod call;
+mod client_version;
 mod control;
 mod describe;
 mod history;
@@ -41,6 +42,7 @@ use evertide_engine::token::{TaskKind, TaskToken};
 use evertide_engine::workflow::Reply;
 use std::sync::Arc;
 use time_skipping::FastForwardWaiters;
+use visibility::StoreReaders;
 use workers::Workers;
 
 /// What a handler gives.
@@ -53,13 +55,20 @@ pub struct Frontend {
     facts: Arc<ServerFacts>,
     workers: Arc<Workers>,
     fast_forwards: FastForwardWaiters,
+    store_readers: StoreReaders,
 }
 
 impl Frontend {
     /// The services of `node`.
     #[must_use]
     pub fn new(node: Node, facts: ServerFacts) -> Self {
-        Self { node, facts: Arc::new(facts), workers: Arc::default(), fast_forwards: FastForwardWaiters::default() }
+        Self {
+            node,
+            facts: Arc::new(facts),
+            workers: Arc::default(),
+            fast_forwards: FastForwardWaiters::default(),
+            store_readers: StoreReaders::default(),
+        }
     }
 
     fn limits(&self) -> &Limits {

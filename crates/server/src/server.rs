@@ -1,9 +1,13 @@
 //! A server in this process: a node on a store, with its services on a port, in process, or both.
 
+mod connections;
+mod reflection;
+mod services;
 mod settings;
 mod wire;
 
-pub use wire::Wire;
+pub use services::Services;
+pub use wire::{Answering, Wire};
 
 use crate::clock::{Clock, SystemClock};
 use crate::frontend::{Frontend, ServerFacts, UnregisteredNamespace};
@@ -11,9 +15,6 @@ use crate::node::{Node, NodeOptions};
 use evertide_engine::Limits;
 use evertide_engine::limits::Ineffective;
 use evertide_engine::visibility::AttributeType;
-use evertide_proto::operatorservice::operator_service_server::OperatorServiceServer;
-use evertide_proto::testservice::test_service_server::TestServiceServer;
-use evertide_proto::workflowservice::workflow_service_server::WorkflowServiceServer;
 use evertide_store::{MemoryStore, Store, StoreError};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 use std::collections::BTreeMap;
@@ -26,9 +27,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
-use tonic_health::ServingStatus;
 
 /// Connections that the kernel holds for the listener until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -39,6 +37,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests that a client may take back before they were looked at. A worker that stops takes back all its polls at once;
 /// the limit of the HTTP library is so low that it would lose its connection for that.
 const PENDING_RESETS: usize = 4096;
+/// Requests that one connection may have open at a time. SDKs put all long polls of a process on one connection.
+const STREAMS_PER_CONNECTION: u32 = 10_000;
+/// Connections at a time.
+const CONNECTIONS: usize = 10_000;
+/// Largest headers of a request, bytes. The largest of them are tokens of whoever asks.
+const HEADERS_LIMIT_BYTES: u32 = 64 * 1024;
 /// How long open requests may take to end when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long closed runs of the namespaces made at the start are kept, nanoseconds.
@@ -344,7 +348,7 @@ impl ServerBuilder {
             unregistered_namespaces: self.takes_any_namespace.then_some(unregistered),
             ..ServerFacts::default()
         };
-        let service = Wire::new(routes(Frontend::new(node.clone(), facts)).await?);
+        let service = Wire::new(Services::new(Frontend::new(node.clone(), facts)).await?);
         let serving = listener.map(|listener| serve(listener, service.clone()));
         Ok(RunningServer { node, service, local_addr, serving })
     }
@@ -374,41 +378,16 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     bind().map_err(|source| StartError::Listen { address, source })
 }
 
-/// All services of a server.
-async fn routes(frontend: Frontend) -> Result<Routes, StartError> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for name in
-        ["", "temporal.api.workflowservice.v1.WorkflowService", "temporal.api.operatorservice.v1.OperatorService"]
-    {
-        health.set_service_status(name, ServingStatus::Serving).await;
-    }
-    let reflection = || {
-        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(evertide_proto::DESCRIPTORS)
-    };
-    let reflection_error = |e: tonic_reflection::server::Error| StartError::Reflection(e.to_string());
-    // `Wire` bounds and packs messages, for all services alike.
-    macro_rules! unbounded {
-        ($service:expr) => {
-            $service.max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX)
-        };
-    }
-    Ok(Routes::new(unbounded!(WorkflowServiceServer::new(frontend.clone())))
-        .add_service(unbounded!(OperatorServiceServer::new(frontend.clone())))
-        .add_service(unbounded!(TestServiceServer::new(frontend)))
-        .add_service(unbounded!(health_service))
-        .add_service(unbounded!(reflection().build_v1().map_err(reflection_error)?))
-        .add_service(unbounded!(reflection().build_v1alpha().map_err(reflection_error)?))
-        .prepare())
-}
-
-fn serve(listener: TcpListener, service: Wire<Routes>) -> Serving {
+fn serve(listener: TcpListener, service: Wire) -> Serving {
     let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = connections::incoming(listener, CONNECTIONS);
     let task = tokio::spawn(async move {
         tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(PING_INTERVAL))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
+            .http2_max_header_list_size(Some(HEADERS_LIMIT_BYTES))
+            .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
             .serve_with_incoming_shutdown(service, incoming, async {
                 // A sender that is gone means the same as one that speaks.
                 let _ = stopped.await;
@@ -446,7 +425,7 @@ struct Serving {
 #[derive(Debug)]
 pub struct RunningServer {
     node: Node,
-    service: Wire<Routes>,
+    service: Wire,
     local_addr: Option<SocketAddr>,
     serving: Option<Serving>,
 }
@@ -461,7 +440,7 @@ impl RunningServer {
     /// The services for clients in this process, without a socket: a tower service over HTTP requests, which enforces
     /// `grpc-timeout` as a connection would.
     #[must_use]
-    pub fn service(&self) -> Wire<Routes> {
+    pub fn service(&self) -> Wire {
         self.service.clone()
     }
 

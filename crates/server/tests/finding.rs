@@ -18,9 +18,8 @@ use evertide_proto::workflowservice::StartWorkflowExecutionRequest;
 use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
 use evertide_server::RunningServer;
 use evertide_server::server::Wire;
-use tonic::service::Routes;
 
-type Client = WorkflowServiceClient<Wire<Routes>>;
+type Client = WorkflowServiceClient<Wire>;
 
 fn client(server: &RunningServer) -> Client {
     WorkflowServiceClient::new(server.service())

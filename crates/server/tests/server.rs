@@ -12,18 +12,22 @@ use evertide_proto::enums::{EventType, WorkflowExecutionStatus};
 use evertide_proto::taskqueue::TaskQueue;
 use evertide_proto::workflowservice::workflow_service_client::WorkflowServiceClient;
 use evertide_proto::workflowservice::{
-    DescribeWorkflowExecutionRequest, GetSystemInfoRequest, GetWorkflowExecutionHistoryRequest,
-    PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse, RespondWorkflowTaskCompletedRequest,
-    StartWorkflowExecutionRequest,
+    DescribeTaskQueueRequest, DescribeWorkflowExecutionRequest, GetSystemInfoRequest,
+    GetWorkflowExecutionHistoryRequest, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
+    RespondWorkflowTaskCompletedRequest, StartWorkflowExecutionRequest,
 };
 use evertide_server::server::Wire;
 use evertide_server::{RunningServer, Server, StartError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest as Asked;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse as Answered;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-type Client = WorkflowServiceClient<Wire<Routes>>;
+type Client = WorkflowServiceClient<Wire>;
 
 fn client(server: &RunningServer) -> Client {
     WorkflowServiceClient::new(server.service())
@@ -188,17 +192,136 @@ async fn namespaces_of_the_builder_are_there_and_others_are_not() {
     assert_eq!(told.message(), "Namespace other is not found.");
 }
 
-#[tokio::test]
-async fn requests_may_come_compressed_over_a_socket() {
-    let server = Server::builder().listen(free_address()).start().await.unwrap();
+async fn channel(server: &RunningServer) -> Channel {
     let address = format!("http://{}", server.local_addr().unwrap());
-    let channel = tonic::transport::Endpoint::from_shared(address).unwrap().connect().await.unwrap();
+    Endpoint::from_shared(address).unwrap().connect().await.unwrap()
+}
+
+#[tokio::test]
+async fn requests_and_answers_may_be_packed_over_a_socket() {
+    let server = Server::builder().listen(free_address()).start().await.unwrap();
     let gzip = tonic::codec::CompressionEncoding::Gzip;
-    let mut client = WorkflowServiceClient::new(channel).send_compressed(gzip).accept_compressed(gzip);
+    let client = WorkflowServiceClient::new(channel(&server).await).send_compressed(gzip);
+    let mut client = client.accept_compressed(gzip);
     let answer = client.get_system_info(GetSystemInfoRequest {}).await.unwrap();
     assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
     assert!(answer.into_inner().capabilities.unwrap().sdk_metadata);
+    let request = StartWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_id: "w".to_owned(),
+        workflow_type: Some(WorkflowType { name: "wf".to_owned() }),
+        task_queue: queue(),
+        identity: "i".repeat(900),
+        cron_schedule: " ".repeat(5 * 1024 * 1024),
+        ..StartWorkflowExecutionRequest::default()
+    };
+    let told = client.start_workflow_execution(request.clone()).await.unwrap_err();
+    assert_eq!(
+        (told.code(), told.message()),
+        (Code::ResourceExhausted, "grpc: received message after decompression larger than max 4194304")
+    );
+    let request = StartWorkflowExecutionRequest { cron_schedule: String::new(), ..request };
+    client.start_workflow_execution(request).await.unwrap();
+    let history = GetWorkflowExecutionHistoryRequest {
+        namespace: "default".to_owned(),
+        execution: execution("w"),
+        ..GetWorkflowExecutionHistoryRequest::default()
+    };
+    let events = client.get_workflow_execution_history(history).await.unwrap().into_inner().history.unwrap().events;
+    assert_eq!(events[0].event_type(), EventType::WorkflowExecutionStarted);
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_connection_holds_as_many_polls_as_a_large_worker_has() {
+    const POLLS: usize = 300;
+    let server = Server::builder().listen(free_address()).start().await.unwrap();
+    let mut client = WorkflowServiceClient::new(channel(&server).await);
+    for number in 0..POLLS {
+        let mut client = client.clone();
+        tokio::spawn(async move {
+            let mut request = Request::new(PollWorkflowTaskQueueRequest {
+                namespace: "default".to_owned(),
+                task_queue: queue(),
+                identity: number.to_string(),
+                ..PollWorkflowTaskQueueRequest::default()
+            });
+            request.set_timeout(Duration::from_secs(60));
+            client.poll_workflow_task_queue(request).await
+        });
+    }
+    loop {
+        let request = DescribeTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: queue(),
+            task_queue_type: 1,
+            ..DescribeTaskQueueRequest::default()
+        };
+        let pollers = client.describe_task_queue(request).await.unwrap().into_inner().pollers;
+        if pollers.len() == POLLS {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn headers_have_a_limit_that_tokens_do_not_reach() {
+    let server = Server::builder().listen(free_address()).start().await.unwrap();
+    let mut client = WorkflowServiceClient::new(channel(&server).await);
+    let with_header = |bytes: usize| {
+        let mut request = Request::new(GetSystemInfoRequest {});
+        request.metadata_mut().insert("authorization", "t".repeat(bytes).parse().unwrap());
+        request
+    };
+    client.get_system_info(with_header(40 * 1024)).await.unwrap();
+    client.get_system_info(with_header(100 * 1024)).await.unwrap_err();
+    client.get_system_info(GetSystemInfoRequest {}).await.unwrap();
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn clients_and_servers_that_are_not_made_for_each_other_are_told_apart() {
+    let server = Server::builder().start().await.unwrap();
+    let told = async |name: &'static str, version: &'static str, servers: &'static str| {
+        let mut request = Request::new(GetSystemInfoRequest {});
+        for (key, value) in [("client-name", name), ("client-version", version), ("supported-server-versions", servers)]
+        {
+            request.metadata_mut().insert(key, value.parse().unwrap());
+        }
+        client(&server).get_system_info(request).await.map_err(|status| status.code()).map(drop)
+    };
+    assert_eq!(told("temporal-go", "1.35.0", ">=1.0.0 <2.0.0").await, Ok(()));
+    assert_eq!(told("temporal-go", "2.0.0", ">=1.0.0 <2.0.0").await, Err(Code::FailedPrecondition));
+    assert_eq!(told("temporal-go", "1.35.0", "<1.0.0").await, Err(Code::FailedPrecondition));
+    assert_eq!(told("temporal-go", "latest", "").await, Err(Code::InvalidArgument));
+}
+
+#[tokio::test]
+async fn reflection_lists_what_is_served_and_answers_each_question() {
+    let server = Server::builder().start().await.unwrap();
+    let question = |what| ServerReflectionRequest { message_request: Some(what), ..ServerReflectionRequest::default() };
+    let unknown = question(Asked::FileContainingSymbol("no.Such".to_owned()));
+    let questions = [
+        unknown.clone(),
+        question(Asked::ListServices(String::new())),
+        question(Asked::FileContainingSymbol("grpc.health.v1.Health".to_owned())),
+    ];
+    let mut reflection = ServerReflectionClient::new(server.service());
+    let answers = reflection.server_reflection_info(tokio_stream::iter(questions)).await.unwrap().into_inner();
+    let answers: Vec<_> = tokio_stream::StreamExt::collect(answers).await;
+    let [first, second, third]: [ServerReflectionResponse; 3] =
+        answers.into_iter().map(Result::unwrap).collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(first.original_request, Some(unknown));
+    let Some(Answered::ErrorResponse(error)) = first.message_response else { panic!("{first:?}") };
+    assert_eq!(error.error_code, i32::from(Code::NotFound));
+    let Some(Answered::ListServicesResponse(list)) = second.message_response else { panic!("{second:?}") };
+    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
+    for served in ["grpc.health.v1.Health", "temporal.api.workflowservice.v1.WorkflowService"] {
+        assert!(names.contains(&served), "{names:?}");
+    }
+    assert!(matches!(third.message_response, Some(Answered::FileDescriptorResponse(_))), "{third:?}");
 }
 
 fn free_address() -> SocketAddr {

@@ -41,7 +41,6 @@ use evertide_client::proto::workflowservice::{
 use evertide_client::{AutoTimeSkippingDisabled, Client, Connect, Transport, WorkflowHandle};
 use evertide_server::server::Wire;
 use evertide_server::{RunningServer, Server, ServerBuilder, StartError, TimeSkipping};
-use tonic::service::Routes;
 
 /// The setting that lets workflows skip time by themselves.
 const WORKFLOW_TIME_SKIPPING: &str = "frontend.WorkflowTimeSkippingEnabled";
@@ -214,7 +213,7 @@ impl WorkflowEnvironment {
     /// # }
     /// ```
     #[must_use]
-    pub fn service(&self) -> Wire<Routes> {
+    pub fn service(&self) -> Wire {
         self.server.service()
     }
 

@@ -1,5 +1,6 @@
 //! What a request says beside its message: how long its caller waits, and which client it is.
 
+use crate::frontend::client_version;
 use evertide_engine::Rejection;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,7 +26,16 @@ pub(crate) struct Call {
 
 impl Call {
     /// Reads the headers of a request that has just come in.
-    pub(crate) fn of(headers: &MetadataMap) -> Self {
+    ///
+    /// # Errors
+    /// Client and server are not made for each other.
+    pub(crate) fn admitted(headers: &MetadataMap) -> Result<Self, Rejection> {
+        let text = |key: &str| headers.get(key).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        client_version::check(text("client-name"), text("client-version"), text("supported-server-versions"))?;
+        Ok(Self::of(headers))
+    }
+
+    fn of(headers: &MetadataMap) -> Self {
         let text = |key: &str| headers.get(key).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let timeout = parse_timeout(text("grpc-timeout"));
         let features = text("supported-features");

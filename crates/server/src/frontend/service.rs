@@ -26,7 +26,10 @@ macro_rules! service {
         impl $service for Frontend {
             $(
                 async fn $method(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
-                    let call = Call::of(request.metadata());
+                    let call = match Call::admitted(request.metadata()) {
+                        Ok(call) => call,
+                        Err(refusal) => return Err(status::refusal(&refusal)),
+                    };
                     let request = request.into_inner();
                     let again = self.facts.unregistered_namespaces.is_some().then(|| request.clone());
                     let outcome = Frontend::$method(self, &call, request).await;

@@ -6,12 +6,16 @@
 use crate::fault::{Failure, Fault};
 use crate::frontend::start::first_run_unless_same;
 use evertide_engine::{Code, Detail, Rejection};
+use evertide_proto::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use evertide_proto::errordetails as details;
 use evertide_proto::google::rpc;
 use prost::{Message, Name};
 use prost_types::Any;
 use tonic::Status;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+
+/// When a client may try again that was refused because the server has too much to do, milliseconds.
+const RETRY_WHEN_OVERLOADED_MS: u32 = 1000;
 
 /// The status of a request that was refused or could not be carried out.
 pub(crate) fn status(failure: &Failure) -> Status {
@@ -29,6 +33,9 @@ pub(crate) fn refusal(rejection: &Rejection) -> Status {
         // The reference's proxies read cause and scope from headers, before they decode anything.
         insert(&mut headers, "x-resource-exhausted-cause", cause_name(*cause));
         insert(&mut headers, "x-resource-exhausted-scope", scope_name(*scope));
+        if *cause == i32::from(ResourceExhaustedCause::SystemOverloaded) {
+            insert(&mut headers, "grpc-retry-pushback-ms", RETRY_WHEN_OVERLOADED_MS.to_string());
+        }
     }
     let code = tonic_code(code(rejection));
     match detail(&rejection.detail) {
@@ -98,6 +105,19 @@ fn detail(detail: &Detail) -> Option<Any> {
             any(&details::ResourceExhaustedFailure { cause: *cause, scope: *scope })
         }
         Detail::PermissionDenied { reason } => any(&details::PermissionDeniedFailure { reason: reason.clone() }),
+        Detail::ClientVersionNotSupported { client_version, client_name, supported_versions } => {
+            any(&details::ClientVersionNotSupportedFailure {
+                client_version: client_version.clone(),
+                client_name: client_name.clone(),
+                supported_versions: supported_versions.clone(),
+            })
+        }
+        Detail::ServerVersionNotSupported { server_version, client_supported_server_versions } => {
+            any(&details::ServerVersionNotSupportedFailure {
+                server_version: server_version.clone(),
+                client_supported_server_versions: client_supported_server_versions.clone(),
+            })
+        }
         Detail::MultiOperationAborted => any(&evertide_proto::failure::MultiOperationExecutionAborted {}),
         Detail::MultiOperation(parts) => {
             any(&details::MultiOperationExecutionFailure { statuses: parts.iter().map(operation).collect() })
@@ -125,13 +145,11 @@ fn insert(headers: &mut MetadataMap, key: &'static str, value: String) {
 }
 
 fn cause_name(cause: i32) -> String {
-    use evertide_proto::enums::ResourceExhaustedCause as Cause;
-    camel(Cause::try_from(cause).unwrap_or_default().as_str_name(), "RESOURCE_EXHAUSTED_CAUSE_")
+    camel(ResourceExhaustedCause::try_from(cause).unwrap_or_default().as_str_name(), "RESOURCE_EXHAUSTED_CAUSE_")
 }
 
 fn scope_name(scope: i32) -> String {
-    use evertide_proto::enums::ResourceExhaustedScope as Scope;
-    camel(Scope::try_from(scope).unwrap_or_default().as_str_name(), "RESOURCE_EXHAUSTED_SCOPE_")
+    camel(ResourceExhaustedScope::try_from(scope).unwrap_or_default().as_str_name(), "RESOURCE_EXHAUSTED_SCOPE_")
 }
 
 /// `PREFIX_BUSY_WORKFLOW` as `BusyWorkflow`, the way the reference writes enums as text.
@@ -177,6 +195,14 @@ mod tests {
         let status = refusal(&Rejection::busy("later"));
         assert_eq!(status.metadata().get("x-resource-exhausted-cause").unwrap(), "BusyWorkflow");
         assert_eq!(status.metadata().get("x-resource-exhausted-scope").unwrap(), "Namespace");
+    }
+
+    #[test]
+    fn who_meets_an_overloaded_server_is_told_when_to_try_again() {
+        let status = refusal(&Rejection::overloaded("later"));
+        assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+        assert_eq!(status.metadata().get("x-resource-exhausted-cause").unwrap(), "SystemOverloaded");
+        assert!(refusal(&Rejection::busy("later")).metadata().get("grpc-retry-pushback-ms").is_none());
     }
 
     #[test]

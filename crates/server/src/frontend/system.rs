@@ -1,6 +1,7 @@
 //! What the server says of itself.
 
 use crate::frontend::namespace::UnregisteredNamespace;
+use crate::frontend::client_version::{SUPPORTED_CLIENTS, below};
 use crate::frontend::{Call, Frontend, Outcome};
 use evertide_engine::visibility::{SystemAttribute, predefined_attributes};
 use evertide_proto::version::VersionInfo;
@@ -78,18 +79,11 @@ impl Frontend {
         _call: &Call,
         _request: GetClusterInfoRequest,
     ) -> Outcome<GetClusterInfoResponse> {
-        let clients = [
-            ("temporal-cli", "<2.0.0"),
-            ("temporal-go", "<2.0.0"),
-            ("temporal-java", "<2.0.0"),
-            ("temporal-php", "<2.0.0"),
-            ("temporal-server", "<2.0.0"),
-            ("temporal-typescript", "<2.0.0"),
-            ("temporal-ui", "<3.0.0"),
-        ];
-        let owned = |(name, range): (&str, &str)| (name.to_owned(), range.to_owned());
         Ok(GetClusterInfoResponse {
-            supported_clients: clients.into_iter().map(owned).collect(),
+            supported_clients: SUPPORTED_CLIENTS
+                .iter()
+                .map(|(name, major)| ((*name).to_owned(), below(*major)))
+                .collect(),
             server_version: SERVER_VERSION.to_owned(),
             cluster_id: self.facts.cluster_id.clone(),
             version_info: Some(VersionInfo::default()),

@@ -22,6 +22,11 @@ const DEFAULT_PRIORITY: i32 = 3;
 /// The rate that the reference reports for a queue without limits, tasks a second.
 const UNLIMITED_PER_SECOND: f32 = 100_000.0;
 
+/// Build ids that a description by version may name. Each is described with all pollers of the queue.
+const BUILD_IDS_LIMIT: usize = 100;
+/// Types of task queue that it may name; there are no more.
+const TYPES_LIMIT: usize = 3;
+
 impl Frontend {
     /// DescribeTaskQueue.
     pub(super) async fn describe_task_queue(
@@ -33,6 +38,7 @@ impl Frontend {
         let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
         let sticky = queue.kind() == TaskQueueKind::Sticky;
         refuse_modes(&r, sticky)?;
+        check_limits(&r)?;
         if r.api_mode() == DescribeTaskQueueMode::Enhanced {
             return Ok(self.described_by_version(&namespace.id, &queue.name, &r));
         }
@@ -114,6 +120,17 @@ fn refuse_modes(r: &DescribeTaskQueueRequest, sticky: bool) -> Result<(), Reject
     Ok(())
 }
 
+fn check_limits(r: &DescribeTaskQueueRequest) -> Result<(), Rejection> {
+    let builds = r.versions.as_ref().map_or(0, |v| v.build_ids.len());
+    let named = [("build ids", builds, BUILD_IDS_LIMIT), ("task queue types", r.task_queue_types.len(), TYPES_LIMIT)];
+    for (what, count, limit) in named {
+        if count > limit {
+            return Err(Rejection::invalid(format!("{count} {what} are named, the limit is {limit}")));
+        }
+    }
+    Ok(())
+}
+
 /// What an operator has set, else the limit of the worker that polled last, if it set one.
 #[allow(clippy::cast_possible_truncation)] // The protocol reports a rate with less precision than it takes one.
 fn effective_limit(found: &QueueDescription, config: Option<&TaskQueueConfig>) -> (f32, RateLimitSource) {
@@ -167,5 +184,27 @@ fn status(found: &QueueDescription) -> TaskQueueStatus {
         rate_per_second: f64::from(UNLIMITED_PER_SECOND),
         task_id_block: Some(TaskIdBlock::default()),
         ..TaskQueueStatus::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evertide_proto::taskqueue::TaskQueueVersionSelection;
+
+    #[test]
+    fn a_description_names_a_limited_number_of_versions_and_types() {
+        let request = |builds: usize, types: usize| DescribeTaskQueueRequest {
+            versions: Some(TaskQueueVersionSelection {
+                build_ids: vec!["b".to_owned(); builds],
+                ..TaskQueueVersionSelection::default()
+            }),
+            task_queue_types: vec![1; types],
+            ..DescribeTaskQueueRequest::default()
+        };
+        let told = |builds, types| check_limits(&request(builds, types)).map_err(|refusal| refusal.message);
+        assert_eq!(told(BUILD_IDS_LIMIT, TYPES_LIMIT), Ok(()));
+        assert_eq!(told(200_000, 1).unwrap_err(), "200000 build ids are named, the limit is 100");
+        assert_eq!(told(0, 4).unwrap_err(), "4 task queue types are named, the limit is 3");
     }
 }

@@ -30,9 +30,16 @@ use evertide_proto::workflowservice::{
     ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest, ScanWorkflowExecutionsResponse,
 };
 use evertide_store::{ListQuery, Store, StoreError};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Entries on a page at most, and where the caller does not say how many.
 const PAGE_SIZE: usize = 1000;
+
+/// How long a list or a count waits for others that are under way.
+const LONGEST_QUEUE: Duration = Duration::from_secs(2);
 
 /// What to do about a count that would take too long, before its reason.
 const NARROW_COUNT: &str = "the count needs a narrower filter, such as a range of StartTime or CloseTime, or a rare value of a \
@@ -160,12 +167,43 @@ impl Frontend {
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Outcome<T> {
+        let place = self.store_readers.enter().await?;
         let store = self.node.store().clone();
-        let read = tokio::task::spawn_blocking(move || read(&*store)).await;
-        let read = read.map_err(|error| Fault::Internal(error.to_string()))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(&*store)
+        });
+        let read = read.await.map_err(|error| Fault::Internal(error.to_string()))?;
         read.map_err(|error| match error {
             StoreError::TooManyRows { .. } => Rejection::invalid(format!("{NARROW_COUNT}{error}")).into(),
             _ => store_fault(error).into(),
+        })
+    }
+}
+
+/// Bounds how many lists and counts read the store at a time. Each keeps a core busy, so more of them would only make all
+/// of them slower, and everything else too.
+#[derive(Debug, Clone)]
+pub(super) struct StoreReaders {
+    places: Arc<Semaphore>,
+}
+
+impl Default for StoreReaders {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { places: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+impl StoreReaders {
+    /// A place among those who read, which is free again when it is dropped.
+    ///
+    /// # Errors
+    /// None was free in time.
+    async fn enter(&self) -> Result<OwnedSemaphorePermit, Rejection> {
+        let place = tokio::time::timeout(LONGEST_QUEUE, self.places.clone().acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            Rejection::overloaded("too many lists and counts are under way; try again later, or ask for less at a time")
         })
     }
 }
@@ -208,4 +246,23 @@ fn within(attribute: SystemAttribute, window: Option<&StartTimeFilter>) -> Resul
     }
     let (low, high) = (SearchValue::Datetime(low), SearchValue::Datetime(high));
     Ok(Some(Filter::Between { field: Field::System(attribute), low, high }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evertide_engine::{Code, Detail};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_place_in_time_is_told_to_try_again() {
+        let readers = StoreReaders { places: Arc::new(Semaphore::new(1)) };
+        let place = readers.enter().await.unwrap();
+        let refusal = readers.enter().await.unwrap_err();
+        assert_eq!(refusal.code, Code::ResourceExhausted);
+        assert!(matches!(refusal.detail, Detail::ResourceExhausted { .. }));
+        let waiting = tokio::spawn(async move { readers.enter().await.map(drop) });
+        tokio::time::sleep(LONGEST_QUEUE / 2).await;
+        drop(place);
+        waiting.await.unwrap().unwrap();
+    }
 }

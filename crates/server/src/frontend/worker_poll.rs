@@ -69,7 +69,7 @@ impl Frontend {
         let until = call.poll_until()?;
         validate::identity(self.limits(), &r.identity)?;
         let queue = validate::task_queue(self.limits(), r.task_queue.as_ref())?;
-        self.note_heartbeats(&namespace.id, r.worker_heartbeat);
+        self.note_heartbeats(&namespace.id, r.worker_heartbeat)?;
         let poll =
             Poll { identity: r.identity, worker_instance_key: r.worker_instance_key, ..self.poll(&namespace, queue) };
         self.node.poll_nexus_task(poll, until).await?;

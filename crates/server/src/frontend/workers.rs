@@ -20,6 +20,8 @@ use evertide_proto::workflowservice::{
 const PAGE_SIZE: usize = 100;
 /// How the names of the system's own task queues begin.
 const SYSTEM_QUEUES: &str = "temporal-sys-";
+/// Workers on a page at most.
+const LONGEST_PAGE: usize = 1000;
 
 impl Frontend {
     /// RecordWorkerHeartbeat.
@@ -29,19 +31,24 @@ impl Frontend {
         r: RecordWorkerHeartbeatRequest,
     ) -> Outcome<RecordWorkerHeartbeatResponse> {
         let namespace = self.namespace(&r.namespace)?;
-        self.note_heartbeats(&namespace.id, r.worker_heartbeat);
+        self.note_heartbeats(&namespace.id, r.worker_heartbeat)?;
         Ok(RecordWorkerHeartbeatResponse {})
     }
 
     /// Keeps what workers tell, however it comes, unless a setting says that they are not to be asked.
-    pub(super) fn note_heartbeats(&self, namespace_id: &str, heartbeats: impl IntoIterator<Item = WorkerHeartbeat>) {
+    pub(super) fn note_heartbeats(
+        &self,
+        namespace_id: &str,
+        heartbeats: impl IntoIterator<Item = WorkerHeartbeat>,
+    ) -> Outcome<()> {
         if !self.limits().worker_heartbeats {
-            return;
+            return Ok(());
         }
         let now_ns = self.node.now_ns();
         for heartbeat in heartbeats {
-            self.workers.note(namespace_id, heartbeat, now_ns);
+            self.workers.note(namespace_id, &heartbeat, now_ns)?;
         }
+        Ok(())
     }
 
     /// ShutdownWorker: what waits for its sticky queue goes elsewhere, and its polls end if clients are told so.
@@ -51,7 +58,7 @@ impl Frontend {
         r: ShutdownWorkerRequest,
     ) -> Outcome<ShutdownWorkerResponse> {
         let namespace = self.namespace(&r.namespace)?;
-        self.note_heartbeats(&namespace.id, r.worker_heartbeat);
+        self.note_heartbeats(&namespace.id, r.worker_heartbeat)?;
         let ended = if self.limits().cancel_worker_polls_on_shutdown { &r.worker_instance_key } else { "" };
         self.node.shutdown_worker(&namespace.id, ended, &r.sticky_task_queue);
         Ok(ShutdownWorkerResponse {})
@@ -72,12 +79,13 @@ impl Frontend {
     /// ListWorkers, in the order of their keys.
     pub(super) async fn list_workers(&self, _call: &Call, r: ListWorkersRequest) -> Outcome<ListWorkersResponse> {
         let namespace = self.namespace(&r.namespace)?;
-        let size = usize::try_from(r.page_size).ok().filter(|n| *n > 0).unwrap_or(PAGE_SIZE);
+        let size = usize::try_from(r.page_size).ok().filter(|n| *n > 0).map_or(PAGE_SIZE, |n| n.min(LONGEST_PAGE));
         let after = page_token(&r.next_page_token)?;
         let meant = query::parse(&r.query)?;
-        let mut found = self.workers.all(&namespace.id, self.node.now_ns());
-        let is_shown = |w: &WorkerHeartbeat| r.include_system_workers || !is_system_worker(w);
-        found.retain(|w| after.as_ref().is_none_or(|a| w.worker_instance_key > *a) && is_shown(w) && meant.matches(w));
+        let is_meant =
+            |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
+        let (now_ns, most) = (self.node.now_ns(), size.saturating_add(1));
+        let mut found = self.workers.find(&namespace.id, after.as_deref(), most, now_ns, is_meant);
         let more = found.len() > size;
         found.truncate(size);
         let last = found.last().filter(|_| more);
@@ -91,9 +99,9 @@ impl Frontend {
     pub(super) async fn count_workers(&self, _call: &Call, r: CountWorkersRequest) -> Outcome<CountWorkersResponse> {
         let namespace = self.namespace(&r.namespace)?;
         let meant = query::parse(&r.query)?;
-        let found = self.workers.all(&namespace.id, self.node.now_ns());
-        let is_counted = |w: &&WorkerHeartbeat| r.include_system_workers || !is_system_worker(w);
-        let count = found.iter().filter(is_counted).filter(|w| meant.matches(w)).count();
+        let is_meant =
+            |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
+        let count = self.workers.count(&namespace.id, self.node.now_ns(), is_meant);
         Ok(CountWorkersResponse { count: i64::try_from(count).unwrap_or(i64::MAX) })
     }
 

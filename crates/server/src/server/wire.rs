@@ -9,7 +9,9 @@ mod gzip;
 mod request;
 
 use crate::frontend::parse_timeout;
+use crate::server::services::Services;
 use answer::Packing;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
@@ -31,18 +33,20 @@ const PREFIX_BYTES: usize = 5;
 const ENCODING: &str = "grpc-encoding";
 /// How it can unpack ours.
 const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+/// gRPC code of a method that is not there.
+const UNIMPLEMENTED: &str = "12";
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
-/// Ends requests at their caller's deadline, bounds and unpacks their messages, and packs large answers for callers that
-/// accept it.
+/// The services of a server as clients reach them: a tower service over HTTP requests. It ends requests at their caller's
+/// deadline, bounds and unpacks their messages, and packs large answers for callers that accept it.
 #[derive(Debug, Clone)]
-pub struct Wire<S> {
+pub struct Wire<S = Services> {
     inner: S,
 }
 
 impl<S> Wire<S> {
     /// Puts it around a service.
-    pub fn new(inner: S) -> Self {
+    pub(super) fn new(inner: S) -> Self {
         Self { inner }
     }
 }
@@ -60,16 +64,19 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path_and_query().cloned();
         let headers = request.headers_mut();
         let timeout = headers.get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(parse_timeout);
         let packs = accepts_gzip(headers);
         let unpacks = match is_packed(headers) {
             Ok(unpacks) => unpacks,
-            Err(status) => return Answering { call: Called::Refused { status: Some(status) }, deadline: None, packs },
+            Err(status) => {
+                return Answering { call: Called::Refused { status: Some(status) }, deadline: None, packs, path };
+            }
         };
         let request = request.map(|body| Body::new(Messages::new(body, unpacks)));
         let call = Called::Taken { answer: self.inner.call(request) };
-        Answering { call, deadline: timeout.map(tokio::time::sleep), packs }
+        Answering { call, deadline: timeout.map(tokio::time::sleep), packs, path }
     }
 }
 
@@ -103,6 +110,7 @@ pin_project! {
         #[pin]
         deadline: Option<Sleep>,
         packs: bool,
+        path: Option<PathAndQuery>,
     }
 }
 
@@ -120,15 +128,15 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Answerin
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let packs = *this.packs;
         let answered = match this.call.project() {
             CalledNow::Taken { answer } => answer.poll(context),
             CalledNow::Refused { status } => {
                 Poll::Ready(Ok(status.take().unwrap_or_else(|| Status::internal("")).into_http()))
             }
         };
-        if let Poll::Ready(answer) = answered {
-            return Poll::Ready(answer.map(|response| if packs { packing(response) } else { response }));
+        if let Poll::Ready(Ok(response)) = answered {
+            let response = if *this.packs { packing(response) } else { response };
+            return Poll::Ready(Ok(naming_what_is_unknown(response, this.path.as_ref())));
         }
         match this.deadline.as_pin_mut().map(|deadline| deadline.poll(context)) {
             Some(Poll::Ready(())) => {
@@ -146,6 +154,25 @@ fn packing(mut response: Response<Body>) -> Response<Body> {
     }
     response.headers_mut().insert(ENCODING, GZIP);
     response.map(|body| Body::new(Packing::new(body)))
+}
+
+/// A method that is not there is answered without a word, which people cannot do anything with.
+fn naming_what_is_unknown(mut response: Response<Body>, path: Option<&PathAndQuery>) -> Response<Body> {
+    let headers = response.headers_mut();
+    let is_unknown = headers.get(Status::GRPC_STATUS).is_some_and(|v| v == UNIMPLEMENTED);
+    if !is_unknown || headers.contains_key(Status::GRPC_MESSAGE) {
+        return response;
+    }
+    let mut words = path.map(PathAndQuery::path).unwrap_or_default().splitn(3, '/').skip(1);
+    let (service, method) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let text = if evertide_proto::SERVICES.iter().any(|known| known.name == service) {
+        format!("unknown method {method} for service {service}")
+    } else {
+        format!("unknown service {service}")
+    };
+    // What stands in a path can stand in a status as well; if it cannot, there is no text, as before.
+    let _ = Status::unimplemented(text).add_header(headers);
+    response
 }
 
 #[cfg(test)]
@@ -278,6 +305,23 @@ mod tests {
         assert!(packed.len() < 100);
         let mixed = [as_is[0].clone(), packed, as_is[0].clone()].concat();
         assert_eq!(answered("deflate, gzip", &[&small, &large, &small]).await, mixed);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_named() {
+        let told = async |path: &'static str, message: &'static str| {
+            let refuse = service_fn(move |_| async move { Ok(Status::unimplemented(message).into_http()) });
+            let mut request = request(&[], Bytes::new());
+            *request.uri_mut() = path.parse().unwrap();
+            let response = Wire::new(refuse).call(request).await.unwrap();
+            Status::from_header_map(response.headers()).unwrap().message().to_owned()
+        };
+        assert_eq!(told("/a.B/C", "").await, "unknown service a.B");
+        assert_eq!(
+            told("/temporal.api.operatorservice.v1.OperatorService/Fly", "").await,
+            "unknown method Fly for service temporal.api.operatorservice.v1.OperatorService"
+        );
+        assert_eq!(told("/a.B/C", "not yet").await, "not yet");
     }
 
     #[tokio::test]
