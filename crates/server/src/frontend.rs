@@ -6,7 +6,6 @@
 
 mod activity;
 mod call;
-mod client_version;
 mod control;
 mod describe;
 mod history;
@@ -24,6 +23,7 @@ mod test_service;
 mod time_skipping;
 mod update;
 mod validate;
+mod versions;
 mod visibility;
 mod worker_poll;
 mod worker_respond;

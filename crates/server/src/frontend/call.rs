@@ -1,6 +1,6 @@
 //! What a request says beside its message: how long its caller waits, and which client it is.
 
-use crate::frontend::client_version;
+use crate::frontend::versions;
 use evertide_engine::Rejection;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ impl Call {
     /// Client and server are not made for each other.
     pub(crate) fn admitted(headers: &MetadataMap) -> Result<Self, Rejection> {
         let text = |key: &str| headers.get(key).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        client_version::check(text("client-name"), text("client-version"), text("supported-server-versions"))?;
+        versions::check(text("client-name"), text("client-version"), text("supported-server-versions"))?;
         Ok(Self::of(headers))
     }
 

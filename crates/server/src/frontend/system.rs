@@ -1,7 +1,7 @@
 //! What the server says of itself.
 
 use crate::frontend::namespace::UnregisteredNamespace;
-use crate::frontend::client_version::{SUPPORTED_CLIENTS, below};
+use crate::frontend::versions::{SERVER_VERSION, SUPPORTED_CLIENTS, below};
 use crate::frontend::{Call, Frontend, Outcome};
 use evertide_engine::visibility::{SystemAttribute, predefined_attributes};
 use evertide_proto::version::VersionInfo;
@@ -11,9 +11,6 @@ use evertide_proto::workflowservice::{
     GetSystemInfoRequest, GetSystemInfoResponse,
 };
 use std::collections::BTreeMap;
-
-/// The reference's version whose behaviour this server has, and then its own. Clients compare the first part.
-pub(super) const SERVER_VERSION: &str = concat!("1.32.0+evertide.", env!("CARGO_PKG_VERSION"));
 
 /// Where versions of namespaces begin, which matter between clusters only.
 pub(super) const INITIAL_FAILOVER_VERSION: i64 = 1;

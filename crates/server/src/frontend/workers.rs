@@ -82,8 +82,7 @@ impl Frontend {
         let size = usize::try_from(r.page_size).ok().filter(|n| *n > 0).map_or(PAGE_SIZE, |n| n.min(LONGEST_PAGE));
         let after = page_token(&r.next_page_token)?;
         let meant = query::parse(&r.query)?;
-        let is_meant =
-            |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
+        let is_meant = |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
         let (now_ns, most) = (self.node.now_ns(), size.saturating_add(1));
         let mut found = self.workers.find(&namespace.id, after.as_deref(), most, now_ns, is_meant);
         let more = found.len() > size;
@@ -99,8 +98,7 @@ impl Frontend {
     pub(super) async fn count_workers(&self, _call: &Call, r: CountWorkersRequest) -> Outcome<CountWorkersResponse> {
         let namespace = self.namespace(&r.namespace)?;
         let meant = query::parse(&r.query)?;
-        let is_meant =
-            |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
+        let is_meant = |w: &WorkerHeartbeat| (r.include_system_workers || !is_system_worker(w)) && meant.matches(w);
         let count = self.workers.count(&namespace.id, self.node.now_ns(), is_meant);
         Ok(CountWorkersResponse { count: i64::try_from(count).unwrap_or(i64::MAX) })
     }

@@ -1,10 +1,12 @@
 //! Whether client and server are made for each other: SDKs tell their name and version, and which servers they support.
 
-use crate::frontend::system::SERVER_VERSION;
 use evertide_engine::{Code, Detail, Rejection};
 use semver::Version;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+/// The reference's version whose behaviour this server has, and then its own. Clients compare the first part.
+pub(super) const SERVER_VERSION: &str = concat!("1.32.0+evertide.", env!("CARGO_PKG_VERSION"));
 
 /// Clients that are known, in ascending order, and the major version from which on they are too new.
 pub(super) const SUPPORTED_CLIENTS: [(&str, u64); 8] = [
