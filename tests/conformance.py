@@ -3,7 +3,8 @@
 
     tests/conformance.py EXE [-k words] [--families a,b] [--not-yet FILE] [-j N] [-v]
 
-The family `time_skipping` has a server of its own (`EXE PORT`), whose one clock its scenarios share: it runs last, one at a time.
+Two families have a server of their own. That of `pause` lets workflows be paused, which is off elsewhere. That of `time_skipping`
+(`EXE PORT`) has one clock, which its scenarios share: they run last, one at a time.
 """
 import argparse
 import sys
@@ -17,6 +18,8 @@ from server_process import NotStarted, ServerProcess, dev_arguments, test_server
 ALONE = "time_skipping/"
 # The recorded reference had every optional feature on.
 FEATURES = ["--dynamic-config-value", "frontend.enableCancelWorkerPollsOnShutdown=true"]
+PAUSE = "pause/"
+PAUSING = ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
 
 
 def compare(args, server, names, count):
@@ -42,7 +45,10 @@ def main():
     args = parser.parse_args()
     names = run.select(args)
     count = run.tally(args)
-    compare(args, ServerProcess(args.exe, lambda port: dev_arguments(port, *FEATURES)), [n for n in names if not n.startswith(ALONE)], count)
+    together = [n for n in names if not n.startswith((ALONE, PAUSE))]
+    compare(args, ServerProcess(args.exe, lambda port: dev_arguments(port, *FEATURES)), together, count)
+    pausing = [n for n in names if n.startswith(PAUSE)]
+    compare(args, ServerProcess(args.exe, lambda port: dev_arguments(port, *FEATURES, *PAUSING)), pausing, count)
     args.j = 1
     compare(args, ServerProcess(args.exe, test_server_arguments), [n for n in names if n.startswith(ALONE)], count)
     return count.close()

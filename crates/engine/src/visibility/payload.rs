@@ -1,8 +1,9 @@
-//! Search attributes as they travel: payloads of JSON, typed by the server.
+//! Search attributes as they travel: payloads of JSON, typed.
 //!
-//! A client sends payloads with an encoding and perhaps a type of its own, which is ignored: the namespace's registry says
-//! what a name's type is. [`check`] refuses what cannot be kept; [`typed`], [`listed`] and [`values`] give what is kept to
-//! histories, to lists and to filters.
+//! A client sends payloads with an encoding and perhaps a type of its own, which comes back to it in histories and
+//! descriptions. Values are read by the type that the namespace's registry has for the name, whatever the client calls
+//! them. [`check`] refuses what cannot be kept; [`typed`], [`listed`] and [`values`] give what is kept to histories, to
+//! lists and to filters.
 
 use super::attributes::Attributes;
 use super::literal::parse_datetime;
@@ -176,18 +177,20 @@ pub fn check_size(search_attributes: &SearchAttributes, limits: &Limits) -> Resu
     Ok(())
 }
 
-/// Search attributes as histories and descriptions show them: with their types, without names that the namespace does not
-/// know any more.
+/// Search attributes as histories and descriptions show them: each with the type that its client gave it, else with that
+/// of the namespace, and without names that the namespace does not know any more.
 #[must_use]
 pub fn typed(search_attributes: &SearchAttributes, attributes: &Attributes) -> SearchAttributes {
     let known = |(name, payload): (&String, &Payload)| {
         let value_type = attributes.attribute_type(name)?;
-        Some((name.clone(), with_type(payload, value_type)))
+        let has_type = payload.metadata.contains_key(TYPE);
+        Some((name.clone(), if has_type { payload.clone() } else { with_type(payload, value_type) }))
     };
     SearchAttributes { indexed_fields: search_attributes.indexed_fields.iter().filter_map(known).collect() }
 }
 
-/// Search attributes as lists show them: as [`typed`], and a list of one item is the item where the type is not a list.
+/// Search attributes as lists show them: with the namespace's types, and a list of one item is the item where the type is
+/// not a list.
 #[must_use]
 pub fn listed(search_attributes: &SearchAttributes, attributes: &Attributes) -> SearchAttributes {
     let shown = |(name, payload): (&String, &Payload)| {

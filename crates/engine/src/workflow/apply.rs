@@ -15,6 +15,7 @@ use crate::workflow::state::State;
 use crate::workflow::time_skipping::state as clock;
 use crate::workflow::timer::state as timer;
 use crate::workflow::update::state as update;
+use crate::workflow::workflow_task::state as workflow_task;
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_proto::history::{
@@ -135,6 +136,8 @@ impl State {
                 self.info.last_completed_event_id = id;
                 self.info.worker_version.clone_from(&a.worker_version);
             }
+            A::WorkflowTaskFailedEventAttributes(a) => workflow_task::note_failure(&mut self.info.task_problem, a),
+            A::WorkflowTaskTimedOutEventAttributes(a) => workflow_task::note_timeout(&mut self.info.task_problem, a),
             A::ActivityTaskScheduledEventAttributes(a) => activity::schedule(&mut self.activities, id, a, time_ns),
             A::ActivityTaskCancelRequestedEventAttributes(a) => {
                 activity::request_cancel(&mut self.activities, a.scheduled_event_id, id);
@@ -197,8 +200,8 @@ impl State {
             A::WorkflowExecutionTimeSkippingTransitionedEventAttributes(a) => {
                 clock::skip(&mut self.info.time_skipping, a, time_ns);
             }
-            A::WorkflowExecutionPausedEventAttributes(_) => self.info.set_status(Status::Paused),
-            A::WorkflowExecutionUnpausedEventAttributes(_) => self.info.set_status(Status::Running),
+            A::WorkflowExecutionPausedEventAttributes(a) => self.info.pause(&a.request_id),
+            A::WorkflowExecutionUnpausedEventAttributes(_) => self.info.unpause(),
             A::WorkflowExecutionCompletedEventAttributes(a) => {
                 self.info.close(id, time_ns, Status::Completed, &a.new_execution_run_id);
             }

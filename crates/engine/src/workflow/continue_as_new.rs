@@ -12,7 +12,7 @@ use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::search_attributes;
-use crate::workflow::successor::{begin, successor};
+use crate::workflow::successor::{begin, min_backoff_ns, successor};
 use crate::workflow::workflow_task;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
@@ -27,8 +27,7 @@ pub(super) fn command(draft: &mut Draft<'_, '_>, command: Command, completed_id:
         return Ok(());
     };
     let a = checked(draft, *a)?;
-    let mut seed = continued(draft, &a);
-    seed.extra.user_metadata.clone_from(&draft.state().info.user_metadata);
+    let seed = continued(draft, &a);
     let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
         new_execution_run_id: seed.creation.run_id.clone(),
         workflow_type: a.workflow_type,
@@ -73,13 +72,6 @@ fn continued(draft: &mut Draft<'_, '_>, a: &ContinueAsNewWorkflowExecutionComman
     s.attempt = if retries { s.attempt + 1 } else { 1 };
     s.first_workflow_task_backoff = (backoff_ns > 0).then(|| duration::from_ns(backoff_ns));
     seed
-}
-
-/// A loop of short runs is slowed down: two runs of a chain start at least a second apart.
-fn min_backoff_ns(draft: &Draft<'_, '_>, backoff_ns: i64) -> i64 {
-    let lifetime_ns = draft.now_ns() - draft.state().info.start_time_ns;
-    let least_ns = draft.limits().workflow_id_reuse_min_interval_ns;
-    if lifetime_ns.saturating_add(backoff_ns) >= least_ns { backoff_ns } else { least_ns - lifetime_ns }
 }
 
 /// The command with what it leaves out taken from the run, or what is wrong with it.
@@ -154,6 +146,8 @@ fn check_payloads(
         let namespace = draft.state().info.namespace.clone();
         search_attributes::check(attributes, &namespace, draft.env).map_err(|r| r.in_command(cause))?;
     }
+    search_attributes::drop_nulls(&mut a.search_attributes);
+    search_attributes::drop_null_fields(&mut a.memo);
     Ok(())
 }
 
@@ -171,3 +165,6 @@ fn set_timeouts(draft: &Draft<'_, '_>, a: &mut ContinueAsNewWorkflowExecutionCom
     let task_ns = workflow_task::effective_timeout_ns(task_ns, run_ns, draft.limits());
     a.workflow_task_timeout = Some(duration::from_ns(task_ns));
 }
+
+#[cfg(test)]
+mod tests;

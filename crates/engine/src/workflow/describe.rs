@@ -66,13 +66,18 @@ fn extended(state: &State, env: &Env<'_>) -> WorkflowExecutionExtendedInfo {
     }
 }
 
-/// Request ids and the events that they made; an id of a start and a signal shows as the signal's.
+/// Request ids and the events that they made. An id that a signal has used shows as the signal's, with the newest event
+/// that carries it: a start may have had the id as well.
 fn request_ids(state: &State) -> std::collections::BTreeMap<String, RequestIdInfo> {
     let resets = i32::from(EventType::WorkflowTaskFailed); // Kept for retried resets only, not to be linked to.
     let known = state.request_ids.iter().filter(|(_, made)| made.event_type != resets);
     let kinds = known.map(|(id, made)| (id, made.event_type, made.event_id));
     let signaled = i32::from(EventType::WorkflowExecutionSignaled);
-    let signals = state.signal_request_ids.iter().map(|(id, event_id)| (id, signaled, *event_id));
+    let signals = state.signal_request_ids.iter().map(|(id, signal_event_id)| {
+        let other_event_id = state.request_ids.get(id).map_or(0, |made| made.event_id);
+        let is_buffered = *signal_event_id == 0;
+        (id, signaled, if is_buffered { 0 } else { other_event_id.max(*signal_event_id) })
+    });
     let infos = kinds.chain(signals).map(|(id, event_type, event_id)| {
         (id.clone(), RequestIdInfo { event_type, event_id, buffered: event_id == 0 })
     });

@@ -3,7 +3,7 @@
 use crate::env::{Env, timestamp};
 use crate::limits::Limits;
 use crate::workflow::change;
-use crate::workflow::change::{Change, Nothing};
+use crate::workflow::change::{Change, Fact, Nothing};
 use crate::workflow::effects::{Effects, UpdateSignal, Written};
 use crate::workflow::event::EventExtra;
 use crate::workflow::outbox::message::{OutboxChange, Outgoing};
@@ -158,6 +158,7 @@ impl<'a, 'e> Draft<'a, 'e> {
         let Some(mut task) = self.exec.volatile.speculative.take() else {
             return;
         };
+        self.end_wait_for_first_task();
         let scheduled = task.scheduled_attributes(self.exec.state.task_queue());
         task.scheduled_event_id = self.append(scheduled.into(), EventExtra::at(task.scheduled_time_ns));
         if task.is_started() {
@@ -170,6 +171,13 @@ impl<'a, 'e> Draft<'a, 'e> {
         }
         task.speculative = false;
         self.record(Change::Task(task));
+    }
+
+    /// A workflow task is written, so the run no longer waits for its first one.
+    pub(super) fn end_wait_for_first_task(&mut self) {
+        if self.exec.state.info.first_task_due_ns != 0 {
+            self.record(Fact::FirstTaskScheduled(true).into());
+        }
     }
 
     /// About how much the changes may have added to the state, bytes; never less than they have.

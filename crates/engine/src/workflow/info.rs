@@ -2,7 +2,7 @@
 
 use crate::env::{duration_ns, shorter_ns, timestamp_ns};
 use crate::workflow::time_skipping::state::{self as clock, TimeSkipping};
-use crate::workflow::workflow_task::state::{Sticky, TaskCounters};
+use crate::workflow::workflow_task::state::{Sticky, TaskCounters, TaskProblem};
 use evertide_proto::common::{Memo, SearchAttributes};
 use evertide_proto::enums::WorkflowExecutionStatus;
 use evertide_proto::history::{
@@ -139,6 +139,15 @@ pub struct Info {
     /// The run's own clock, if it ever skipped time or was configured to.
     #[prost(message, optional, tag = "42")]
     pub time_skipping: Option<TimeSkipping>,
+    /// The newest failure of a workflow task that the history tells: what `TemporalReportedProblems` names.
+    #[prost(message, optional, tag = "43")]
+    pub task_problem: Option<TaskProblem>,
+    /// Links of the started event; retries and cron runs carry them on.
+    #[prost(message, repeated, tag = "44")]
+    pub start_links: Vec<evertide_proto::common::Link>,
+    /// Request id of the pause, while the workflow is paused: a repeat of it is no error.
+    #[prost(string, tag = "45")]
+    pub pause_request_id: String,
 }
 
 /// A request id that this run has seen.
@@ -225,6 +234,7 @@ impl Info {
         self.memo.clone_from(&a.memo);
         self.search_attributes.clone_from(&a.search_attributes);
         self.user_metadata.clone_from(&event.user_metadata);
+        self.start_links.clone_from(&event.links);
         self.priority.clone_from(&a.priority);
         self.versioning_override.clone_from(&a.versioning_override);
         self.callbacks.clone_from(&a.completion_callbacks);
@@ -254,6 +264,18 @@ impl Info {
         self.task_problems = counters.problems;
         self.previous_started_event_id = counters.previous_started_event_id;
         self.close_attempted = counters.close_attempted;
+    }
+
+    /// It is paused, by that request.
+    pub(super) fn pause(&mut self, request_id: &str) {
+        self.set_status(WorkflowExecutionStatus::Paused);
+        request_id.clone_into(&mut self.pause_request_id);
+    }
+
+    /// It is not paused any more.
+    pub(super) fn unpause(&mut self) {
+        self.set_status(WorkflowExecutionStatus::Running);
+        self.pause_request_id.clear();
     }
 
     /// It has ended.

@@ -1,6 +1,7 @@
 //! Options of a running workflow: priority, versioning override; pause and unpause.
 
 use crate::env::timestamp;
+use crate::limits::Limits;
 use crate::rejection::Rejection;
 use crate::visibility::SearchValue;
 use crate::workflow::change::Fact;
@@ -33,8 +34,8 @@ pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowE
     };
     let mut asked = request.workflow_execution_options.unwrap_or_default();
     check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
-    versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     time_skipping::check(asked.time_skipping_config.as_mut(), draft.limits())?;
+    versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     let before = current(draft);
     let mut after = before.clone();
     merge(&mut after, &asked, &mask.paths)
@@ -155,16 +156,45 @@ fn show_versioning(draft: &mut Draft<'_, '_>, versioning: Option<&VersioningOver
     search_attributes::set_by_server(draft, "BuildIds", builds);
 }
 
-/// PauseWorkflowExecution.
-pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRequest) -> Decided {
-    if !draft.limits().workflow_pause {
-        let namespace = &draft.state().info.namespace;
+/// What is wrong with a pause, whatever the workflow.
+///
+/// # Errors
+/// UNIMPLEMENTED if pausing is off; INVALID_ARGUMENT for a text that is too long.
+pub fn check_pause(request: &PauseWorkflowExecutionRequest, limits: &Limits) -> Result<(), Rejection> {
+    if !limits.workflow_pause {
+        let namespace = &request.namespace;
         return Err(Rejection::unimplemented(format!("workflow pause is not enabled for namespace: {namespace}")));
     }
+    check_texts(&request.reason, &request.request_id, &request.identity, limits)
+}
+
+/// What is wrong with the end of a pause, whatever the workflow.
+///
+/// # Errors
+/// INVALID_ARGUMENT for a text that is too long.
+pub fn check_unpause(request: &UnpauseWorkflowExecutionRequest, limits: &Limits) -> Result<(), Rejection> {
+    check_texts(&request.reason, &request.request_id, &request.identity, limits)
+}
+
+fn check_texts(reason: &str, request_id: &str, identity: &str, limits: &Limits) -> Result<(), Rejection> {
+    let texts = [("reason", reason), ("request id", request_id), ("identity", identity)];
+    match texts.into_iter().find(|(_, text)| text.len() > limits.id_length_bytes) {
+        Some((name, _)) => Err(Rejection::invalid(format!("{name} is too long."))),
+        None => Ok(()),
+    }
+}
+
+/// PauseWorkflowExecution.
+pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRequest) -> Decided {
+    check_pause(&request, draft.limits())?;
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
-    if draft.state().info.pause.is_some() {
+    let info = &draft.state().info;
+    if info.pause.is_some() {
+        if !request.request_id.is_empty() && info.pause_request_id == request.request_id {
+            return Ok(Reply::Done);
+        }
         return Err(Rejection::precondition("workflow is already paused."));
     }
     let pause = WorkflowExecutionPauseInfo {
@@ -177,11 +207,9 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
         reason: request.reason,
         request_id: request.request_id,
     };
-    draft.arrive(attributes, EventExtra::default());
+    draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });
     draft.record(Fact::Paused(pause).into());
-    if draft.exec.task().is_some_and(|t| !t.is_started()) {
-        workflow_task::clear(draft);
-    }
+    workflow_task::withdraw(draft);
     activity::refresh_pause_info(draft);
     draft.effects.visibility = true;
     Ok(Reply::Done)
@@ -189,6 +217,7 @@ pub(super) fn pause(draft: &mut Draft<'_, '_>, request: PauseWorkflowExecutionRe
 
 /// UnpauseWorkflowExecution.
 pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecutionRequest) -> Decided {
+    check_unpause(&request, draft.limits())?;
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
@@ -200,11 +229,14 @@ pub(super) fn unpause(draft: &mut Draft<'_, '_>, request: UnpauseWorkflowExecuti
         reason: request.reason,
         request_id: request.request_id,
     };
-    draft.arrive(attributes, EventExtra::default());
+    draft.arrive(attributes, EventExtra { worker_may_ignore: true, ..EventExtra::default() });
     draft.record(Fact::Unpaused(true).into());
     activity::refresh_pause_info(draft);
     activity::dispatch_all(draft);
-    workflow_task::schedule(draft);
+    workflow_task::hand_out_again(draft);
     draft.effects.visibility = true;
     Ok(Reply::Done)
 }
+
+#[cfg(test)]
+mod tests;

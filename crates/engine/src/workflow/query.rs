@@ -135,7 +135,8 @@ pub(super) fn queries_for_task(draft: &mut Draft<'_, '_>) -> BTreeMap<String, Wo
         .collect()
 }
 
-/// The worker's answers to the queries of its task. Answers to others are nobody's.
+/// The worker's answers to the queries of its task; answers to unknown queries are ignored. What the worker leaves
+/// unanswered is sent again with the next task.
 pub(super) fn take_results(draft: &mut Draft<'_, '_>, results: &BTreeMap<String, WorkflowQueryResult>) {
     for (id, result) in results {
         if draft.exec.volatile.queries.remove(id).is_some() {
@@ -143,6 +144,7 @@ pub(super) fn take_results(draft: &mut Draft<'_, '_>, results: &BTreeMap<String,
             draft.effects.queries.push((id.clone(), answer));
         }
     }
+    draft.exec.volatile.queries_come_again();
 }
 
 /// What a worker's result means for the caller.
@@ -165,9 +167,6 @@ pub fn answer_of(result: &WorkflowQueryResult, largest_bytes: usize) -> QueryAns
 /// A task has completed: what no next task will carry is asked directly.
 pub(super) fn after_task(draft: &mut Draft<'_, '_>) {
     if draft.exec.task().is_some() && draft.state().is_running() {
-        if !draft.exec.task_started() {
-            draft.exec.volatile.queries_come_again(); // A task that was handed over has its queries already.
-        }
         return;
     }
     for (id, _) in std::mem::take(&mut draft.exec.volatile.queries) {
@@ -187,3 +186,6 @@ pub(super) fn on_close(draft: &mut Draft<'_, '_>) {
         draft.effects.queries.push((id, answer));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ impl Refused {
     }
 }
 
-/// Checks search attributes of a client, and gives each value the type that the namespace has for it.
+/// Checks search attributes of a client, and gives each value without a type the one that the namespace has for it.
 pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &Env<'_>) -> Result<(), Refused> {
     if attributes.indexed_fields.is_empty() {
         return Ok(());
@@ -62,14 +62,20 @@ pub(super) fn check(attributes: &mut SearchAttributes, namespace: &str, env: &En
     Ok(())
 }
 
-/// Takes out what unsets nothing at a start.
-pub(super) fn drop_nulls(attributes: &mut SearchAttributes) {
-    attributes.indexed_fields.retain(|_, value| !payload::is_unset(value));
+/// Takes out what unsets nothing at a start, and the message itself if nothing is left.
+pub(super) fn drop_nulls(attributes: &mut Option<SearchAttributes>) {
+    if let Some(attributes) = attributes {
+        attributes.indexed_fields.retain(|_, value| !payload::is_unset(value));
+    }
+    attributes.take_if(|attributes| attributes.indexed_fields.is_empty());
 }
 
 /// As [`drop_nulls`], for a memo.
-pub(super) fn drop_null_fields(memo: &mut Memo) {
-    memo.fields.retain(|_, value| !payload::is_unset(value));
+pub(super) fn drop_null_fields(memo: &mut Option<Memo>) {
+    if let Some(memo) = memo {
+        memo.fields.retain(|_, value| !payload::is_unset(value));
+    }
+    memo.take_if(|memo| memo.fields.is_empty());
 }
 
 /// UpsertWorkflowSearchAttributes.

@@ -287,6 +287,9 @@ pub(super) fn signal_with_start(
     let (start, to_send) = prepare_signal_with_start(request, env)?;
     let replaced = match current {
         None => None,
+        Some(current) if !current.state.is_running() && has_taken(&current.state, &to_send) => {
+            return Ok(ChainOutcome::answer(signaled_reply(&current.state, &to_send.request_id)));
+        }
         Some(current) if current.state.is_running() => {
             if start.workflow_id_conflict_policy() != Conflict::TerminateExisting {
                 let signaled = conclude::over_run(current, env, |draft| signal_existing(draft, to_send));
@@ -315,16 +318,25 @@ pub(super) fn signal_with_start(
 fn signal_existing(draft: &mut Draft<'_, '_>, to_send: signal::Signal) -> Decided {
     let request_id = to_send.request_id.clone();
     signal::take(draft, to_send, signal::Wake::EvenIfDelayed)?;
-    let state = draft.state();
-    Ok(Reply::Started {
+    Ok(signaled_reply(draft.state(), &request_id))
+}
+
+/// Whether the run has had this very signal: then the call is a repeat, also once the run has closed.
+fn has_taken(state: &crate::workflow::State, to_send: &signal::Signal) -> bool {
+    !to_send.request_id.is_empty() && state.signal_request_ids.contains_key(&to_send.request_id)
+}
+
+/// The answer of a signal-with-start that has not made a run.
+fn signaled_reply(state: &crate::workflow::State, request_id: &str) -> Reply {
+    Reply::Started {
         run_id: state.info.run_id.clone(),
         first_run_id: state.info.first_run_id.clone(),
         started: false,
         status: state.info.status,
         link: None,
         eager_task: None,
-        signal_link: Some(request_id_link(state, &request_id, EventType::WorkflowExecutionSignaled)),
-    })
+        signal_link: Some(request_id_link(state, request_id, EventType::WorkflowExecutionSignaled)),
+    }
 }
 
 fn with_signal_link(reply: Reply, link: Link) -> Reply {

@@ -51,7 +51,8 @@ pub(super) fn next_after_failure(draft: &mut Draft<'_, '_>, failure: &Failure) -
     };
     match retry_policy::next_attempt(state.started.retry_policy.as_ref(), &attempt) {
         Retry::After { interval_ns } => {
-            let mut seed = successor(draft, Initiator::Retry, interval_ns);
+            let backoff_ns = min_backoff_ns(draft, interval_ns);
+            let mut seed = successor(draft, Initiator::Retry, backoff_ns);
             seed.started.attempt = draft.state().started.attempt + 1;
             seed.started.continued_failure = Some(failure.clone());
             if !draft.state().started.cron_schedule.is_empty() {
@@ -76,6 +77,7 @@ pub(super) fn next_of_cron(draft: &mut Draft<'_, '_>, ending: &Ending) -> Option
     if expiration_ns != 0 && now_ns.saturating_add(backoff_ns) > expiration_ns {
         return None;
     }
+    let backoff_ns = min_backoff_ns(draft, backoff_ns);
     let mut seed = successor(draft, Initiator::CronSchedule, backoff_ns);
     seed.started.attempt = 1;
     seed.started.completion_callbacks.clear();
@@ -87,6 +89,13 @@ pub(super) fn next_of_cron(draft: &mut Draft<'_, '_>, ending: &Ending) -> Option
         Ending::Failed(failure) => seed.started.continued_failure = Some(failure.clone()),
     }
     Some(seed)
+}
+
+/// A loop of short runs is slowed down: the first tasks of two runs of a chain are at least a second apart.
+pub(super) fn min_backoff_ns(draft: &Draft<'_, '_>, backoff_ns: i64) -> i64 {
+    let lifetime_ns = draft.now_ns() - draft.state().info.execution_time_ns;
+    let least_ns = draft.limits().workflow_id_reuse_min_interval_ns;
+    if lifetime_ns.saturating_add(backoff_ns) >= least_ns { backoff_ns } else { least_ns - lifetime_ns }
 }
 
 /// A next run with everything that this run started with.
@@ -112,7 +121,7 @@ pub(super) fn successor(draft: &mut Draft<'_, '_>, initiator: Initiator, backoff
         time_skipping_state_propagation,
         ..draft.state().started.clone()
     };
-    let extra = EventExtra { user_metadata: info.user_metadata.clone(), ..EventExtra::default() };
+    let extra = EventExtra { links: info.start_links.clone(), ..EventExtra::default() };
     RunSeed { creation, started, extra }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct World {
     outcomes: BTreeMap<String, Outcome>,
     /// The run that the last decision made.
     pub next_run: Option<Execution>,
+    /// Its first record, and the tasks that it dispatched.
+    next_written: (Record, Vec<Dispatch>),
     pub now_ns: i64,
     seed: u64,
     limits: Limits,
@@ -105,6 +107,7 @@ impl World {
             told: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_run: None,
+            next_written: (Record::default(), Vec::new()),
             now_ns: START_NS,
             seed: 1,
             limits,
@@ -193,7 +196,12 @@ impl World {
         for (id, signal) in updates {
             self.tell(id, signal);
         }
-        self.next_run = successor.map(|new| new.exec);
+        self.next_run = None;
+        if let Some(new) = successor {
+            let (record, effects) = new.written.into_record();
+            self.next_written = (record, effects.dispatches);
+            self.next_run = Some(new.exec);
+        }
         self.last_effects = messages.len();
         self.queue.extend(dispatches);
         if !clean {
@@ -251,6 +259,30 @@ impl World {
         let outcome = decide_chain(request, Some(&mut self.exec.clone()), &mut env);
         outcome.decided.expect("the reset is accepted");
         *outcome.new.expect("a reset makes a run")
+    }
+
+    /// The run that a reset to this event makes, as a world of its own.
+    pub(crate) fn after_reset_to(self, event_id: i64) -> Self {
+        let run = self.reset_to(event_id);
+        let (record, effects) = run.written.into_record();
+        self.into_run(run.exec, record, effects.dispatches)
+    }
+
+    /// The run that followed when this one closed, as a world of its own.
+    pub(crate) fn into_next_run(mut self) -> Self {
+        let exec = self.next_run.take().expect("another run follows");
+        let (record, dispatches) = std::mem::take(&mut self.next_written);
+        self.into_run(exec, record, dispatches)
+    }
+
+    fn into_run(mut self, exec: Execution, record: Record, dispatches: Vec<Dispatch>) -> Self {
+        (self.told, self.outcomes) = (BTreeMap::new(), BTreeMap::new());
+        self.exec = exec;
+        self.events = record.clone().into_events().collect();
+        self.records = vec![record];
+        self.queue = dispatches;
+        self.check();
+        self
     }
 
     /// Lets time pass and wakes the run if it is due.

@@ -37,7 +37,8 @@ impl State {
             activity::deadline_ns(self),
             time_skipping::deadline_ns(self),
             self.info.run_expiration_ns,
-            self.info.first_task_due_ns,
+            // A paused workflow has its first task when the pause is over.
+            if self.info.pause.is_some() { 0 } else { self.info.first_task_due_ns },
         ]);
         self.in_world_ns(due_ns)
     }
@@ -64,7 +65,7 @@ pub(super) fn wake(draft: &mut Draft<'_, '_>) -> Decided {
     timer::wake(draft);
     activity::wake(draft);
     if first_task_due {
-        workflow_task::schedule_now(draft);
+        workflow_task::schedule_first(draft);
     }
     Ok(Reply::Done)
 }

@@ -6,6 +6,8 @@
 
 mod messages;
 pub(super) mod state;
+#[cfg(test)]
+mod tests;
 mod with_start;
 
 pub(super) use messages::{
@@ -246,17 +248,28 @@ fn closed_before_completion() -> Outcome {
     )
 }
 
-/// Rejects the updates that were sent with the task and that its answer does not mention.
+/// Updates that a reset brought into the run and no worker has accepted yet.
+fn carried_over(state: &State) -> Vec<String> {
+    let open = |(_, info): &(&String, &UpdateInfo)| info.outcome.is_none() && info.accepted_event_id == 0;
+    state.updates.iter().filter(open).map(|(id, _)| id.clone()).collect()
+}
+
+/// Rejects the updates that were sent with the task and that its answer does not mention. Those that a reset brought
+/// into the run were sent by their events.
 pub(super) fn reject_unprocessed(draft: &mut Draft<'_, '_>) {
     let (sent, unsent): (Vec<_>, Vec<_>) =
         std::mem::take(&mut draft.exec.volatile.updates).into_iter().partition(|u| u.sent);
     draft.exec.volatile.updates = unsent;
-    for update in sent {
+    let carried_over = carried_over(draft.state());
+    for id in &carried_over {
+        draft.record(Change::UpdateForgotten(id.clone()));
+    }
+    for id in sent.into_iter().map(|update| update.id).chain(carried_over) {
         let outcome = application_failure(
             "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not supported by the worker.",
             "UnprocessedUpdate",
         );
-        draft.tell_update(update.id, UpdateSignal::Completed(outcome));
+        draft.tell_update(id, UpdateSignal::Completed(outcome));
     }
 }
 
@@ -273,13 +286,14 @@ pub(super) fn on_bad_answer(draft: &mut Draft<'_, '_>) {
 /// The run has closed: whoever waits for an update is told.
 pub(super) fn on_close(draft: &mut Draft<'_, '_>) {
     let has_successor = !draft.state().info.new_run_id.is_empty();
-    for update in std::mem::take(&mut draft.exec.volatile.updates) {
+    let live = std::mem::take(&mut draft.exec.volatile.updates);
+    for id in live.into_iter().map(|update| update.id).chain(carried_over(draft.state())) {
         let why = if has_successor {
             closing()
         } else {
             Rejection::not_found("workflow update was aborted by closing workflow")
         };
-        draft.tell_update(update.id, UpdateSignal::Aborted(why));
+        draft.tell_update(id, UpdateSignal::Aborted(why));
     }
     let open = |(_, info): &(&String, &UpdateInfo)| info.outcome.is_none() && info.accepted_event_id != 0;
     let ids: Vec<String> = draft.state().updates.iter().filter(open).map(|(id, _)| id.clone()).collect();

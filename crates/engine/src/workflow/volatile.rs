@@ -81,10 +81,4 @@ impl Volatile {
     pub fn has_unsent_updates(&self) -> bool {
         self.updates.iter().any(|u| !u.sent)
     }
-
-    /// Whether any query waits to be sent to a worker.
-    #[must_use]
-    pub fn has_unsent_queries(&self) -> bool {
-        self.queries.values().any(|q| !q.sent)
-    }
 }

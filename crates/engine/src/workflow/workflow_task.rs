@@ -8,6 +8,8 @@
 mod failing;
 mod starting;
 pub(super) mod state;
+#[cfg(test)]
+mod tests;
 
 pub(super) use failing::{
     Report, camel, clear_problems, end_by_force, fail, fail_with_full_buffer, give_up_sticky, reset_sticky, time_out,
@@ -19,7 +21,7 @@ pub(super) use starting::{start, start_again, start_eager, start_inline};
 use crate::env::{duration_ns, shorter_ns};
 use crate::rejection::Rejection;
 use crate::token::TaskToken;
-use crate::workflow::change::{Change, Fact, Nothing};
+use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
 use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
@@ -36,7 +38,7 @@ pub(super) fn schedule(draft: &mut Draft<'_, '_>) {
     }
 }
 
-/// As [`schedule`], but ends the wait for the first task: a cancel request or an update does not wait for a start delay.
+/// As [`schedule`], but ends the wait for the first task: a cancel request does not wait for a start delay.
 pub(super) fn schedule_now(draft: &mut Draft<'_, '_>) {
     if can_schedule(draft) {
         create(draft, 0);
@@ -47,6 +49,12 @@ fn can_schedule(draft: &Draft<'_, '_>) -> bool {
     draft.state().is_running() && draft.state().info.pause.is_none() && draft.exec.task().is_none()
 }
 
+/// The first task is due. A speculative task that is in flight becomes it.
+pub(super) fn schedule_first(draft: &mut Draft<'_, '_>) {
+    draft.write_speculative_task(Some(""));
+    schedule_now(draft);
+}
+
 /// Schedules a task that carries on a row of heartbeating tasks.
 pub(super) fn schedule_heartbeat(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
     if can_schedule(draft) {
@@ -55,9 +63,7 @@ pub(super) fn schedule_heartbeat(draft: &mut Draft<'_, '_>, original_scheduled_t
 }
 
 fn create(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
-    if draft.state().info.first_task_due_ns != 0 {
-        draft.record(Fact::FirstTaskScheduled(true).into());
-    }
+    draft.end_wait_for_first_task();
     if !draft.state().buffered.is_empty() {
         draft.flush_buffer();
         set_counters(draft, |c| c.next_attempt = 1);
@@ -86,12 +92,13 @@ fn create(draft: &mut Draft<'_, '_>, original_scheduled_time_ns: i64) {
     dispatch(draft);
 }
 
-/// Schedules a task that exists only for updates: nothing is written of it until it leaves something behind.
+/// Schedules a task that exists only for updates: nothing is written of it until it leaves something behind. A run that
+/// waits for its first task goes on waiting if the updates are all rejected.
 pub(super) fn schedule_speculative(draft: &mut Draft<'_, '_>) {
     if !can_schedule(draft) {
         return;
     }
-    if draft.state().info.next_task_attempt > 1 || draft.state().info.first_task_due_ns != 0 {
+    if draft.state().info.next_task_attempt > 1 {
         return schedule_now(draft);
     }
     let now_ns = draft.now_ns();
@@ -117,9 +124,33 @@ pub(super) fn schedule_speculative(draft: &mut Draft<'_, '_>) {
     dispatch(draft);
 }
 
-/// Puts the task in flight on its queue (again).
+/// The workflow is paused: a task that waits for a worker is not handed out, however long that takes.
+pub(super) fn withdraw(draft: &mut Draft<'_, '_>) {
+    let Some(mut task) = draft.state().workflow_task.clone().filter(|task| !task.is_started()) else {
+        return;
+    };
+    task.stamp += 1;
+    task.schedule_to_start_due_ns = 0;
+    draft.record(Change::Task(task));
+}
+
+/// The pause is over: the task that was withdrawn goes to its queue; without one, the workflow gets a task.
+pub(super) fn hand_out_again(draft: &mut Draft<'_, '_>) {
+    let Some(mut task) = draft.state().workflow_task.clone() else {
+        return schedule(draft);
+    };
+    if !task.is_started() {
+        task.stamp += 1;
+        task.schedule_to_start_due_ns =
+            if task.sticky_queue.is_empty() { 0 } else { sticky_due_ns(draft.state(), draft.now_ns()) };
+        draft.record(Change::Task(task));
+        dispatch(draft);
+    }
+}
+
+/// Puts the task in flight on its queue (again), unless the workflow is paused.
 pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
-    if let Some(task) = draft.exec.task() {
+    if let Some(task) = draft.exec.task().filter(|_| draft.state().info.pause.is_none()) {
         let dispatch = dispatch_of(&draft.exec.state, task);
         draft.effects.dispatches.push(dispatch);
     }
@@ -127,7 +158,8 @@ pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
 
 /// The task of a run that waits for a poller, if one does: what was dispatched and may have been lost on the way.
 pub(super) fn queued(state: &State) -> Option<Dispatch> {
-    let waiting = state.workflow_task.as_ref().filter(|task| state.is_running() && !task.is_started());
+    let is_handed_out = state.is_running() && state.info.pause.is_none();
+    let waiting = state.workflow_task.as_ref().filter(|task| is_handed_out && !task.is_started());
     waiting.map(|task| dispatch_of(state, task))
 }
 
@@ -222,9 +254,12 @@ pub(super) fn virtual_events(state: &State, task: &WorkflowTask) -> Vec<evertide
 
 impl crate::workflow::Execution {
     /// Events of the task in flight that are not written yet and follow the history for whoever reads it.
+    ///
+    /// A retry that waits behind newer events is left out: their ids are those that it was to have.
     #[must_use]
     pub fn pending_events(&self) -> Vec<evertide_proto::history::HistoryEvent> {
-        let mut events = self.task().map_or_else(Vec::new, |task| virtual_events(&self.state, task));
+        let follows = |task: &&WorkflowTask| task.scheduled_event_id == self.state.next_event_id;
+        let mut events = self.task().filter(follows).map_or_else(Vec::new, |task| virtual_events(&self.state, task));
         for event in &mut events {
             if let Some(Attributes::WorkflowTaskStartedEventAttributes(started)) = &mut event.attributes {
                 started.identity.clear(); // Only the worker itself is shown who it is, until the event is written.

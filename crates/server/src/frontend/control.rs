@@ -1,7 +1,7 @@
 //! Calls of clients and operators on one run: signal, cancel, terminate, delete, options, pause.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use evertide_engine::workflow::{Reply, Request};
+use evertide_engine::workflow::{Reply, Request, check_pause, check_unpause};
 use evertide_proto::workflowservice::{
     DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse, PauseWorkflowExecutionRequest,
     PauseWorkflowExecutionResponse, RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,
@@ -89,6 +89,7 @@ impl Frontend {
         request: PauseWorkflowExecutionRequest,
     ) -> Outcome<PauseWorkflowExecutionResponse> {
         let namespace = self.namespace(&request.namespace)?;
+        check_pause(&request, self.limits())?;
         let ids = validate::ids(&request.workflow_id, &request.run_id, "Invalid RunId.")?;
         let run = self.run_ref(&namespace, ids);
         self.node.run(run, Request::Pause(Box::new(request))).await?;
@@ -102,6 +103,7 @@ impl Frontend {
         request: UnpauseWorkflowExecutionRequest,
     ) -> Outcome<UnpauseWorkflowExecutionResponse> {
         let namespace = self.namespace(&request.namespace)?;
+        check_unpause(&request, self.limits())?;
         let ids = validate::ids(&request.workflow_id, &request.run_id, "Invalid RunId.")?;
         let run = self.run_ref(&namespace, ids);
         self.node.run(run, Request::Unpause(Box::new(request))).await?;

@@ -144,7 +144,8 @@ impl Frontend {
         let more = PageToken { run_id: page.run_id, from_event_id: next, ..PageToken::default() };
         let at_end = next >= page.next_event_id;
         let mut events = page.events;
-        if at_end && page.running && !call.is_cli_or_ui() {
+        // They follow written events only: to a reader that has those already they come with the task's own events.
+        if at_end && page.running && !events.is_empty() && !call.is_cli_or_ui() {
             events.extend(page.virtual_events);
         }
         let go_on = !at_end || (page.running && request.wait_new_event);

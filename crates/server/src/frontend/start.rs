@@ -43,7 +43,7 @@ impl Frontend {
         match self.node.chain(&namespace.id, &workflow_id, request).await?.reply {
             Reply::Started { run_id, first_run_id, started, signal_link, .. } => {
                 Ok(SignalWithStartWorkflowExecutionResponse {
-                    first_execution_run_id: first_run_unless_same(first_run_id, &run_id),
+                    first_execution_run_id: first_run_id,
                     run_id,
                     started,
                     signal_link,
@@ -62,16 +62,15 @@ impl Frontend {
         let namespace = self.namespace(&request.namespace)?;
         validate::takes_new_workflows(&namespace)?;
         let (start, update) = operations(request)?;
-        let once = self.start_and_update(&namespace, start.clone(), update.clone()).await?;
-        let (start, update) = match once {
-            // The open run closed before it answered: there is a place for a new one now.
-            (found, Err(Failure::Rejected(r))) if !found.started && r.code == Code::NotFound => {
-                self.start_and_update(&namespace, start, update).await?
+        let (start, update) = loop {
+            match self.start_and_update(&namespace, start.clone(), update.clone()).await? {
+                // The run closed before it answered. The next one gets the update: its own, or one that is started now.
+                (found, Err(Failure::Rejected(r))) if !found.started && r.code == Code::NotFound => {}
+                other => break other,
             }
-            other => other,
         };
         let update = update.map_err(|failure| match failure {
-            Failure::Rejected(rejection) => update_failed(rejection).into(),
+            Failure::Rejected(rejection) => update_failed(start.started, rejection).into(),
             fault => fault,
         })?;
         let part = |response| Part { response: Some(response) };
@@ -122,17 +121,16 @@ impl Frontend {
 }
 
 fn started(reply: Reply) -> Outcome<StartWorkflowExecutionResponse> {
-    let Reply::Started { run_id, first_run_id, started, status, link, .. } = reply else {
+    let Reply::Started { run_id, first_run_id: first_execution_run_id, started, status, link, .. } = reply else {
         return Err(unexpected("a start", &reply));
     };
     let eager_workflow_task = None;
-    let first_execution_run_id = first_run_unless_same(first_run_id, &run_id);
     Ok(StartWorkflowExecutionResponse { run_id, first_execution_run_id, started, status, eager_workflow_task, link })
 }
 
-/// The start has been done, the update has failed on its own.
-fn update_failed(update: Rejection) -> Rejection {
-    refused(Rejection::new(Code::Ok, ""), update)
+/// The update has failed on its own: a start that made a run stands, one that found a run has not been needed.
+fn update_failed(started: bool, update: Rejection) -> Rejection {
+    refused(if started { Rejection::new(Code::Ok, "") } else { aborted() }, update)
 }
 
 /// The refusal of the whole, with what becomes of each part.
@@ -168,10 +166,4 @@ fn operations(
         }
         _ => Err(Rejection::invalid("Operations have to be exactly [Start, Update].")),
     }
-}
-
-/// The first run of the chain, where that is another than the run itself: clients take the run id for it where it is
-/// left out, and servers older than the field leave it out always.
-pub(super) fn first_run_unless_same(first_run_id: String, run_id: &str) -> String {
-    if first_run_id == run_id { String::new() } else { first_run_id }
 }

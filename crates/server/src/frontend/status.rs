@@ -4,7 +4,6 @@
 //! `temporal.api.errordetails.v1` that clients expect with it.
 
 use crate::fault::{Failure, Fault};
-use crate::frontend::start::first_run_unless_same;
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use evertide_proto::errordetails as details;
@@ -96,7 +95,7 @@ fn detail(detail: &Detail) -> Option<Any> {
             any(&details::WorkflowExecutionAlreadyStartedFailure {
                 start_request_id: start_request_id.clone(),
                 run_id: run_id.clone(),
-                first_execution_run_id: first_run_unless_same(first_run_id.clone(), run_id),
+                first_execution_run_id: first_run_id.clone(),
             })
         }
         Detail::QueryFailed(failure) => any(&details::QueryFailedFailure { failure: failure.as_deref().cloned() }),

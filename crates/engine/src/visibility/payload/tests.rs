@@ -111,15 +111,20 @@ fn there_must_not_be_too_much() {
 }
 
 #[test]
-fn the_type_is_the_servers() {
+fn a_type_is_added_where_the_client_gives_none_and_lists_go_by_the_namespace() {
     let mut claimed = json("\"t\"");
-    claimed.metadata.insert(TYPE.to_owned(), "Int".into());
-    let attributes = all(&[("CfKeyword", claimed), ("Removed", json("1"))]);
+    claimed.metadata.insert(TYPE.to_owned(), "Text".into());
+    let attributes = all(&[("CfKeyword", claimed), ("CfInt", json("1")), ("Removed", json("1"))]);
     let shown = typed(&attributes, &registry());
-    let names: Vec<_> = shown.indexed_fields.keys().collect();
-    assert_eq!(names, ["CfKeyword"]);
-    assert_eq!(shown.indexed_fields["CfKeyword"].metadata[TYPE], "Keyword");
+    let types = |shown: &SearchAttributes| -> Vec<(String, Bytes)> {
+        shown.indexed_fields.iter().map(|(name, p)| (name.clone(), p.metadata[TYPE].clone())).collect()
+    };
+    let wanted = |keyword: &'static str| {
+        [("CfInt".to_owned(), Bytes::from("Int")), ("CfKeyword".to_owned(), Bytes::from(keyword))]
+    };
+    assert_eq!(types(&shown), wanted("Text"));
     assert_eq!(shown.indexed_fields["CfKeyword"].data, "\"t\"");
+    assert_eq!(types(&listed(&shown, &registry())), wanted("Keyword"));
 }
 
 #[test]

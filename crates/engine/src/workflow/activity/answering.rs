@@ -44,7 +44,7 @@ pub(in crate::workflow) fn answer(draft: &mut Draft<'_, '_>, answer: Answer) -> 
             }
         }
         Outcome::Canceled(details) => cancel(draft, &activity, details, identity)?,
-        Outcome::Heartbeat(details) => return Ok(heartbeat(draft, activity, details)),
+        Outcome::Heartbeat(details) => return Ok(heartbeat(draft, activity, details, identity)),
     }
     Ok(Reply::Done)
 }
@@ -238,7 +238,7 @@ fn cancel(
 }
 
 /// A sign of life: it moves the timeout, replaces the details, and brings back what the activity should know.
-fn heartbeat(draft: &mut Draft<'_, '_>, activity: Activity, details: Option<Payloads>) -> Reply {
+fn heartbeat(draft: &mut Draft<'_, '_>, activity: Activity, details: Option<Payloads>, identity: String) -> Reply {
     let mut run = activity.run;
     let reply = Reply::Heartbeat {
         cancel_requested: run.cancel_requested_event_id != 0,
@@ -247,6 +247,9 @@ fn heartbeat(draft: &mut Draft<'_, '_>, activity: Activity, details: Option<Payl
     };
     run.heartbeat_details = details;
     run.heartbeat_time_ns = draft.now_ns();
+    if !identity.is_empty() {
+        run.heartbeat_identity = identity;
+    }
     set_run(draft, activity.scheduled_event_id, run);
     reply
 }

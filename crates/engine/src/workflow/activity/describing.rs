@@ -3,7 +3,7 @@
 use crate::env::{duration, timestamp_opt};
 use crate::retry_policy::{self, Attempt, Retried, Retry};
 use crate::workflow::activity::Stage;
-use crate::workflow::activity::state::Activity;
+use crate::workflow::activity::state::{Activity, ActivityRun};
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::PendingActivityState;
@@ -33,7 +33,7 @@ pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> Pen
         scheduled_time: timestamp_opt(run.scheduled_time_ns),
         expiration_time: timestamp_opt(activity.expiration_ns()),
         last_failure: run.last_failure.clone(),
-        last_worker_identity: run.worker_identity.clone(),
+        last_worker_identity: last_worker_identity(run).to_owned(),
         current_retry_interval: retry_interval(activity, next_ns),
         last_attempt_complete_time: timestamp_opt(ended_ns),
         next_attempt_schedule_time: timestamp_opt(next_ns),
@@ -43,6 +43,10 @@ pub(in crate::workflow) fn pending_info(activity: &Activity, now_ns: i64) -> Pen
         activity_options: Some(shown_options(activity, policy)),
         ..PendingActivityInfo::default()
     }
+}
+
+fn last_worker_identity(run: &ActivityRun) -> &str {
+    if run.worker_identity.is_empty() { &run.heartbeat_identity } else { &run.worker_identity }
 }
 
 /// The wait before the next attempt; of one that waits for a worker, the wait that would follow it.

@@ -90,6 +90,7 @@ pub(super) fn set_held(run: &mut ActivityRun, failure: Option<&Failure>, limits:
 pub(super) fn leave_attempt(run: &mut ActivityRun) {
     run.started_time_ns = 0;
     run.request_id.clear();
+    run.heartbeat_identity.clear();
     run.stamp += 1;
 }
 

@@ -83,6 +83,9 @@ pub struct ActivityRun {
     /// Request id of the pause: a repeat of it is no error.
     #[prost(string, tag = "19")]
     pub pause_request_id: String,
+    /// Who sent the last heartbeat of the current attempt; shown where the poll told no identity.
+    #[prost(string, tag = "20")]
+    pub heartbeat_identity: String,
 }
 
 impl Activity {

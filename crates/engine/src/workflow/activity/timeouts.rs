@@ -10,11 +10,6 @@ use evertide_proto::enums::{RetryState, TimeoutType};
 use evertide_proto::failure::{Failure, TimeoutFailureInfo, failure::FailureInfo};
 use evertide_proto::history::ActivityTaskTimedOutEventAttributes;
 
-/// How much longer an attempt has than its timeouts say, nanoseconds. They are counted from when the task is handed out;
-/// its worker counts from when it has the task, and its answer is on the way for a while as well. Who keeps his time by
-/// his own clock should not be told that he was late.
-const ON_THE_WAY_NS: i64 = 200_000_000;
-
 /// Something that time does to an activity. Of what is due at one time, the first in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alarm {
@@ -51,13 +46,12 @@ impl Activity {
         let in_stage = |wanted: bool, due_ns: i64| if wanted { due_ns } else { 0 };
         let started = stage == Stage::Started;
         let alive_ns = run.started_time_ns.max(run.heartbeat_time_ns);
-        let at_worker = |from_ns: i64, length_ns: i64| due_ns(from_ns.saturating_add(ON_THE_WAY_NS), length_ns);
         let alarms = [
             (in_stage(stage == Stage::Backoff, run.scheduled_time_ns.max(1)), Alarm::Retry),
-            (in_stage(started, at_worker(run.started_time_ns, timeouts.start_to_close_ns)), Alarm::StartToClose),
+            (in_stage(started, due_ns(run.started_time_ns, timeouts.start_to_close_ns)), Alarm::StartToClose),
             (in_stage(!started, due_ns(run.scheduled_time_ns, timeouts.schedule_to_start_ns)), Alarm::ScheduleToStart),
             (self.expiration_ns(), Alarm::ScheduleToClose),
-            (in_stage(started, at_worker(alive_ns, timeouts.heartbeat_ns)), Alarm::Heartbeat),
+            (in_stage(started, due_ns(alive_ns, timeouts.heartbeat_ns)), Alarm::Heartbeat),
         ];
         let held = run.pause.is_some();
         alarms.into_iter().filter(move |(due_ns, _)| !held && *due_ns != 0)

@@ -194,7 +194,7 @@ fn check_search_attributes(
         };
         BadCommand::task(Cause::BadSearchAttributes, text)
     })?;
-    search_attributes::drop_nulls(attributes);
+    search_attributes::drop_nulls(&mut a.search_attributes);
     Ok(())
 }
 

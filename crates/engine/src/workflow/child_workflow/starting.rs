@@ -217,8 +217,9 @@ pub(in crate::workflow) fn begin(draft: &mut Draft<'_, '_>) -> DeliveryResult {
     if !draft.state().is_running() {
         return DeliveryResult::NotFound;
     }
-    if draft.state().info.last_completed_event_id == 0 {
-        workflow_task::schedule(draft);
+    let info = &draft.state().info;
+    if info.last_completed_event_id == 0 && info.first_task_due_ns == 0 {
+        workflow_task::schedule_first(draft);
     }
     DeliveryResult::Taken
 }

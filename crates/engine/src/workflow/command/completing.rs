@@ -59,7 +59,8 @@ pub(super) fn complete(
         carry_out(draft, command, &mut completion)?;
     }
     update::take_messages(draft, &mut completion.messages, completed_id)?;
-    if !heartbeat && draft.state().is_running() {
+    // A worker that keeps its task alive may send commands before it has looked at its updates.
+    if !request.force_create_new_workflow_task && draft.state().is_running() {
         update::reject_unprocessed(draft);
     }
     query::take_results(draft, &request.query_results);
@@ -110,8 +111,6 @@ fn next_task(draft: &mut Draft<'_, '_>, next: &Next, inline: bool, identity: &st
         } else {
             workflow_task::schedule_now(draft);
         }
-    } else if draft.exec.volatile.has_unsent_queries() {
-        return None;
     }
     if !inline || draft.exec.task().is_none_or(WorkflowTask::is_started) {
         return None;

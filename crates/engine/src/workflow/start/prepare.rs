@@ -184,11 +184,9 @@ fn finish(request: &mut StartWorkflowExecutionRequest, env: &Env<'_>) -> Result<
     }
     if let Some(attributes) = &mut request.search_attributes {
         search_attributes::check(attributes, &request.namespace, env)?;
-        search_attributes::drop_nulls(attributes);
     }
-    if let Some(memo) = &mut request.memo {
-        search_attributes::drop_null_fields(memo);
-    }
+    search_attributes::drop_nulls(&mut request.search_attributes);
+    search_attributes::drop_null_fields(&mut request.memo);
     Ok(())
 }
 

@@ -37,12 +37,11 @@ impl Report {
 
 /// Fails the started task: written if it is a first attempt, counted in any case. The next task is for the caller.
 pub(in crate::workflow) fn fail(draft: &mut Draft<'_, '_>, report: Report) {
-    let cause = report.cause;
     let Some(task) = end(draft, |draft, task| {
         draft.event(WorkflowTaskFailedEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: task.started_event_id,
-            cause: cause.into(),
+            cause: report.cause.into(),
             failure: report.failure,
             identity: report.identity,
             binary_checksum: report.binary_checksum,
@@ -53,11 +52,7 @@ pub(in crate::workflow) fn fail(draft: &mut Draft<'_, '_>, report: Report) {
         return;
     };
     count_failure(draft, &task);
-    report_problems(
-        draft,
-        "WorkflowTaskFailed",
-        &format!("WorkflowTaskFailedCause{}", camel(cause.as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_")),
-    );
+    report_problems(draft);
 }
 
 /// The buffer is full: the task is failed so that the events can be written.
@@ -97,7 +92,7 @@ pub(in crate::workflow) fn time_out(draft: &mut Draft<'_, '_>) {
     });
     let Some(task) = timed_out else { return };
     count_failure(draft, &task);
-    report_problems(draft, "WorkflowTaskTimedOut", "WorkflowTaskTimedOutCauseStartToClose");
+    report_problems(draft);
     schedule(draft);
 }
 
@@ -137,7 +132,7 @@ fn count_failure(draft: &mut Draft<'_, '_>, task: &WorkflowTask) {
     let was_sticky = draft.state().info.sticky.is_some();
     clear_sticky(draft);
     set_counters(draft, |c| {
-        c.problems += 1;
+        c.problems += i32::from(!was_sticky); // A worker that has lost its cache is no problem of the workflow's.
         c.next_attempt = match (buffered, was_sticky) {
             (true, _) => 1,
             (false, true) => task.attempt,
@@ -146,12 +141,21 @@ fn count_failure(draft: &mut Draft<'_, '_>, task: &WorkflowTask) {
     });
 }
 
-fn report_problems(draft: &mut Draft<'_, '_>, category: &str, cause: &str) {
+/// Shows in the search attributes that tasks keep failing, and why the newest one failed that is in the history: a worker
+/// reports a failure once and lets the retries time out.
+fn report_problems(draft: &mut Draft<'_, '_>) {
+    let info = &draft.state().info;
     let threshold = draft.limits().workflow_task_problems_to_report;
-    if threshold <= 0 || draft.state().info.task_problems < threshold {
+    if threshold <= 0 || info.task_problems < threshold {
         return;
     }
-    let values = [format!("category={category}"), format!("cause={cause}")];
+    let Some(problem) = info.task_problem else { return };
+    let (category, cause) = if problem.timeout_type == 0 {
+        ("WorkflowTaskFailed", camel(problem.cause().as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE_"))
+    } else {
+        ("WorkflowTaskTimedOut", camel(problem.timeout_type().as_str_name(), "TIMEOUT_TYPE_"))
+    };
+    let values = [format!("category={category}"), format!("cause={category}Cause{cause}")];
     search_attributes::set_by_server(draft, "TemporalReportedProblems", &values);
 }
 

@@ -2,7 +2,11 @@
 
 use crate::env::duration;
 use crate::workflow::task_queue::QueueRef;
-use evertide_proto::history::{WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes};
+use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause};
+use evertide_proto::history::{
+    WorkflowTaskFailedEventAttributes, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
+    WorkflowTaskTimedOutEventAttributes,
+};
 use prost::Message;
 
 /// A workflow task that is scheduled or started.
@@ -125,4 +129,27 @@ pub(in crate::workflow) fn check(task: Option<&WorkflowTask>, speculative: Optio
         is_open || !in_flight.is_some_and(WorkflowTask::is_started),
         "a closed run has no workflow task at a worker"
     );
+}
+
+/// How a workflow task failed or timed out.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct TaskProblem {
+    /// Why it failed (`WorkflowTaskFailedCause`); 0 if it timed out.
+    #[prost(enumeration = "WorkflowTaskFailedCause", tag = "1")]
+    pub cause: i32,
+    /// How it timed out (`TimeoutType`); 0 if it failed.
+    #[prost(enumeration = "TimeoutType", tag = "2")]
+    pub timeout_type: i32,
+}
+
+/// A task has failed.
+pub(in crate::workflow) fn note_failure(problem: &mut Option<TaskProblem>, a: &WorkflowTaskFailedEventAttributes) {
+    *problem = Some(TaskProblem { cause: a.cause, timeout_type: 0 });
+}
+
+/// A task has timed out. That nobody took it in time is no problem of the workflow's.
+pub(in crate::workflow) fn note_timeout(problem: &mut Option<TaskProblem>, a: &WorkflowTaskTimedOutEventAttributes) {
+    if a.timeout_type() == TimeoutType::StartToClose {
+        *problem = Some(TaskProblem { cause: 0, timeout_type: a.timeout_type });
+    }
 }
