@@ -76,6 +76,7 @@ impl State {
             Change::Facts(facts) => self.learn(facts),
             Change::UpdateForgotten(id) => drop(self.updates.remove(id)),
             Change::ChildRequest(request) => child::set_request(&mut self.children, request),
+            Change::ChildEnded(end) => child::keep_end(&mut self.children, end),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Changes: the only things that alter a run, and what the store keeps of a decision.
 
 use crate::workflow::activity::state::ActivityChange;
-use crate::workflow::child_workflow::state::ChildRequest;
+use crate::workflow::child_workflow::state::{ChildEnd, ChildRequest};
 use crate::workflow::info::{Creation, RequestId};
 use crate::workflow::outbox::message::OutboxChange;
 use crate::workflow::workflow_task::state::{Sticky, TaskCounters, WorkflowTask};
@@ -26,7 +26,7 @@ pub struct Record {
 #[derive(Clone, PartialEq, Message)]
 pub struct ChangeEntry {
     /// The change.
-    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
     pub change: Option<Change>,
 }
 
@@ -88,6 +88,9 @@ pub enum Change {
     /// An update that a reset had admitted was rejected: the run knows it no more.
     #[prost(string, tag = "18")]
     UpdateForgotten(String),
+    /// A child has ended after its parent, the run, had closed.
+    #[prost(message, tag = "19")]
+    ChildEnded(ChildEnd),
 }
 
 /// No content.

@@ -19,11 +19,11 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
-pub(super) use closing::{child_closed, parent_closed};
+pub(super) use closing::{child_closed, parent_closed, write_kept_ends};
 pub(super) use command::start_command;
 pub(super) use starting::{begin, request_id, start_answered, start_child, write_failed, write_started};
 
-pub(super) use telling::{apply_parent_close_policy, report_close, tell_parent};
+pub(super) use telling::{apply_parent_close_policy, apply_parent_close_policy_from, report_close, tell_parent};
 
 use crate::workflow::child_workflow::state::Child;
 use crate::workflow::draft::Draft;

@@ -114,6 +114,7 @@ fn write(
     set_expirations(draft);
     remember_request(draft, &request.request_id, copied.failed_event_id);
     reapply::reapply(draft, &mut copied.operations, base, current, request);
+    child_workflow::write_kept_ends(draft, &base.exec.state);
     copied.send_again(draft, &base.exec.state);
     if current.is_none_or(|current| current.state.info.run_id != base.exec.state.info.run_id) {
         send_was_reset(draft, &base.exec.state, request.workflow_task_finish_event_id);
@@ -174,6 +175,9 @@ fn end(draft: &mut Draft<'_, '_>, base: &State, request: &ResetWorkflowExecution
     let of_other_chain = info.first_run_id != base.info.first_run_id;
     if is_base {
         hand_over(draft, new_run_id, request.workflow_task_finish_event_id);
+        if is_running {
+            child_workflow::apply_parent_close_policy_from(draft, request.workflow_task_finish_event_id);
+        }
     }
     if is_running {
         let (reason, identity) = (request.reason.clone(), RESETTER_IDENTITY.to_owned());

@@ -1,14 +1,16 @@
 //! What is heard of ends: a child's, at its parent, and a parent's, at its children.
 
+use crate::workflow::change::Change;
 use crate::workflow::child_workflow::is_started;
 use crate::workflow::child_workflow::starting::write_started;
-use crate::workflow::child_workflow::state::Child;
+use crate::workflow::child_workflow::state::{Child, ChildEnd};
 use crate::workflow::child_workflow::telling::take_back_start;
 use crate::workflow::close;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::outbox::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
+use crate::workflow::state::State;
 use crate::workflow::workflow_task;
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::ParentClosePolicy;
@@ -18,11 +20,16 @@ use evertide_proto::history::{
     ChildWorkflowExecutionFailedEventAttributes, ChildWorkflowExecutionTerminatedEventAttributes,
     ChildWorkflowExecutionTimedOutEventAttributes, HistoryEvent, WorkflowExecutionCancelRequestedEventAttributes,
 };
+use prost::Message as _;
 
 /// A child's end, at the parent.
 pub(in crate::workflow) fn child_closed(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
     if !draft.state().is_running() {
-        return forward(draft, message);
+        let kept = keep_end(draft, &message);
+        return match forward(draft, message) {
+            DeliveryResult::NotFound if kept => DeliveryResult::Taken,
+            result => result,
+        };
     }
     let initiated_event_id = message.initiated_event_id;
     let Some(child) = draft.state().children.get(&initiated_event_id) else {
@@ -51,6 +58,43 @@ pub(in crate::workflow) fn child_closed(draft: &mut Draft<'_, '_>, message: Chil
         workflow_task::schedule(draft);
     }
     DeliveryResult::Taken
+}
+
+/// The parent has closed: it keeps how the child ended for a run that it may be reset to, which would wait for ever, as
+/// far as there is room in its state. Says whether it does.
+fn keep_end(draft: &mut Draft<'_, '_>, message: &ChildClosed) -> bool {
+    let of_this_child = |child: &&Child| {
+        child.initiated.workflow_id == message.workflow_id
+            && child.run_id == message.first_run_id
+            && child.end.is_none()
+    };
+    if draft.state().children.get(&message.initiated_event_id).filter(of_this_child).is_none() {
+        return false;
+    }
+    let end = ChildEnd {
+        initiated_event_id: message.initiated_event_id,
+        run_id: message.run_id.clone(),
+        close_event: message.close_event.clone(),
+    };
+    if draft.state().encoded_len() + end.encoded_len() > draft.limits().mutable_state_size_bytes {
+        return false;
+    }
+    draft.record(Change::ChildEnded(end));
+    true
+}
+
+/// Writes, in a run that a closed one is reset to, the ends of children that the closed one has heard of since.
+pub(in crate::workflow) fn write_kept_ends(draft: &mut Draft<'_, '_>, base: &State) {
+    for (initiated_event_id, ended) in &base.children {
+        let pending = draft.state().children.get(initiated_event_id).filter(|child| child.run_id == ended.run_id);
+        if let (Some(end), Some(child)) = (&ended.end, pending) {
+            let execution =
+                WorkflowExecution { workflow_id: ended.initiated.workflow_id.clone(), run_id: end.run_id.clone() };
+            if let Some(attributes) = end_of_child(child, *initiated_event_id, execution, end.close_event.clone()) {
+                draft.arrive(attributes, EventExtra::default());
+            }
+        }
+    }
 }
 
 /// A parent that was reset passes the news on to the run that took its place.

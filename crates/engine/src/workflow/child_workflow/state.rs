@@ -1,7 +1,7 @@
 //! A pending child, as the state of its parent keeps it, and what events do to it.
 
 use evertide_proto::history::{
-    ChildWorkflowExecutionStartedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
+    ChildWorkflowExecutionStartedEventAttributes, HistoryEvent, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 use prost::Message;
 use std::collections::BTreeMap;
@@ -30,6 +30,23 @@ pub struct Child {
     /// Workflow type, from the started event.
     #[prost(string, tag = "6")]
     pub workflow_type: String,
+    /// How it ended after its parent had closed: for a run that the parent is reset to.
+    #[prost(message, optional, tag = "7")]
+    pub end: Option<ChildEnd>,
+}
+
+/// The end of a child whose parent had closed before.
+#[derive(Clone, PartialEq, Message)]
+pub struct ChildEnd {
+    /// Which child.
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// The child's last run.
+    #[prost(string, tag = "2")]
+    pub run_id: String,
+    /// Its close event; only the attributes count.
+    #[prost(message, required, tag = "3")]
+    pub close_event: HistoryEvent,
 }
 
 /// Request id with which a child is started.
@@ -80,6 +97,13 @@ pub(in crate::workflow) fn start(
 pub(in crate::workflow) fn note_started_event(children: &mut Children, initiated_event_id: i64, event_id: i64) {
     if let Some(child) = children.get_mut(&initiated_event_id) {
         child.started_event_id = event_id;
+    }
+}
+
+/// It has ended after its parent.
+pub(in crate::workflow) fn keep_end(children: &mut Children, end: &ChildEnd) {
+    if let Some(child) = children.get_mut(&end.initiated_event_id) {
+        child.end = Some(end.clone());
     }
 }
 

@@ -56,10 +56,15 @@ pub(in crate::workflow) fn report_close(draft: &mut Draft<'_, '_>, close_event: 
 /// children of the run that takes its place. A start that nobody has heard of yet is taken back; one that is under way
 /// is dealt with when its answer comes.
 pub(in crate::workflow) fn apply_parent_close_policy(draft: &mut Draft<'_, '_>) {
-    if !draft.state().info.reset_run_id.is_empty() {
-        return;
+    if draft.state().info.reset_run_id.is_empty() {
+        apply_parent_close_policy_from(draft, 0);
     }
-    for (initiated_event_id, child) in draft.state().children.clone() {
+}
+
+/// As [`apply_parent_close_policy`], for a run that is reset to before this event: children asked for from there on are
+/// none of the run that takes its place, which may well ask for them anew.
+pub(in crate::workflow) fn apply_parent_close_policy_from(draft: &mut Draft<'_, '_>, event_id: i64) {
+    for (initiated_event_id, child) in draft.state().children.clone().split_off(&event_id) {
         let policy = close_policy(&child);
         if policy == ParentClosePolicy::Abandon {
             continue;

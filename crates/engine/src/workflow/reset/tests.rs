@@ -360,6 +360,40 @@ fn the_end_of_a_child_after_the_point_comes_again() {
 }
 
 #[test]
+fn the_end_of_a_child_that_outlived_its_parent_is_known_after_a_reset() {
+    let mut world = World::new();
+    world.start("w");
+    world.act("w", vec![abandoned("c")]);
+    world.act("w", vec![]);
+    world.terminate("w");
+    world.act("c", vec![complete()]);
+    reset(&mut world, "w", 9);
+    world.settle();
+    assert_eq!(
+        world.story("w"),
+        "1 WorkflowExecutionStarted, 5 StartChildWorkflowExecutionInitiated, 6 ChildWorkflowExecutionStarted, \
+         9 WorkflowTaskFailed, 10 ChildWorkflowExecutionCompleted"
+    );
+    assert!(world.state("w").children.is_empty());
+}
+
+#[test]
+fn a_child_that_was_started_after_the_point_makes_way_for_a_new_one() {
+    let mut world = World::new();
+    world.start("w");
+    world.act("w", vec![child("c")]);
+    world.act("w", vec![]);
+    reset(&mut world, "w", 4);
+    world.settle();
+    assert_eq!(world.state("c").info.status(), Status::Terminated, "its parent has ended");
+    world.act("w", vec![child("c")]);
+    world.settle();
+    assert_eq!(world.runs["c"].len(), 2);
+    assert_eq!(world.state("c").info.status(), Status::Running);
+    assert!(world.story("w").ends_with("ChildWorkflowExecutionStarted"), "{}", world.story("w"));
+}
+
+#[test]
 fn a_start_under_way_is_handed_over() {
     let mut world = World::new();
     world.repeats = true;
