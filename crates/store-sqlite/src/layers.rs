@@ -31,26 +31,39 @@ impl Layers {
         self.newest.numbering
     }
 
-    /// The layers from the one that commits go to down to the one right over the tables.
-    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Pending> + Clone {
-        std::iter::once(&self.newest).chain(self.full.iter().rev().map(|layer| &**layer))
+    /// Where the oldest layer begins: the tables have everything before.
+    pub(crate) fn begin(&self) -> Numbering {
+        self.full.front().map_or(self.newest.tabled, |layer| layer.tabled)
     }
 
-    /// What is pending of a run, as the newest layer that has something of it says, and how many layers are above that.
-    pub(crate) fn run(&self, run_key: RunKey) -> Option<(usize, &PendingRun)> {
-        let mut layers = self.newest_first().enumerate();
-        layers.find_map(|(depth, layer)| Some((depth, layer.runs.get(&run_key)?)))
+    /// Everything that is pending.
+    pub(crate) fn all(&self) -> View<'_> {
+        let oldest_first = self.full.iter().map(|layer| &**layer);
+        let newest_first = std::iter::once(&self.newest).chain(oldest_first.rev()).collect();
+        View { newest_first, tabled: self.begin() }
     }
 
-    /// Whether one of the so many newest layers has of a run what a condition asks for.
-    pub(crate) fn above(&self, depth: usize, run_key: RunKey, is_so: impl Fn(&PendingRun) -> bool) -> bool {
-        self.newest_first().take(depth).any(|layer| layer.runs.get(&run_key).is_some_and(&is_so))
+    /// What lies over tables that end where `tabled` says: a layer may be in the tables already and still be here. None
+    /// if layers are missing in between, because they have gone to the tables since.
+    pub(crate) fn over(&self, tabled: Numbering) -> Option<View<'_>> {
+        if tabled.next_position < self.begin().next_position {
+            return None;
+        }
+        let View { mut newest_first, .. } = self.all();
+        newest_first.retain(|layer| layer.numbering.next_position > tabled.next_position);
+        Some(View { newest_first, tabled })
+    }
+
+    /// What is pending of a run, as the newest layer that has something of it says, and whether that is the newest layer of
+    /// all.
+    pub(crate) fn run(&self, run_key: RunKey) -> Option<(bool, &PendingRun)> {
+        let newest = self.newest.runs.get(&run_key).map(|run| (true, run));
+        newest.or_else(|| self.full.iter().rev().find_map(|layer| Some((false, layer.runs.get(&run_key)?))))
     }
 
     /// Whether the tables may have something of a run that no layer has.
     pub(crate) fn may_be_tabled(&self, run_key: RunKey) -> bool {
-        let oldest = self.full.front().map_or(&self.newest, |layer| layer);
-        oldest.may_be_below(run_key)
+        run_key < self.begin().next_run_key
     }
 
     /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that the newest layer lacks.
@@ -82,12 +95,36 @@ impl Layers {
     pub(crate) fn tabled(&mut self) {
         self.full.pop_front();
     }
+}
+
+/// The layers over the tables at one moment.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    newest_first: Vec<&'a Pending>,
+    /// Where the tables end.
+    tabled: Numbering,
+}
+
+impl<'a> View<'a> {
+    /// The layers from the one that commits go to down to the one right over the tables.
+    pub(crate) fn newest_first(&self) -> impl DoubleEndedIterator<Item = &'a Pending> + Clone + use<'a, '_> {
+        self.newest_first.iter().copied()
+    }
+
+    /// Whether one of the so many newest layers has of a run what a condition asks for.
+    pub(crate) fn above(&self, depth: usize, run_key: RunKey, is_so: impl Fn(&PendingRun) -> bool) -> bool {
+        self.newest_first().take(depth).any(|layer| layer.runs.get(&run_key).is_some_and(&is_so))
+    }
+
+    /// Whether the tables may have something of a run that no layer has.
+    pub(crate) fn may_be_tabled(&self, run_key: RunKey) -> bool {
+        run_key < self.tabled.next_run_key
+    }
 
     /// Shows a visitor the rows of a namespace that lists and counts must take from here, with the names of their runs, in no
-    /// order. Gives the runs
-    /// whose rows in the tables no longer count.
-    pub(crate) fn visit_rows<'a>(
-        &'a self,
+    /// order. Gives the runs whose rows in the tables no longer count.
+    pub(crate) fn visit_rows(
+        &self,
         namespace_id: &str,
         mut visit: impl FnMut(&'a VisibilityRow, &'a RunIdentity),
     ) -> HashSet<RunKey> {

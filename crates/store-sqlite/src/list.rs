@@ -15,7 +15,7 @@ use evertide_store::{
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
-use crate::layers::Layers;
+use crate::layers::View;
 use crate::plan::{Counted, Plan, Probe};
 use crate::row_values::RowValues;
 use crate::tables;
@@ -37,7 +37,7 @@ pub(crate) struct Overlay<T> {
 }
 
 /// The pending rows that may stand on a page, in the order of lists.
-pub(crate) fn pending_rows(layers: &Layers, query: &ListQuery) -> Overlay<Vec<VisibilityRow>> {
+pub(crate) fn pending_rows(layers: &View<'_>, query: &ListQuery) -> Overlay<Vec<VisibilityRow>> {
     let mut rows: Vec<&VisibilityRow> = Vec::new();
     let hidden = layers.visit_rows(&query.namespace_id, |row, _| {
         if query.after.as_ref().is_none_or(|after| after.list_place() < row.list_place()) && matches(&query.filter, row)
@@ -81,7 +81,7 @@ pub(crate) fn list(
 }
 
 /// How many pending rows are meant, by status.
-pub(crate) fn pending_counts(layers: &Layers, namespace_id: &str, filter: &Filter) -> Overlay<BTreeMap<i32, u64>> {
+pub(crate) fn pending_counts(layers: &View<'_>, namespace_id: &str, filter: &Filter) -> Overlay<BTreeMap<i32, u64>> {
     let mut counts = BTreeMap::new();
     let hidden = layers.visit_rows(namespace_id, |row, _| {
         if matches(filter, row) {
@@ -125,7 +125,7 @@ pub(crate) fn count_by_status(
 
 /// The pending rows that closed before a time, with the names of their runs.
 pub(crate) fn pending_expired(
-    layers: &Layers,
+    layers: &View<'_>,
     namespace_id: &str,
     closed_before_ns: i64,
 ) -> Overlay<Vec<(ListCursor, RunIdentity)>> {

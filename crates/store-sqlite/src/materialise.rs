@@ -1,4 +1,4 @@
-//! Writes a layer of what is pending into the tables, in one transaction, and takes it out of the log.
+//! Writes a layer of what is pending into the tables, in one transaction.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chunk;
 use crate::pending::{
-    InTables, Numbering, Pending, PendingCurrent, PendingRecord, PendingRun, PendingSnapshot, PendingTask,
+    InTables, Numbering, Pending, PendingCurrent, PendingName, PendingRecord, PendingRun, PendingSnapshot, PendingTask,
 };
 use crate::visibility_rows::{LISTED_KIND, VisibilityRows};
 
@@ -67,10 +67,6 @@ impl Step<'_> {
 
     fn run(&mut self, run_key: RunKey, run: &PendingRun) -> rusqlite::Result<()> {
         let scope = self.scope(&run.identity.namespace_id, run.identity.kind)?;
-        if run.not_current && run.tables != InTables::Nothing {
-            let sql = "DELETE FROM current_run WHERE scope = ?1 AND id = ?2 AND run_key = ?3";
-            self.execute(sql, params![scope, run.identity.id, run_key])?;
-        }
         if run.tables == InTables::Deleted {
             self.delete_run(run_key)?;
         }
@@ -134,28 +130,35 @@ impl Step<'_> {
     fn names(&mut self, pending: &Pending) -> rusqlite::Result<()> {
         for (namespace_id, kinds) in &pending.names {
             for (kind, names) in kinds {
-                let changed = names.iter().filter(|(_, name)| name.current != PendingCurrent::AsInTables);
+                let is_changed =
+                    |name: &PendingName| name.current != PendingCurrent::AsInTables || !name.not_current.is_empty();
                 // In the order of their keys, which is cheaper for the table than the order of a hash map.
-                let mut changed: Vec<_> = changed.map(|(id, name)| (id, name.current)).collect();
+                let mut changed: Vec<_> = names.iter().filter(|(_, name)| is_changed(name)).collect();
                 changed.sort_unstable_by_key(|(id, _)| *id);
                 let scope = if changed.is_empty() { continue } else { self.scope(namespace_id, *kind)? };
-                for (id, current) in changed {
-                    self.current_run(scope, id, current)?;
+                for (id, name) in changed {
+                    self.current_run(scope, id, name)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn current_run(&self, scope: i64, id: &str, current: PendingCurrent) -> rusqlite::Result<()> {
-        match current {
+    fn current_run(&self, scope: i64, id: &str, name: &PendingName) -> rusqlite::Result<()> {
+        match name.current {
             PendingCurrent::Run(run_key) => {
                 let sql = "INSERT OR REPLACE INTO current_run VALUES (?1, ?2, ?3)";
                 self.execute(sql, params![scope, id, run_key])?;
             }
-            PendingCurrent::Nothing | PendingCurrent::AsInTables => {
+            PendingCurrent::Nothing => {
                 let sql = "DELETE FROM current_run WHERE scope = ?1 AND id = ?2";
                 self.execute(sql, params![scope, id])?;
+            }
+            PendingCurrent::AsInTables => {
+                for run_key in &name.not_current {
+                    let sql = "DELETE FROM current_run WHERE scope = ?1 AND id = ?2 AND run_key = ?3";
+                    self.execute(sql, params![scope, id, run_key])?;
+                }
             }
         }
         Ok(())
@@ -220,7 +223,6 @@ impl Step<'_> {
         let sql = "UPDATE numbering
             SET next_position = ?1, next_run_key = ?2, next_task_id = ?3, registry_version = ?4";
         self.execute(sql, [next_position, next_run_key, next_task_id, registry_version.cast_signed()])?;
-        self.execute("DELETE FROM log WHERE position < ?1", [next_position])?;
         Ok(())
     }
 }

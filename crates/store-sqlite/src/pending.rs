@@ -79,22 +79,11 @@ pub(crate) struct PendingRun {
     pub(crate) snapshot: Option<PendingSnapshot>,
     pub(crate) visibility: Option<VisibilityRow>,
     pub(crate) wake: Wake,
-    /// If the tables have it as the current run of its id, that is no longer so.
-    pub(crate) not_current: bool,
 }
 
 impl PendingRun {
     fn of(identity: Arc<RunIdentity>, tables: InTables) -> Self {
-        Self {
-            identity,
-            tables,
-            exists: true,
-            records: Vec::new(),
-            snapshot: None,
-            visibility: None,
-            wake: Wake::Keep,
-            not_current: false,
-        }
+        Self { identity, tables, exists: true, records: Vec::new(), snapshot: None, visibility: None, wake: Wake::Keep }
     }
 }
 
@@ -122,12 +111,16 @@ pub(crate) struct PendingName {
     pub(crate) current: PendingCurrent,
     /// Runs that are in no table, by run id.
     pub(crate) created: Vec<(String, RunKey)>,
+    /// Runs that are not the current one any more, if the tables have one of them as that.
+    pub(crate) not_current: Vec<RunKey>,
+    /// Runs that the tables may have, and that are deleted.
+    pub(crate) deleted: Vec<RunKey>,
 }
 
 /// What the look-up by id alone finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum PendingCurrent {
-    /// What the tables say, unless that run is deleted or [`PendingRun::not_current`].
+    /// What the tables say, unless that run is among [`PendingName::not_current`].
     #[default]
     AsInTables,
     Run(RunKey),
@@ -148,11 +141,6 @@ impl Pending {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.numbering == self.tabled
-    }
-
-    /// Whether the tables may have something of a run that is not in this layer.
-    pub(crate) fn may_be_below(&self, run_key: RunKey) -> bool {
-        run_key < self.tabled.next_run_key
     }
 
     /// Adds a batch that was checked and is durable. `runs_below` names the runs in it that only the tables have.
@@ -225,8 +213,7 @@ impl Pending {
         let deleted = self.runs.contains_key(&run_key);
         let tables = if deleted { InTables::Deleted } else { InTables::Nothing };
         let identity = Arc::new(identity);
-        let run = PendingRun { not_current: deleted, ..PendingRun::of(Arc::clone(&identity), tables) };
-        self.runs.insert(run_key, run);
+        self.runs.insert(run_key, PendingRun::of(Arc::clone(&identity), tables));
         self.name(&identity).created.push((identity.run_id.clone(), run_key));
         let next_run_key = &mut self.numbering.next_run_key;
         *next_run_key = (*next_run_key).max(run_key.saturating_add(1));
@@ -247,18 +234,20 @@ impl Pending {
     }
 
     fn apply_current(&mut self, run_key: RunKey, change: CurrentRun) {
-        let Some(run) = self.runs.get_mut(&run_key) else {
+        let Some(run) = self.runs.get(&run_key) else {
             return;
         };
-        if change == CurrentRun::Clear {
-            run.not_current = true;
-        }
-        let identity = Arc::clone(&run.identity);
+        let (identity, in_tables) = (Arc::clone(&run.identity), run.tables != InTables::Nothing);
         let name = self.name(&identity);
         if change == CurrentRun::Set {
             name.current = PendingCurrent::Run(run_key);
-        } else if name.current == PendingCurrent::Run(run_key) {
+            return;
+        }
+        if name.current == PendingCurrent::Run(run_key) {
             name.current = PendingCurrent::Nothing;
+        }
+        if in_tables && !name.not_current.contains(&run_key) {
+            name.not_current.push(run_key);
         }
     }
 
@@ -296,15 +285,16 @@ impl Pending {
             self.wakes.remove(&(due_ms, run_key));
         }
         let identity = Arc::clone(&run.identity);
-        if run.tables == InTables::Nothing {
-            self.runs.remove(&run_key);
+        let in_tables = run.tables != InTables::Nothing;
+        if in_tables {
+            *run = PendingRun { exists: false, ..PendingRun::of(Arc::clone(&identity), InTables::Deleted) };
         } else {
-            *run = PendingRun {
-                exists: false,
-                not_current: true,
-                ..PendingRun::of(Arc::clone(&identity), InTables::Deleted)
-            };
+            self.runs.remove(&run_key);
         }
-        self.name(&identity).created.retain(|(_, created)| *created != run_key);
+        let name = self.name(&identity);
+        name.created.retain(|(_, created)| *created != run_key);
+        if in_tables && !name.deleted.contains(&run_key) {
+            name.deleted.push(run_key);
+        }
     }
 }

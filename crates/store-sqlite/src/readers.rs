@@ -41,22 +41,6 @@ impl Readers {
     }
 }
 
-/// The tables for a look-up; a connection is taken only if they are asked.
-pub(crate) struct Tables<'a> {
-    readers: &'a Readers,
-}
-
-impl<'a> Tables<'a> {
-    pub(crate) fn of(readers: &'a Readers) -> Self {
-        Self { readers }
-    }
-
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let reader = self.readers.take()?;
-        question(&reader)
-    }
-}
-
 /// A connection in use; it goes to rest when dropped.
 pub(crate) struct Reader<'a> {
     readers: &'a Readers,

@@ -38,7 +38,7 @@ pub(crate) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
 
 pub(crate) fn numbering(connection: &Connection) -> rusqlite::Result<Numbering> {
     let sql = "SELECT next_position, next_run_key, next_task_id, registry_version FROM numbering";
-    connection.query_row(sql, [], |row| {
+    connection.prepare_cached(sql)?.query_row([], |row| {
         Ok(Numbering {
             next_position: row.get(0)?,
             next_run_key: row.get(1)?,
@@ -252,9 +252,9 @@ pub(crate) fn registry(connection: &Connection, kind: &str) -> rusqlite::Result<
     records.collect()
 }
 
-/// The version of a registry record, if it is there.
-pub(crate) fn record_version(connection: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<u64>> {
+/// The version of a registry record, 0 if there is none.
+pub(crate) fn record_version(connection: &Connection, kind: &str, key: &str) -> rusqlite::Result<u64> {
     let sql = "SELECT version FROM registry WHERE kind = ?1 AND key = ?2";
     let version: Option<i64> = optional(connection, sql, [kind, key], |row| row.get(0))?;
-    Ok(version.map(i64::cast_unsigned))
+    Ok(version.map_or(0, i64::cast_unsigned))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evertide_store::StoreError;
 use parking_lot::{Condvar, Mutex};
@@ -61,6 +61,16 @@ impl Requests {
     }
 }
 
+impl Requests {
+    /// Waits whatever is asked meanwhile, unless that is to end. Then there is something to be done again.
+    fn wait_for_end(&self, pause: Duration) -> Event {
+        let mut state = self.state.lock();
+        let until = Instant::now() + pause;
+        while !state.end && !self.changed.wait_until(&mut state, until).timed_out() {}
+        if state.end { Event::End } else { Event::Asked }
+    }
+}
+
 impl UpkeepThread {
     pub(crate) fn start(core: Weak<Core>, requests: Arc<Requests>, idle: Duration) -> Result<Self, StoreError> {
         let thread = std::thread::Builder::new().name("evertide-store".to_owned());
@@ -74,10 +84,17 @@ impl UpkeepThread {
     }
 }
 
+/// How long the thread waits after the tables could not be written: longer with every time.
+fn pause_after(failures: u64) -> Duration {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(8);
+    Duration::from_millis(100) * 2_u32.pow(doublings)
+}
+
 fn keep_up(core: &Weak<Core>, requests: &Requests, idle: Duration) {
     let mut commits_seen = None;
     loop {
-        let event = requests.next(idle);
+        let failures = core.upgrade().map_or(0, |core| core.failures_in_a_row());
+        let event = if failures > 0 { requests.wait_for_end(pause_after(failures)) } else { requests.next(idle) };
         let Some(core) = core.upgrade() else { return };
         let commits = core.commits();
         match event {

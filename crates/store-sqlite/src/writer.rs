@@ -1,29 +1,27 @@
-//! The one connection that writes.
+//! The one connection that writes the tables.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use evertide_store::codec::{decode_batch, encode_batch};
-use evertide_store::{Batch, StoreError};
-use rusqlite::{Connection, params};
+use evertide_store::StoreError;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{corrupt, storage_error};
+use crate::log::Logged;
 use crate::materialise::materialise;
 use crate::pending::Pending;
-use crate::schema;
+use crate::{schema, tables};
 
 /// The size of a page of the file.
 const PAGE_BYTES: u64 = 16 * 1024;
 
-/// Appends to the log, writes the tables, and keeps SQLite's own log short.
+/// Writes the tables, and keeps SQLite's own log short.
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
     location: String,
     /// None after an error.
     connection: Option<Connection>,
-    /// Kept from batch to batch.
-    encoded: Vec<u8>,
     /// About how long SQLite's own log has become since it was last checkpointed.
     wal_bytes: u64,
     size_limit_bytes: Option<u64>,
@@ -32,14 +30,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn open(path: &Path, size_limit_bytes: Option<u64>) -> Result<Self, StoreError> {
         let location = path.display().to_string();
-        let mut writer = Self {
-            path: path.to_owned(),
-            location,
-            connection: None,
-            encoded: Vec::new(),
-            wal_bytes: 0,
-            size_limit_bytes,
-        };
+        let mut writer = Self { path: path.to_owned(), location, connection: None, wal_bytes: 0, size_limit_bytes };
         let mut connection =
             Connection::open(&writer.path).map_err(|error| writer.error("open the database", error))?;
         schema::prepare(&mut connection, &writer.location)?;
@@ -88,73 +79,29 @@ impl Writer {
         })
     }
 
-    /// Makes a batch durable under a position. A row that an earlier failure left there is replaced: it was reported as
-    /// failed, and nothing may come of it.
-    pub(crate) fn append(&mut self, position: i64, batch: &Batch) -> Result<(), StoreError> {
-        let mut encoded = std::mem::take(&mut self.encoded);
-        encoded.clear();
-        encode_batch(batch, &mut encoded);
-        let result = self.run("write to the log", |connection| {
-            let sql = "INSERT OR REPLACE INTO log VALUES (?1, ?2)";
-            connection.prepare_cached(sql)?.execute(params![position, encoded])
-        });
-        self.wal_bytes += encoded.len() as u64 + PAGE_BYTES;
-        self.encoded = encoded;
-        result.map(drop)
-    }
-
-    /// Reads the log from a position on.
-    pub(crate) fn read_log(
-        &mut self,
-        from_position: i64,
-        mut visit: impl FnMut(i64, Batch) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let location = self.location.clone();
-        let mut outcome = Ok(());
-        self.run("read the log", |connection| {
-            let sql = "SELECT position, batch FROM log WHERE position >= ?1 ORDER BY position";
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut rows = statement.query([from_position])?;
-            while let Some(row) = rows.next()? {
-                let encoded = Bytes::from(row.get::<_, Vec<u8>>(1)?);
-                let position = row.get(0)?;
-                outcome = match decode_batch(encoded) {
-                    Ok(batch) => visit(position, batch),
-                    Err(error) => Err(corrupt(&location, error)),
-                };
-                if outcome.is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
-        outcome
-    }
-
-    /// Writes what is pending to the tables, in a transaction that [`publish`](Self::publish) commits.
+    /// Writes a layer to the tables, in one transaction that is synced. The log needs it no longer then.
     ///
-    /// Nothing is synced to disk here: everything is in the log already, and stays there until a later sync has made this
-    /// durable as well.
-    pub(crate) fn materialise(&mut self, pending: &Pending) -> Result<(), StoreError> {
-        self.run("write the tables", |connection| {
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
+    /// A layer that the tables have already is left alone: its transaction was reported as failed, though only what came
+    /// behind the commit had.
+    pub(crate) fn materialise(&mut self, layer: &Pending) -> Result<(), StoreError> {
+        let position = self.run("write the tables", |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            materialise(connection, pending)
-        })
-    }
-
-    /// Makes the tables as they were written visible to readers, at one moment.
-    pub(crate) fn publish(&mut self) -> Result<(), StoreError> {
-        self.run("write the tables", |connection| {
-            connection.execute_batch("COMMIT")?;
-            connection.pragma_update(None, "synchronous", "FULL")
-        })
-    }
-
-    /// Counts what the tables have added to SQLite's own log, given the size of what was pending: about as much once more
-    /// goes to the indexes.
-    pub(crate) fn wrote_tables(&mut self, pending_bytes: usize) {
-        self.wal_bytes += 2 * pending_bytes as u64 + PAGE_BYTES;
+            let position = tables::numbering(connection)?.next_position;
+            if position == layer.tabled.next_position {
+                materialise(connection, layer)?;
+                connection.execute_batch("COMMIT")?;
+            } else {
+                connection.execute_batch("ROLLBACK")?;
+            }
+            Ok(position)
+        })?;
+        if position != layer.tabled.next_position && position != layer.numbering.next_position {
+            let reason = format!("the tables end at {position}, in the middle of what is to be written to them");
+            return Err(corrupt(&self.location, reason));
+        }
+        // About as much once more goes to the indexes.
+        self.wal_bytes += 2 * layer.size_bytes as u64 + PAGE_BYTES;
+        Ok(())
     }
 
     /// About how much of SQLite's own log a checkpoint would take into the file.
@@ -166,5 +113,32 @@ impl Writer {
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.wal_bytes = 0;
         self.run("checkpoint", |connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())))
+    }
+
+    /// What programs of the first schema have committed and not written to the tables: they kept their log in a table.
+    pub(crate) fn log_of_first_schema(&mut self, from_position: i64) -> Result<Vec<Logged>, StoreError> {
+        self.run("read the log", |connection| {
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'log'";
+            if connection.query_row(sql, [], |_| Ok(())).optional()?.is_none() {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT position, batch FROM log WHERE position >= ?1 ORDER BY position";
+            let mut statement = connection.prepare(sql)?;
+            let logged = statement.query_map([from_position], |row| {
+                Ok(Logged { position: row.get(0)?, batch: Bytes::from(row.get::<_, Vec<u8>>(1)?) })
+            })?;
+            logged.collect()
+        })
+    }
+
+    /// The tables have all of that log.
+    pub(crate) fn drop_log_of_first_schema(&mut self) -> Result<(), StoreError> {
+        self.run("upgrade the database", |connection| connection.execute_batch("DROP TABLE IF EXISTS log"))
+    }
+
+    /// How SQLite syncs what is committed: 2 is at every commit.
+    #[cfg(test)]
+    pub(crate) fn synchronous(&mut self) -> i64 {
+        self.run("ask", |connection| connection.pragma_query_value(None, "synchronous", |row| row.get(0))).unwrap()
     }
 }

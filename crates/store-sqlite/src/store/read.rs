@@ -1,60 +1,96 @@
-//! Look-ups in what is pending over the tables.
+//! Look-ups in what is pending over the tables, each in two steps.
+//!
+//! The first takes what it needs from the layers, under their lock, and often knows the answer then. The second reads the
+//! tables without any lock, as they were under the layers of the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
 use evertide_store::{
     BacklogCursor, HistoryLimit, HistoryRecord, QueueKey, RegistryRecord, RunIdentity, RunKey, SlotSet, StoredRun, Wake,
 };
+use rusqlite::Connection;
 
 use crate::chunk::PlacedRecord;
-use crate::layers::Layers;
+use crate::layers::View;
 use crate::pending::{InTables, Pending, PendingCurrent, PendingName, PendingRecord, PendingRun, PendingTask};
-use crate::readers::Tables;
 use crate::tables::{self, TabledSnapshot};
+
+/// What the layers say.
+pub(super) enum Found<T, P> {
+    /// The answer.
+    Here(T),
+    /// What is to be laid over what the tables say.
+    Over(P),
+}
+
+use Found::{Here, Over};
 
 fn name<'a>(layer: &'a Pending, namespace_id: &str, kind: u8, id: &str) -> Option<&'a PendingName> {
     layer.names.get(namespace_id)?.get(&kind)?.get(id)
 }
 
+/// If the answer is not here, gives the runs that are not the current one whatever the tables say.
 pub(super) fn current_run(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     namespace_id: &str,
     kind: u8,
     id: &str,
-) -> rusqlite::Result<Option<RunKey>> {
-    let still = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.not_current);
-    for (depth, layer) in layers.newest_first().enumerate() {
-        match name(layer, namespace_id, kind, id).map(|name| name.current) {
-            Some(PendingCurrent::Run(run_key)) => return Ok(Some(run_key).filter(|run_key| still(run_key, depth))),
-            Some(PendingCurrent::Nothing) => return Ok(None),
-            Some(PendingCurrent::AsInTables) | None => {}
+) -> Found<Option<RunKey>, Vec<RunKey>> {
+    let mut not_current = Vec::new();
+    for name in layers.newest_first().filter_map(|layer| name(layer, namespace_id, kind, id)) {
+        match name.current {
+            PendingCurrent::Run(run_key) => {
+                return Here(Some(run_key).filter(|run_key| !not_current.contains(run_key)));
+            }
+            PendingCurrent::Nothing => return Here(None),
+            PendingCurrent::AsInTables => not_current.extend_from_slice(&name.not_current),
         }
     }
-    let run_key = tables.ask(|tables| tables::current_run(tables, namespace_id, kind, id))?;
-    Ok(run_key.filter(|run_key| still(run_key, usize::MAX)))
+    Over(not_current)
 }
 
+pub(super) fn tabled_current_run(
+    connection: &Connection,
+    namespace_id: &str,
+    kind: u8,
+    id: &str,
+    not_current: &[RunKey],
+) -> rusqlite::Result<Option<RunKey>> {
+    let run_key = tables::current_run(connection, namespace_id, kind, id)?;
+    Ok(run_key.filter(|run_key| !not_current.contains(run_key)))
+}
+
+/// If the answer is not here, gives the runs that do not exist whatever the tables say.
 pub(super) fn find_run(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     namespace_id: &str,
     kind: u8,
     id: &str,
     run_id: &str,
-) -> rusqlite::Result<Option<RunKey>> {
-    let exists = |run_key: &RunKey, depth| !layers.above(depth, *run_key, |run| run.tables != InTables::Earlier);
-    for (depth, layer) in layers.newest_first().enumerate() {
-        let created = name(layer, namespace_id, kind, id).map_or(&[][..], |name| &name.created);
-        let mut found = created.iter().rev().filter(|(created, _)| created == run_id).map(|(_, run_key)| *run_key);
-        if let Some(run_key) = found.find(|run_key| exists(run_key, depth)) {
-            return Ok(Some(run_key));
+) -> Found<Option<RunKey>, Vec<RunKey>> {
+    let mut deleted = Vec::new();
+    for name in layers.newest_first().filter_map(|layer| name(layer, namespace_id, kind, id)) {
+        let named = name.created.iter().rev().filter(|(created, _)| created == run_id).map(|(_, run_key)| *run_key);
+        if let Some(run_key) = named.clone().find(|run_key| !deleted.contains(run_key)) {
+            return Here(Some(run_key));
         }
+        deleted.extend_from_slice(&name.deleted);
     }
-    let found = tables.ask(|tables| tables::find_runs(tables, namespace_id, kind, id, run_id))?;
-    Ok(found.into_iter().find(|run_key| exists(run_key, usize::MAX)))
+    Over(deleted)
+}
+
+pub(super) fn tabled_find_run(
+    connection: &Connection,
+    namespace_id: &str,
+    kind: u8,
+    id: &str,
+    run_id: &str,
+    deleted: &[RunKey],
+) -> rusqlite::Result<Option<RunKey>> {
+    let found = tables::find_runs(connection, namespace_id, kind, id, run_id)?;
+    Ok(found.into_iter().find(|run_key| !deleted.contains(run_key)))
 }
 
 /// What there is of a run here and there.
@@ -66,7 +102,7 @@ struct Parts<'a> {
 }
 
 /// None if there is no such run, for all that is known without the tables.
-fn parts(layers: &Layers, run_key: RunKey) -> Option<Parts<'_>> {
+fn parts<'a>(layers: &View<'a>, run_key: RunKey) -> Option<Parts<'a>> {
     let mut pending = Vec::new();
     let mut in_tables = layers.may_be_tabled(run_key);
     for run in layers.newest_first().filter_map(|layer| layer.runs.get(&run_key)) {
@@ -88,36 +124,32 @@ impl<'a> Parts<'a> {
     }
 }
 
-pub(super) fn run(layers: &Layers, tables: &Tables<'_>, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
+/// If the answer is not here, gives the records that follow on what the tables have.
+pub(super) fn run(layers: &View<'_>, run_key: RunKey) -> Found<Option<StoredRun>, Vec<Bytes>> {
     let Some(Parts { pending, in_tables }) = parts(layers, run_key) else {
-        return Ok(None);
+        return Here(None);
     };
     let newest_snapshot = pending.iter().rposition(|run| run.snapshot.is_some());
     let needed = &pending[newest_snapshot.unwrap_or(0)..];
-    let tabled = match newest_snapshot {
-        None if in_tables => tables.ask(|tables| tabled_run(tables, run_key))?,
-        _ => None,
-    };
-    let new = |run: &&PendingRun| {
-        let identity = RunIdentity::clone(&run.identity);
-        StoredRun { identity, snapshot: None, records: Vec::new() }
-    };
-    let Some(mut stored) = tabled.or_else(|| needed.first().map(new)) else {
-        return Ok(None);
-    };
-    let mut after_position = i64::MIN;
-    for run in needed {
-        if let Some(snapshot) = &run.snapshot {
-            stored.snapshot = Some(snapshot.snapshot.clone());
-            after_position = snapshot.position;
+    let snapshot = needed.first().and_then(|run| run.snapshot.as_ref());
+    let after_position = snapshot.map_or(i64::MIN, |snapshot| snapshot.position);
+    let records = needed.iter().flat_map(|run| &run.records).filter(|record| record.position > after_position);
+    let records = records.map(|record| record.record.clone()).collect();
+    match needed.first() {
+        Some(first) if snapshot.is_some() || !in_tables => {
+            let identity = RunIdentity::clone(&first.identity);
+            let snapshot = snapshot.map(|snapshot| snapshot.snapshot.clone());
+            Here(Some(StoredRun { identity, snapshot, records }))
         }
-        let records = run.records.iter().filter(|record| record.position > after_position);
-        stored.records.extend(records.map(|record| record.record.clone()));
+        _ => Over(records),
     }
-    Ok(Some(stored))
 }
 
-fn tabled_run(connection: &rusqlite::Connection, run_key: RunKey) -> rusqlite::Result<Option<StoredRun>> {
+pub(super) fn tabled_run(
+    connection: &Connection,
+    run_key: RunKey,
+    pending: Vec<Bytes>,
+) -> rusqlite::Result<Option<StoredRun>> {
     let Some(run) = tables::run(connection, run_key)? else {
         return Ok(None);
     };
@@ -131,67 +163,83 @@ fn tabled_run(connection: &rusqlite::Connection, run_key: RunKey) -> rusqlite::R
         }
         true
     })?;
+    records.extend(pending);
     Ok(Some(StoredRun { identity: run.identity, snapshot: run.snapshot.map(|snapshot| snapshot.snapshot), records }))
 }
 
+/// If the answer is not here, gives what follows on what the tables have.
 pub(super) fn history(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     run_key: RunKey,
     from_event_id: i64,
     limit: HistoryLimit,
-) -> rusqlite::Result<Vec<HistoryRecord>> {
+) -> Found<Vec<HistoryRecord>, Vec<PlacedRecord>> {
     let Some(parts) = parts(layers, run_key) else {
-        return Ok(Vec::new());
+        return Here(Vec::new());
     };
     let records = parts.records();
     let behind = records.partition_point(|record| record.first_event_id <= from_event_id);
-    if behind > 0 || !parts.in_tables {
-        let records = records[behind.saturating_sub(1)..].iter().copied();
-        return Ok(limit.take(records.cloned().map(HistoryRecord::from)));
-    }
     let mut page = Page::new(limit);
-    tables.ask(|tables| {
-        tables::records_from(tables, run_key, (from_event_id, i64::MAX), |record| {
-            // Up to the event itself, each record takes the place of the one before it.
-            let may_be_replaced = record.first_event_id <= from_event_id;
-            if may_be_replaced {
-                page = Page::new(limit);
-            }
-            page.add(record) || may_be_replaced
-        })
-    })?;
-    for record in records {
-        page.add(record.clone());
+    if behind > 0 || !parts.in_tables {
+        let _ = records[behind.saturating_sub(1)..].iter().all(|record| page.add(PlacedRecord::clone(record)));
+        return Here(page.history());
     }
-    Ok(page.records)
+    let _ = records.into_iter().all(|record| page.add(record.clone()));
+    Over(page.records)
 }
 
+pub(super) fn tabled_history(
+    connection: &Connection,
+    run_key: RunKey,
+    from_event_id: i64,
+    limit: HistoryLimit,
+    pending: Vec<PlacedRecord>,
+) -> rusqlite::Result<Vec<HistoryRecord>> {
+    let mut page = Page::new(limit);
+    tables::records_from(connection, run_key, (from_event_id, i64::MAX), |record| {
+        // Up to the event itself, each record takes the place of the one before it.
+        let may_be_replaced = record.first_event_id <= from_event_id;
+        if may_be_replaced {
+            page = Page::new(limit);
+        }
+        page.add(record) || may_be_replaced
+    })?;
+    let _ = pending.into_iter().all(|record| page.add(record));
+    Ok(page.history())
+}
+
+/// If the answer is not here, gives the newest part of it.
 pub(super) fn history_before(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     run_key: RunKey,
     before_event_id: i64,
     limit: HistoryLimit,
-) -> rusqlite::Result<Vec<HistoryRecord>> {
+) -> Found<Vec<HistoryRecord>, Page> {
     let Some(parts) = parts(layers, run_key) else {
-        return Ok(Vec::new());
+        return Here(Vec::new());
     };
     let records = parts.records();
     let mut page = Page::new(limit);
     let behind = records.partition_point(|record| record.first_event_id < before_event_id);
     let has_room = records[..behind].iter().rev().all(|record| page.add(PlacedRecord::clone(record)));
-    if has_room && parts.in_tables {
-        tables.ask(|tables| tables::records_before(tables, run_key, before_event_id, |record| page.add(record)))?;
-    }
-    Ok(page.records)
+    if has_room && parts.in_tables { Over(page) } else { Here(page.history()) }
+}
+
+pub(super) fn tabled_history_before(
+    connection: &Connection,
+    run_key: RunKey,
+    before_event_id: i64,
+    mut page: Page,
+) -> rusqlite::Result<Vec<HistoryRecord>> {
+    tables::records_before(connection, run_key, before_event_id, |record| page.add(record))?;
+    Ok(page.history())
 }
 
 /// Records up to a limit.
-struct Page {
+pub(super) struct Page {
     limit: HistoryLimit,
     size_bytes: usize,
-    records: Vec<HistoryRecord>,
+    records: Vec<PlacedRecord>,
 }
 
 impl Page {
@@ -208,103 +256,147 @@ impl Page {
     fn add(&mut self, record: PlacedRecord) -> bool {
         if !self.is_full() {
             self.size_bytes = self.size_bytes.saturating_add(record.record.len());
-            self.records.push(record.into());
+            self.records.push(record);
         }
         !self.is_full()
     }
+
+    fn history(self) -> Vec<HistoryRecord> {
+        self.records.into_iter().map(HistoryRecord::from).collect()
+    }
 }
 
+/// What is pending of a list of things, laid over what the tables have of it.
+pub(super) struct Overlay<K, T> {
+    pending: Vec<T>,
+    /// What no longer counts in the tables.
+    hidden: HashSet<K>,
+}
+
+/// The wakes of the layers, by due time.
 pub(super) fn wakes(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     slots: &SlotSet,
     until_ms: i64,
     after: Option<(i64, RunKey)>,
     limit: usize,
-) -> rusqlite::Result<Vec<(i64, RunKey)>> {
-    let counts = |(_, run_key): &(i64, RunKey), depth| {
-        !layers.above(depth, *run_key, |run| run.wake != Wake::Keep || run.tables != InTables::Earlier)
-    };
-    let mut wakes = Vec::new();
-    if limit > 0 {
-        tables.ask(|connection| {
-            let mut outcome = Ok(());
-            tables::wakes(connection, until_ms, after.unwrap_or((i64::MIN, i64::MIN)), |wake| {
-                match tables::is_in(connection, wake.1, slots) {
-                    Ok(is_in) => wakes.extend(Some(wake).filter(|wake| is_in && counts(wake, usize::MAX))),
-                    Err(error) => outcome = Err(error),
-                }
-                outcome.is_ok() && wakes.len() < limit
-            })?;
-            outcome
-        })?;
-    }
+) -> Overlay<RunKey, (i64, RunKey)> {
+    let is_set = |run: &PendingRun| run.wake != Wake::Keep || run.tables != InTables::Earlier;
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let (mut pending, mut hidden) = (Vec::new(), HashSet::new());
     for (depth, layer) in layers.newest_first().enumerate() {
-        let is_in = |(_, run_key): &(i64, RunKey)| {
+        let is_in = |run_key: &RunKey| {
             slots.is_all() || layer.runs.get(run_key).is_some_and(|run| slots.contains(run.identity.slot()))
         };
         let due = layer.wakes.range((from, Bound::Unbounded)).take_while(|(due_ms, _)| *due_ms <= until_ms);
-        wakes.extend(due.filter(|wake| is_in(wake) && counts(wake, depth)).take(limit));
+        let counts = |(_, run_key): &&(i64, RunKey)| is_in(run_key) && !layers.above(depth, *run_key, is_set);
+        pending.extend(due.filter(counts).take(limit));
+        hidden.extend(layer.runs.iter().filter(|(_, run)| is_set(run)).map(|(run_key, _)| *run_key));
     }
+    Overlay { pending, hidden }
+}
+
+pub(super) fn tabled_wakes(
+    connection: &Connection,
+    slots: &SlotSet,
+    until_ms: i64,
+    after: Option<(i64, RunKey)>,
+    limit: usize,
+    overlay: Overlay<RunKey, (i64, RunKey)>,
+) -> rusqlite::Result<Vec<(i64, RunKey)>> {
+    let Overlay { pending: mut wakes, hidden } = overlay;
+    let (mut left, mut outcome) = (limit, Ok(()));
+    tables::wakes(connection, until_ms, after.unwrap_or((i64::MIN, i64::MIN)), |wake| {
+        if left > 0 && !hidden.contains(&wake.1) {
+            match tables::is_in(connection, wake.1, slots) {
+                Ok(true) => {
+                    wakes.push(wake);
+                    left -= 1;
+                }
+                Ok(false) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        left > 0 && outcome.is_ok()
+    })?;
+    outcome?;
     wakes.sort_unstable();
     wakes.truncate(limit);
     Ok(wakes)
 }
 
+/// The tasks of the layers that a cursor has not read, by id.
 pub(super) fn backlog(
-    layers: &Layers,
-    tables: &Tables<'_>,
+    layers: &View<'_>,
     queue: &QueueKey,
     slots: &SlotSet,
     after: &BacklogCursor,
     limit: usize,
-) -> rusqlite::Result<Vec<(i64, Bytes)>> {
-    let changed: Vec<_> = layers.newest_first().filter_map(|layer| layer.backlog.get(queue)).collect();
-    let counts = |task_id: i64, depth| !changed.iter().take(depth).any(|tasks| tasks.contains_key(&task_id));
-    let mut backlog = Vec::new();
-    if limit > 0 {
-        tables.ask(|tables| {
-            tables::backlog(tables, queue, slots, after, |task_id, task| {
-                backlog.extend(counts(task_id, usize::MAX).then_some((task_id, task)));
-                backlog.len() < limit
-            })
-        })?;
-    }
-    for (depth, tasks) in changed.iter().enumerate() {
-        let unread = tasks.iter().filter(|(task_id, _)| !after.has_read(**task_id) && counts(**task_id, depth));
-        let put = unread.filter_map(|(task_id, task)| {
+) -> Overlay<i64, (i64, Bytes)> {
+    let mut decided = BTreeSet::new();
+    let mut pending = Vec::new();
+    for tasks in layers.newest_first().filter_map(|layer| layer.backlog.get(queue)) {
+        // A newer layer has the last word on a task.
+        let unread = tasks.iter().filter(|(task_id, _)| !after.has_read(**task_id) && decided.insert(**task_id));
+        pending.extend(unread.filter_map(|(task_id, task)| {
             let PendingTask { slot, task } = task.as_ref()?;
             slots.contains(*slot).then(|| (*task_id, task.clone()))
-        });
-        backlog.extend(put.take(limit));
+        }));
     }
+    pending.sort_unstable_by_key(|(task_id, _)| *task_id);
+    pending.truncate(limit);
+    Overlay { pending, hidden: decided.into_iter().collect() }
+}
+
+pub(super) fn tabled_backlog(
+    connection: &Connection,
+    queue: &QueueKey,
+    slots: &SlotSet,
+    after: &BacklogCursor,
+    limit: usize,
+    overlay: Overlay<i64, (i64, Bytes)>,
+) -> rusqlite::Result<Vec<(i64, Bytes)>> {
+    let Overlay { pending: mut backlog, hidden } = overlay;
+    let mut left = limit;
+    tables::backlog(connection, queue, slots, after, |task_id, task| {
+        if left > 0 && !hidden.contains(&task_id) {
+            backlog.push((task_id, task));
+            left -= 1;
+        }
+        left > 0
+    })?;
     backlog.sort_unstable_by_key(|(task_id, _)| *task_id);
     backlog.truncate(limit);
     Ok(backlog)
 }
 
-pub(super) fn registry(layers: &Layers, tables: &Tables<'_>, kind: &str) -> rusqlite::Result<Vec<RegistryRecord>> {
-    let tabled = tables.ask(|tables| tables::registry(tables, kind))?;
+/// The records that the layers have, none for those that they have removed.
+pub(super) fn registry(layers: &View<'_>, kind: &str) -> BTreeMap<String, Option<PendingRecord>> {
+    let oldest_first = layers.newest_first().rev();
+    let records = oldest_first.filter_map(|layer| layer.registry.get(kind)).flatten();
+    records.map(|(key, record)| (key.clone(), record.clone())).collect()
+}
+
+pub(super) fn tabled_registry(
+    connection: &Connection,
+    kind: &str,
+    pending: BTreeMap<String, Option<PendingRecord>>,
+) -> rusqlite::Result<Vec<RegistryRecord>> {
+    let tabled = tables::registry(connection, kind)?;
     let mut records: BTreeMap<_, _> = tabled.into_iter().map(|record| (record.key.clone(), record)).collect();
-    let layers: Vec<_> = layers.newest_first().collect();
-    for (key, record) in layers.iter().rev().filter_map(|layer| layer.registry.get(kind)).flatten() {
-        match record.clone() {
+    for (key, record) in pending {
+        match record {
             Some(PendingRecord { value, version }) => {
-                records.insert(key.clone(), RegistryRecord { key: key.clone(), value, version })
+                records.insert(key.clone(), RegistryRecord { key, value, version })
             }
-            None => records.remove(key),
+            None => records.remove(&key),
         };
     }
     Ok(records.into_values().collect())
 }
 
-/// The version of a registry record, 0 if there is none.
-pub(super) fn record_version(layers: &Layers, tables: &Tables<'_>, kind: &str, key: &str) -> rusqlite::Result<u64> {
-    for layer in layers.newest_first() {
-        if let Some(record) = layer.registry.get(kind).and_then(|records| records.get(key)) {
-            return Ok(record.as_ref().map_or(0, |record| record.version));
-        }
-    }
-    Ok(tables.ask(|tables| tables::record_version(tables, kind, key))?.unwrap_or(0))
+/// The version of a registry record as the layers have it, 0 if they have removed it.
+pub(super) fn record_version(layers: &View<'_>, kind: &str, key: &str) -> Option<u64> {
+    let record = layers.newest_first().find_map(|layer| layer.registry.get(kind)?.get(key));
+    record.map(|record| record.as_ref().map_or(0, |record| record.version))
 }

@@ -9,15 +9,15 @@ use super::{quiet, start, step};
 
 /// Copies the files as a crash would leave them: without the lock, and without what lives in memory.
 fn copy(path: &Path, to: &Path) -> PathBuf {
-    let copied = to.join("copy.db");
-    for suffix in ["", "-wal"] {
-        let mut from = path.as_os_str().to_owned();
-        from.push(suffix);
-        let mut into = copied.as_os_str().to_owned();
-        into.push(suffix);
-        std::fs::copy(from, into).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+        let file = file.unwrap().file_name();
+        let suffix = file.to_str().unwrap().strip_prefix(name).unwrap();
+        if suffix.is_empty() || suffix == "-wal" || suffix.starts_with(".log-") {
+            std::fs::copy(path.with_file_name(&file), to.join(format!("copy.db{suffix}"))).unwrap();
+        }
     }
-    copied
+    to.join("copy.db")
 }
 
 fn everything(store: &dyn Store, runs: i64) -> Vec<String> {

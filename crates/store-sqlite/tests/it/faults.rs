@@ -1,7 +1,7 @@
 //! A disk that is full for a while.
 
 use evertide_store::{Filter, HistoryLimit, ListQuery, Store, StoreError};
-use evertide_store_sqlite::{SqliteOptions, SqliteStore};
+use evertide_store_sqlite::{SqliteOptions, SqliteStore, StoreSizes};
 
 use super::{quiet, start, step};
 
@@ -45,17 +45,20 @@ fn a_commit_is_acknowledged_though_the_tables_cannot_be_written() {
     let options = SqliteOptions { layer_bytes: 300_000, full_layers: 0, ..quiet() };
     let store = SqliteStore::open(&path, &options).unwrap();
     store.set_size_limit_bytes(Some(1000 * 1024)).unwrap();
-    // The log takes half of the file, so that the tables find no room for the same once more.
-    let records = 11;
+    // The log has room for what the tables, with their indexes, have not.
+    let records = 21;
     store.commit(start(1, &[7; 40_000])).unwrap();
     for event_id in 2..records {
         store.commit(step(1, event_id, &[7; 40_000])).unwrap();
     }
     assert!(matches!(store.materialise(), Err(StoreError::Unavailable { .. })));
+    let StoreSizes { log_bytes, full_layers, table_failures } = store.sizes();
+    assert!(log_bytes > 800_000 && full_layers >= 2 && table_failures >= 2, "{:?}", store.sizes());
     let query = ListQuery { namespace_id: "namespace".to_owned(), filter: Filter::All, page_size: 10, after: None };
     assert_eq!(store.list(&query).unwrap().rows.len(), 1);
     store.set_size_limit_bytes(None).unwrap();
     store.materialise().unwrap();
+    assert_eq!(store.sizes(), StoreSizes { log_bytes: 0, full_layers: 0, table_failures });
     assert_eq!(store.list(&query).unwrap().rows.len(), 1);
-    assert_eq!(store.history(1, 1, HistoryLimit::ALL).unwrap().len(), 10);
+    assert_eq!(store.history(1, 1, HistoryLimit::ALL).unwrap().len(), 20);
 }
