@@ -156,6 +156,10 @@ pub(crate) struct StartDev {
     /// File that keeps the state; without one it is kept in memory and lost at the end.
     #[arg(long, short = 'f')]
     pub(crate) db_filename: Option<PathBuf>,
+    /// How much workflows may take in memory, in MiB, when no file keeps them: beyond that those that closed first are
+    /// removed before their retention is over.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) memory_budget_mib: usize,
     /// Skip time for tests: clients unlock and lock the clock with the TestService. In memory only, since the clock
     /// begins with the machine's time again.
     #[arg(long, conflicts_with = "db_filename")]

@@ -30,7 +30,7 @@ async fn start_dev(options: StartDev) -> anyhow::Result<()> {
     let builder = described(&options.common);
     let builder = match &options.db_filename {
         Some(path) => builder.db_file(path),
-        None => builder,
+        None => builder.memory_budget_bytes(options.memory_budget_mib.saturating_mul(1024 * 1024)),
     };
     let builder = if options.time_skipping { builder.time_skipping(TimeSkipping::Locked) } else { builder };
     serve(builder, address, options.db_filename.as_deref()).await

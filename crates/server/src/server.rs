@@ -28,6 +28,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// How much the store in memory holds, unless told otherwise.
+const MEMORY_BUDGET_BYTES: usize = 512 * 1024 * 1024;
 /// Connections that the kernel holds for the listener until they are accepted.
 const BACKLOG: u32 = 1024;
 /// How often an idle connection is asked whether it still lives.
@@ -133,6 +135,7 @@ impl fmt::Debug for Keep {
 #[derive(Debug, Clone)]
 pub struct ServerBuilder {
     keep: Keep,
+    memory_budget_bytes: usize,
     clock: Arc<dyn Clock>,
     namespaces: Vec<String>,
     search_attributes: BTreeMap<String, AttributeType>,
@@ -186,6 +189,7 @@ impl Server {
     pub fn builder() -> ServerBuilder {
         ServerBuilder {
             keep: Keep::Memory,
+            memory_budget_bytes: MEMORY_BUDGET_BYTES,
             clock: Arc::new(SystemClock::default()),
             namespaces: vec![DEFAULT_NAMESPACE.to_owned()],
             search_attributes: BTreeMap::new(),
@@ -223,6 +227,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn db_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.keep = Keep::File(path.into());
+        self
+    }
+
+    /// How much workflows may take in memory, in bytes, if no file keeps them; 512 MiB unless this is called. Beyond that
+    /// those that closed first are removed before their retention is over, and the log says so.
+    #[must_use]
+    pub fn memory_budget_bytes(mut self, memory_budget_bytes: usize) -> Self {
+        self.memory_budget_bytes = memory_budget_bytes;
         self
     }
 
@@ -328,7 +340,7 @@ impl ServerBuilder {
         let listener = self.listen.map(listen).transpose()?;
         let local_addr = listener.as_ref().and_then(|l| l.local_addr().ok());
         self.ineffective.iter().for_each(settings::tell);
-        let (store, persistence) = open_store(self.keep).await?;
+        let (store, persistence) = open_store(self.keep, self.memory_budget_bytes).await?;
         let attributes: BTreeMap<_, _> =
             self.search_attributes.into_iter().map(|(name, kind)| (name, kind.to_proto())).collect();
         let unregistered =
@@ -354,9 +366,9 @@ impl ServerBuilder {
     }
 }
 
-async fn open_store(keep: Keep) -> Result<(Arc<dyn Store>, &'static str), StartError> {
+async fn open_store(keep: Keep, memory_budget_bytes: usize) -> Result<(Arc<dyn Store>, &'static str), StartError> {
     match keep {
-        Keep::Memory => Ok((Arc::new(MemoryStore::new()), "memory")),
+        Keep::Memory => Ok((Arc::new(MemoryStore::with_budget(memory_budget_bytes)), "memory")),
         Keep::Store(store) => Ok((store, "custom")),
         Keep::File(path) => {
             let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, &SqliteOptions::default())).await;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use evertide_engine::Limits;
 use evertide_store::{Batch, SlotSet, Store, StoreError};
+use parking_lot::Mutex;
 
 use crate::ask::{Answer, Job, Respond};
 use crate::clock::{Clock, SkippingClock};
@@ -145,6 +146,7 @@ impl Shell {
                 queues: queues.clone(),
                 commits: commits.clone(),
                 work: work.clone(),
+                round: Mutex::default(),
             },
             next_poll_id: AtomicU64::new(1),
             store,
@@ -249,6 +251,9 @@ impl Shell {
                 self.commits.mark_durable(last_ticket);
                 for effects in releases {
                     self.guarded("a release", || self.release(effects));
+                }
+                if self.store.is_over_budget() && !self.sweep.is_under_way() {
+                    self.work.push(Work::Sweep);
                 }
             }
             Err(error @ StoreError::Conflict { .. }) => {

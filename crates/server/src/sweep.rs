@@ -1,9 +1,10 @@
 //! What is removed in the course of time: runs past their retention, those of deleted namespaces, queues nobody uses.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use evertide_store::{Filter, ListQuery, SlotSet, Store, StoreError, VisibilityRow};
+use parking_lot::Mutex;
 
 use crate::address::RunRef;
 use crate::ask::{Answer, Ask, Job, Respond};
@@ -25,11 +26,13 @@ pub(crate) struct Sweep {
     pub(crate) queues: Arc<TaskQueues>,
     pub(crate) commits: Arc<Commits>,
     pub(crate) work: Arc<WorkQueue>,
+    /// The round that is under way.
+    pub(crate) round: Mutex<Weak<Round>>,
 }
 
 /// Runs that are being removed. When all of them are, the next ones are looked for at once, if there may be more: so
 /// removals go as fast as the store takes them, and no more of them are under way than one round has.
-struct Round {
+pub(crate) struct Round {
     /// The store may have more than this round found.
     more: AtomicBool,
     removed: AtomicUsize,
@@ -46,6 +49,11 @@ impl Drop for Round {
 }
 
 impl Sweep {
+    /// Whether runs are being removed.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.round.lock().strong_count() > 0
+    }
+
     /// Forgets queues that nobody uses. Returns the requests that remove runs whose retention is over and those of deleted
     /// namespaces.
     pub(crate) fn begin(&self) -> Vec<Job> {
@@ -53,6 +61,13 @@ impl Sweep {
         self.queues.forget_idle(now_ns);
         let round = Round { more: AtomicBool::new(false), removed: AtomicUsize::new(0), work: self.work.clone() };
         let round = Arc::new(round);
+        {
+            let mut under_way = self.round.lock();
+            if under_way.strong_count() > 0 {
+                return Vec::new(); // It looks for more by itself.
+            }
+            *under_way = Arc::downgrade(&round);
+        }
         let mut jobs = Vec::new();
         for record in self.namespaces.records() {
             let found = if record.is_deleted() {
@@ -60,7 +75,7 @@ impl Sweep {
             } else if record.retention_ns > 0 {
                 self.expired(&record.id, now_ns.saturating_sub(record.retention_ns))
             } else {
-                continue;
+                self.expired(&record.id, i64::MIN) // Only for want of room.
             };
             match found {
                 Ok(runs) => {

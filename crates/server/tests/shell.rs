@@ -132,6 +132,26 @@ fn a_namespace_that_another_server_has_changed_is_read_again() {
 }
 
 #[test]
+fn what_closed_first_is_removed_when_memory_is_used_up() {
+    let mut rig = Rig::with_budget(200_000);
+    rig.start("open").settle();
+    for number in 0..300 {
+        let id = format!("w{number}");
+        rig.start(&id).settle();
+        rig.advance(SECOND_NS);
+        rig.terminate(&id);
+        rig.settle();
+        assert!(rig.store.size_bytes() <= 205_000, "{} bytes after {number}", rig.store.size_bytes());
+    }
+    assert!(rig.store.size_bytes() > 150_000, "{}", rig.store.size_bytes());
+    assert_eq!(rig.status("w299"), Status::Terminated);
+    assert_eq!(rig.status("open"), Status::Running);
+    let mut oldest = rig.submit_describe("w0");
+    rig.settle();
+    assert!(matches!(oldest.try_recv().unwrap(), Err(Failure::Rejected(_))));
+}
+
+#[test]
 fn polls_that_wait_get_their_tasks_after_a_failed_commit() {
     let mut rig = Rig::new();
     rig.start("before").settle();

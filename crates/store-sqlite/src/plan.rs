@@ -221,14 +221,17 @@ impl Plan {
         condition: String,
         parameters: impl IntoIterator<Item = Value>,
     ) {
-        if name == NAMESPACE_DIVISION {
+        let parameters: Vec<_> = std::iter::once(Value::Text(name.to_owned())).chain(parameters).collect();
+        let is_exact = condition == one_of(parameters.len() - 1);
+        let lacks_rows = name == BUILD_IDS && (!is_exact || parameters.iter().any(|value| is_everywhere(name, value)));
+        if name == NAMESPACE_DIVISION || lacks_rows {
             return;
         }
         self.probes.push(Probe {
             order,
             source: "search_attribute WHERE namespace = ?",
             condition: format!("name = ? AND {condition}"),
-            parameters: std::iter::once(Value::Text(name.to_owned())).chain(parameters).collect(),
+            parameters,
         });
     }
 }
@@ -263,6 +266,14 @@ fn is_division(field: &Field) -> bool {
 
 fn is_status(field: &Field) -> bool {
     *field == Field::System(SystemAttribute::ExecutionStatus)
+}
+
+/// The attribute that every workflow has that ever ran.
+const BUILD_IDS: &str = "BuildIds";
+
+/// Whether nearly every row has a value, so that an index finds too many rows to be of use: such values have none there.
+pub(crate) fn is_everywhere(name: &str, value: &Value) -> bool {
+    name == BUILD_IDS && matches!(value, Value::Text(build_id) if build_id == "unversioned")
 }
 
 /// A value as the index of search attributes has it; several for a list, none if the index lacks it.

@@ -8,7 +8,7 @@ use evertide_store::{ListCursor, RunKey, SearchValue, VisibilityRow};
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::plan::indexed;
+use crate::plan::{indexed, is_everywhere};
 use crate::tables::bytes;
 
 /// Columns in the order in which [`read_row`] wants them.
@@ -218,7 +218,8 @@ impl OldRow {
     }
 }
 
-/// The values that are worth an index: all but texts, and of keyword lists each member.
+/// The values that are worth an index: all but texts and what every row has, and of keyword lists each member.
 fn searchable(attributes: &[(String, SearchValue)]) -> impl Iterator<Item = (&str, Value)> {
-    attributes.iter().flat_map(|(name, value)| indexed(value).map(move |value| (name.as_str(), value)))
+    let values = attributes.iter().flat_map(|(name, value)| indexed(value).map(move |value| (name.as_str(), value)));
+    values.filter(|(name, value)| !is_everywhere(name, value))
 }

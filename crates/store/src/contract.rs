@@ -114,8 +114,13 @@ pub trait Store: Send + Sync + 'static {
     /// As for [`count`](Self::count).
     fn count_by_status(&self, namespace_id: &str, filter: &Filter) -> Result<Vec<(i32, u64)>, StoreError>;
 
+    /// Whether there is no room left, so that [`expired`](Self::expired) should be asked without waiting for its time.
+    fn is_over_budget(&self) -> bool {
+        false
+    }
+
     /// Runs of a namespace and some slots that closed before a time: those whose retention is over. In the reverse order of
-    /// lists, so the oldest first.
+    /// lists, so the oldest first. A store that is [over its budget](Self::is_over_budget) names younger ones as well.
     fn expired(
         &self,
         namespace_id: &str,

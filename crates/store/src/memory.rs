@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use evertide_engine::slot::{Slot, SlotSet};
@@ -31,9 +32,23 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store, whose writer owns every slot.
     pub fn new() -> Self {
-        let mut tables = Tables::default();
+        let mut tables = Tables { budget_bytes: usize::MAX, ..Tables::default() };
         let block = tables.add_writer(SlotSet::all());
         Self { block, tables: Arc::new(RwLock::new(tables)) }
+    }
+
+    /// An empty store that is to hold about so much. Beyond that the runs that closed first count as
+    /// [expired](Store::expired) before their retention is over, and a line of the log says so.
+    #[must_use]
+    pub fn with_budget(budget_bytes: usize) -> Self {
+        let store = Self::new();
+        store.tables.write().budget_bytes = budget_bytes;
+        store
+    }
+
+    /// About how much memory the runs take.
+    pub fn size_bytes(&self) -> usize {
+        self.tables.read().size_bytes
     }
 
     /// Another writer, which owns nothing yet.
@@ -75,7 +90,15 @@ struct Tables {
     registry_version: u64,
     /// By namespace id: the runs with a visibility row, in the order of lists.
     listed: BTreeMap<String, BTreeSet<ListPlace>>,
+    /// What all runs take.
+    size_bytes: usize,
+    budget_bytes: usize,
+    /// Whether the log says that the budget is used up.
+    has_told: AtomicBool,
 }
+
+/// What a run takes beside its bytes, roughly.
+const RUN_BYTES: usize = 1024;
 
 /// Namespace id, kind and id.
 type Name = (String, u8, String);
@@ -89,6 +112,8 @@ struct Run {
     records_in_snapshot: usize,
     visibility: Option<VisibilityRow>,
     wake_ms: Option<i64>,
+    /// About how much memory it takes.
+    size_bytes: usize,
 }
 
 impl Run {
@@ -137,9 +162,47 @@ impl Tables {
 
     fn apply(&mut self, write: Write) {
         match write {
-            Write::Run(run) => self.apply_run(run),
-            Write::DeleteRun { run_key } => self.delete_run(run_key),
+            Write::Run(run) => {
+                let run_key = run.run_key;
+                let before = self.size_of_run(run_key);
+                self.apply_run(run);
+                self.size_bytes = self.size_bytes + self.size_of_run(run_key) - before;
+            }
+            Write::DeleteRun { run_key } => {
+                self.size_bytes -= self.size_of_run(run_key);
+                self.delete_run(run_key);
+            }
             Write::Registry(write) => self.apply_registry(write),
+        }
+    }
+
+    fn size_of_run(&self, run_key: RunKey) -> usize {
+        self.runs.get(&run_key).map_or(0, |run| run.size_bytes)
+    }
+
+    /// Before what time runs must have closed to go, so that the rest fits into the budget again with some room.
+    fn closed_before_ns(&self) -> i64 {
+        if self.size_bytes <= self.budget_bytes {
+            return i64::MIN;
+        }
+        let mut left = self.size_bytes - self.budget_bytes / 20 * 19;
+        let mut namespaces: Vec<_> = self.listed.values().map(|places| places.iter().rev()).collect();
+        let mut oldest: Vec<_> = namespaces.iter_mut().map(Iterator::next).collect();
+        loop {
+            let closed =
+                oldest.iter().enumerate().filter_map(|(namespace, place)| Some((namespace, &place.as_ref()?.0)));
+            let next = closed.min_by_key(|(_, cursor)| cursor.close_time_ns);
+            match next.map(|(namespace, cursor)| (namespace, cursor.clone())) {
+                Some((namespace, cursor)) if cursor.close_time_ns < i64::MAX => {
+                    oldest[namespace] = namespaces[namespace].next();
+                    left = left.saturating_sub(self.size_of_run(cursor.run_key));
+                    if left == 0 {
+                        return cursor.close_time_ns.saturating_add(1);
+                    }
+                }
+                // Everything that is closed; what is open stays.
+                _ => return i64::MAX,
+            }
         }
     }
 
@@ -162,6 +225,14 @@ impl Tables {
             // The batch was checked, so the run is there.
             return;
         };
+        let row_bytes = |row: &VisibilityRow| row.memo.len() + row.payload.len();
+        run.size_bytes += write.record.len() + size_of::<HistoryRecord>();
+        if let Some(snapshot) = &write.snapshot {
+            run.size_bytes = run.size_bytes + snapshot.len() - run.snapshot.as_ref().map_or(0, Bytes::len);
+        }
+        if let Some(row) = &write.visibility {
+            run.size_bytes = run.size_bytes + row_bytes(row) - run.visibility.as_ref().map_or(0, row_bytes);
+        }
         if !write.record.is_empty() {
             run.records.push(HistoryRecord { first_event_id: write.first_event_id, record: write.record });
         }
@@ -204,6 +275,7 @@ impl Tables {
             records_in_snapshot: 0,
             visibility: None,
             wake_ms: None,
+            size_bytes: RUN_BYTES,
         };
         self.runs.insert(run_key, run);
         self.note_number(run_key, |writer| &mut writer.next_run_key);
@@ -446,6 +518,11 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().collect())
     }
 
+    fn is_over_budget(&self) -> bool {
+        let tables = self.tables.read();
+        tables.size_bytes > tables.budget_bytes
+    }
+
     fn expired(
         &self,
         namespace_id: &str,
@@ -454,6 +531,15 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<ExpiredRun>, StoreError> {
         let tables = self.tables.read();
+        let for_want_of_room_ns = tables.closed_before_ns();
+        if for_want_of_room_ns > i64::MIN && !tables.has_told.swap(true, Ordering::Relaxed) {
+            let budget_bytes = tables.budget_bytes;
+            tracing::warn!(
+                budget_bytes,
+                "memory is used up: what closed first is dropped before its retention is over"
+            );
+        }
+        let closed_before_ns = closed_before_ns.max(for_want_of_room_ns);
         let oldest_first = tables.listed.get(namespace_id).into_iter().flatten().rev();
         let expired = oldest_first.take_while(|place| place.0.close_time_ns < closed_before_ns).filter_map(|place| {
             let run_key = place.0.run_key;
@@ -461,5 +547,53 @@ impl Store for MemoryStore {
             Some(ExpiredRun { run_key, identity: run.identity.clone() })
         });
         Ok(expired.take(limit).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(run_key: RunKey, close_time_ns: Option<i64>) -> Write {
+        let identity =
+            RunIdentity { namespace_id: "namespace".to_owned(), id: run_key.to_string(), ..RunIdentity::default() };
+        let row = VisibilityRow {
+            namespace_id: identity.namespace_id.clone(),
+            status: if close_time_ns.is_some() { 2 } else { 1 },
+            close_time_ns,
+            ..VisibilityRow::default()
+        };
+        Write::Run(RunWrite {
+            run_key,
+            create: Some(identity),
+            record: Bytes::from(vec![7; 10_000]),
+            visibility: Some(row),
+            ..RunWrite::default()
+        })
+    }
+
+    #[test]
+    fn what_closed_first_goes_when_memory_is_used_up() {
+        let store = MemoryStore::with_budget(200_000);
+        let expired = || {
+            let runs = store.expired("namespace", &SlotSet::all(), i64::MIN, 100).unwrap();
+            runs.iter().map(|run| run.run_key).collect::<Vec<_>>()
+        };
+        // The later half closes first, and what is open stays.
+        let closes = |run_key| (run_key % 5 != 0).then_some(1000 - run_key);
+        for run_key in 1..=30 {
+            store.commit(Batch::of_sole_writer(vec![closed(run_key, closes(run_key))])).unwrap();
+            assert_eq!(store.is_over_budget(), store.size_bytes() > 200_000);
+            assert_eq!(expired().is_empty(), !store.is_over_budget());
+        }
+        let dropped = expired();
+        assert!(dropped.starts_with(&[29, 28, 27, 26, 24]), "{dropped:?}");
+        assert!(dropped.len() >= 12 && dropped.len() < 24, "{dropped:?}");
+        let deletes = dropped.iter().map(|run_key| Write::DeleteRun { run_key: *run_key });
+        store.commit(Batch::of_sole_writer(deletes.collect())).unwrap();
+        assert!(!store.is_over_budget() && expired().is_empty());
+        let everything = (1..=30).map(|run_key| Write::DeleteRun { run_key });
+        store.commit(Batch::of_sole_writer(everything.collect())).unwrap();
+        assert_eq!(store.size_bytes(), 0);
     }
 }

@@ -77,7 +77,16 @@ impl Rig {
     }
 
     fn with(seed: u64, cache_bytes: usize, time_locks: Option<i64>) -> Self {
-        let store = Arc::new(FailingStore::default());
+        Self::on(FailingStore::default(), seed, cache_bytes, time_locks)
+    }
+
+    /// A node whose store is to hold so much.
+    pub(crate) fn with_budget(budget_bytes: usize) -> Self {
+        Self::on(FailingStore::with_budget(budget_bytes), 1, 1 << 30, None)
+    }
+
+    fn on(store: FailingStore, seed: u64, cache_bytes: usize, time_locks: Option<i64>) -> Self {
+        let store = Arc::new(store);
         let clock = Arc::new(ManualClock::at(START_NS));
         let node = open(&store, &clock, seed, cache_bytes, time_locks);
         let namespace_id = node.namespaces().named("default").unwrap().id.clone();
@@ -442,6 +451,15 @@ impl FailingStore {
         *self.next_is_unknown.lock().unwrap() = Some(is_durable);
     }
 
+    /// An empty store that is to hold so much.
+    fn with_budget(budget_bytes: usize) -> Self {
+        Self { inner: MemoryStore::with_budget(budget_bytes), ..Self::default() }
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.inner.size_bytes()
+    }
+
     /// Another writer on the same store.
     pub(crate) fn join(&self) -> MemoryStore {
         self.inner.join()
@@ -487,6 +505,10 @@ impl Store for FailingStore {
         }
         self.note_bytes(&batch);
         self.inner.commit(batch)
+    }
+
+    fn is_over_budget(&self) -> bool {
+        self.inner.is_over_budget()
     }
 
     fn resolve(&self) -> Stored<bool> {

@@ -53,7 +53,7 @@ fn a_commit_is_acknowledged_though_the_tables_cannot_be_written() {
     }
     assert!(matches!(store.materialise(), Err(StoreError::Unavailable { .. })));
     let StoreSizes { log_bytes, full_layers, table_failures } = store.sizes();
-    assert!(log_bytes > 800_000 && full_layers >= 2 && table_failures >= 2, "{:?}", store.sizes());
+    assert!(log_bytes > 100_000 && full_layers >= 1 && table_failures >= 1, "{:?}", store.sizes());
     let query = ListQuery { namespace_id: "namespace".to_owned(), filter: Filter::All, page_size: 10, after: None };
     assert_eq!(store.list(&query).unwrap().rows.len(), 1);
     store.set_size_limit_bytes(None).unwrap();

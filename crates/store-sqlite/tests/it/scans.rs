@@ -4,7 +4,7 @@ use evertide_store::{Filter, ListQuery, Store, StoreError, VisibilityRow};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::{quiet, start};
-use evertide_engine::visibility::{CompareOp, Field, SearchValue, SystemAttribute};
+use evertide_engine::visibility::{AttributeType, CompareOp, Field, SearchValue, SystemAttribute};
 
 /// Every tenth of a hundred runs waits in another queue. Every third run is not in the tables yet.
 fn filled(options: &SqliteOptions) -> (SqliteStore, tempfile::TempDir) {
@@ -61,6 +61,40 @@ fn a_list_that_looks_at_many_rows_answers_in_between_and_misses_none() {
             assert!(pages >= 67 / scan_rows, "{pages} pages with {scan_rows} rows each");
         }
     }
+}
+
+#[test]
+fn a_value_that_every_row_has_is_found_without_an_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = SqliteStore::open(&path, &quiet()).unwrap();
+    for run_key in 1..=20 {
+        let mut batch = start(run_key, b"started");
+        if let [evertide_store::Write::Run(run)] = &mut batch.writes[..]
+            && let Some(row) = &mut run.visibility
+        {
+            let mut builds = vec!["unversioned".to_owned()];
+            builds.extend((run_key % 5 == 0).then(|| "unversioned:blue".to_owned()));
+            row.search_attributes = vec![("BuildIds".to_owned(), SearchValue::KeywordList(builds))];
+        }
+        store.commit(batch).unwrap();
+    }
+    let field = Field::Attribute { name: "BuildIds".to_owned(), value_type: AttributeType::KeywordList };
+    let count = |builds: &[&str]| {
+        let keywords = builds.iter().map(|build| (*build).to_owned()).collect();
+        store.count("namespace", &Filter::Contains { field: field.clone(), keywords }).unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(count(&["unversioned"]), 20);
+        assert_eq!(count(&["unversioned:blue"]), 4);
+        assert_eq!(count(&["unversioned", "unversioned:blue"]), 20);
+        assert_eq!(count(&["unversioned:green"]), 0);
+        store.materialise().unwrap();
+    }
+    drop(store);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let rows: i64 = file.query_row("SELECT COUNT(*) FROM search_attribute", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 4, "one for each blue build");
 }
 
 #[test]
