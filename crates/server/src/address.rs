@@ -1,5 +1,6 @@
 //! How executions are named inside the server.
 
+use evertide_engine::slot::Slot;
 use evertide_store::RunIdentity;
 
 /// The number of workflows among the kinds of executions that the store tells apart.
@@ -10,6 +11,13 @@ pub(crate) const WORKFLOW: u8 = 0;
 pub(crate) struct ChainKey {
     pub(crate) namespace_id: String,
     pub(crate) workflow_id: String,
+}
+
+impl ChainKey {
+    /// Where its runs belong.
+    pub(crate) fn slot(&self) -> Slot {
+        Slot::of(&self.namespace_id, WORKFLOW, &self.workflow_id)
+    }
 }
 
 /// Names a run.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use evertide_engine::slot::{Slot, SlotSet};
 use evertide_store::{BacklogChange, Batch, QueueKey, RunWrite, Write};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
@@ -26,20 +27,39 @@ pub(crate) trait Release {
     fn number_tasks(&mut self, next_task_id: &mut i64) -> Vec<BacklogChange>;
 }
 
+/// What a decision is about. Nothing that is decided about one slot depends on what is decided about another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Executions of that slot.
+    Slot(Slot),
+    /// Namespaces, or settings of task queues. It may meet another server's change, and is committed alone.
+    Registry,
+}
+
+/// The subjects of decisions that have failed: what was decided about them since depends on those.
+#[derive(Debug, Default)]
+pub(crate) struct Failed {
+    pub(crate) slots: SlotSet,
+    pub(crate) registry: bool,
+}
+
+impl Failed {
+    fn contains(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Slot(slot) => self.slots.contains(slot),
+            Subject::Registry => self.registry,
+        }
+    }
+}
+
 /// One decision for the store, and what it sets off once it is durable.
 #[derive(Debug)]
 struct Commit<R> {
+    subject: Subject,
     ticket: u64,
     size_bytes: usize,
     writes: Vec<Write>,
     release: R,
-}
-
-impl<R> Commit<R> {
-    /// Whether it changes the registry. Then it may meet another server's change, and fails alone.
-    fn is_of_registry(&self) -> bool {
-        matches!(self.writes.first(), Some(Write::Registry(_)))
-    }
 }
 
 fn size_bytes(writes: &[Write]) -> usize {
@@ -55,7 +75,10 @@ fn size_bytes(writes: &[Write]) -> usize {
 #[derive(Debug)]
 pub(crate) struct Group<R> {
     pub(crate) batch: Batch,
+    pub(crate) subjects: Vec<Subject>,
     pub(crate) releases: Vec<R>,
+    /// Rows of stale tasks that leave the store with the batch.
+    stale_rows: Vec<BacklogChange>,
     pub(crate) last_ticket: u64,
     pub(crate) size_bytes: usize,
 }
@@ -99,7 +122,7 @@ impl<R: Release> CommitQueue<R> {
 
     /// Appends a decision and returns its ticket. The tasks in it get their ids here, so that ids ascend in the order
     /// of commits.
-    pub(crate) fn push(&self, mut writes: Vec<Write>, mut release: R) -> u64 {
+    pub(crate) fn push(&self, subject: Subject, mut writes: Vec<Write>, mut release: R) -> u64 {
         let mut queue = self.queue.lock();
         if queue.closed {
             return u64::MAX; // Dropping the release tells whoever waits that the server has stopped.
@@ -114,7 +137,7 @@ impl<R: Release> CommitQueue<R> {
         queue.next_ticket += 1;
         let size_bytes = size_bytes(&writes);
         self.undurable_bytes.fetch_add(size_bytes, Ordering::AcqRel);
-        queue.commits.push_back(Commit { ticket, size_bytes, writes, release });
+        queue.commits.push_back(Commit { subject, ticket, size_bytes, writes, release });
         drop(queue);
         self.changed.notify_one();
         ticket
@@ -154,16 +177,24 @@ impl<R: Release> CommitQueue<R> {
         }
     }
 
-    /// Takes everything without making it durable, after a failure. Returns the newest ticket with it.
-    pub(crate) fn drain(&self) -> (Vec<R>, u64) {
+    /// A group has failed. Takes out what was decided since about the same subjects, and returns it with those subjects.
+    /// The rows of stale tasks leave with another group.
+    pub(crate) fn drop_dependents(&self, group: &mut Group<R>) -> (Failed, Vec<R>) {
+        let mut failed = Failed::default();
+        for subject in &group.subjects {
+            match subject {
+                Subject::Slot(slot) => failed.slots.insert(*slot),
+                Subject::Registry => failed.registry = true,
+            }
+        }
         let mut queue = self.queue.lock();
-        queue.stale_rows.clear();
-        let size_bytes = queue.commits.iter().map(|c| c.size_bytes).sum();
-        let releases = queue.commits.drain(..).map(|c| c.release).collect();
-        let last_ticket = queue.next_ticket - 1;
+        queue.stale_rows.append(&mut group.stale_rows);
+        let (dropped, kept) = queue.commits.drain(..).partition(|commit| failed.contains(commit.subject));
+        queue.commits = kept;
         drop(queue);
-        self.free(size_bytes);
-        (releases, last_ticket)
+        let dropped: VecDeque<Commit<R>> = dropped;
+        self.free(dropped.iter().map(|commit| commit.size_bytes).sum());
+        (failed, dropped.into_iter().map(|commit| commit.release).collect())
     }
 
     /// So much is durable, or forgotten.
@@ -206,16 +237,25 @@ fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
     if queue.commits.is_empty() {
         return None;
     }
-    // The server is the only writer, so far, and owns every slot.
-    let batch = Batch::of_sole_writer(Vec::new());
-    let mut group = Group { batch, releases: Vec::new(), last_ticket: 0, size_bytes: 0 };
-    let mut is_of_registry = false;
-    while group.releases.len() < BATCH_COMMITS && group.size_bytes < BATCH_BYTES && !is_of_registry {
-        let is_first = group.releases.is_empty();
-        let Some(mut commit) = queue.commits.pop_front_if(|commit| is_first || !commit.is_of_registry()) else {
+    let mut group = Group {
+        batch: Batch::default(),
+        subjects: Vec::new(),
+        releases: Vec::new(),
+        stale_rows: Vec::new(),
+        last_ticket: 0,
+        size_bytes: 0,
+    };
+    let of_registry = |subject: Option<&Subject>| subject == Some(&Subject::Registry);
+    while group.releases.len() < BATCH_COMMITS && group.size_bytes < BATCH_BYTES && !of_registry(group.subjects.last())
+    {
+        let joins = |commit: &mut Commit<R>| group.subjects.is_empty() || commit.subject != Subject::Registry;
+        let Some(mut commit) = queue.commits.pop_front_if(joins) else {
             break;
         };
-        is_of_registry = commit.is_of_registry();
+        if let Subject::Slot(slot) = commit.subject {
+            group.batch.slots.insert(slot);
+        }
+        group.subjects.push(commit.subject);
         group.size_bytes += commit.size_bytes;
         group.last_ticket = commit.ticket;
         group.batch.writes.append(&mut commit.writes);
@@ -224,7 +264,8 @@ fn group<R>(queue: &mut Queue<R>) -> Option<Group<R>> {
     if !queue.stale_rows.is_empty()
         && let Some(run) = first_run(&mut group.batch.writes)
     {
-        run.backlog.append(&mut queue.stale_rows);
+        run.backlog.extend(queue.stale_rows.iter().cloned());
+        group.stale_rows = std::mem::take(&mut queue.stale_rows);
     }
     Some(group)
 }

@@ -92,12 +92,6 @@ impl Dispatch {
         }
     }
 
-    /// After a failed commit every queue is read from the store again.
-    pub(crate) fn forget_tasks(&self) {
-        self.queues.forget_tasks();
-        self.meet_needs();
-    }
-
     /// The execution has said whether the poll gets the task.
     pub(crate) fn end_start(&self, key: &QueueKey, waiting: Waiting, task: Task, result: Result<Answer, Failure>) {
         let end = match result {

@@ -363,18 +363,6 @@ impl<P: PollAnswer> Matching<P> {
         }
     }
 
-    /// Forgets all tasks, which are then read from the store again. Polls go on waiting.
-    pub(crate) fn forget_tasks(&self) {
-        for queues in &self.queues {
-            for (key, queue) in queues.lock().by_key.iter_mut() {
-                queue.forget_tasks();
-                if queue.is_starved() {
-                    self.needs.lock().push(Need::Refill(key.clone()));
-                }
-            }
-        }
-    }
-
     /// Forgets queues that nobody uses, and tasks that nobody wants any more.
     pub(crate) fn forget_idle(&self, now_ns: i64) {
         let since_ns = now_ns - IDLE_QUEUE_NS;

@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 use crate::address::{ChainKey, RunRef};
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
+use crate::commit::Subject;
 use crate::fault::{Failure, Fault};
 use crate::matching::{QueueDescription, QueueKind};
 use crate::metrics::Counters;
@@ -347,7 +348,7 @@ fn change_namespace(
     let (sender, receiver) = oneshot::channel();
     let changed = shell.namespaces.change(name, change, |writes, registered| {
         let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
-        shell.commits.push(writes, vec![Effect::Namespaces(registered), answer]);
+        shell.commits.push(Subject::Registry, writes, vec![Effect::Namespaces(registered), answer]);
     })?;
     Ok((changed, receiver))
 }

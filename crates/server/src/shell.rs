@@ -236,9 +236,10 @@ impl Shell {
         true
     }
 
-    fn commit(&self, group: Group<Effects>) {
-        let Group { batch, releases, last_ticket, size_bytes } = group;
+    fn commit(&self, mut group: Group<Effects>) {
+        let releases = std::mem::take(&mut group.releases);
         let _until_released = self.time.moved(releases.len());
+        let batch = std::mem::take(&mut group.batch);
         self.metrics.note_batch(&batch);
         let committed = if batch.writes.is_empty() {
             Ok(())
@@ -248,7 +249,7 @@ impl Shell {
         };
         match committed {
             Ok(()) => {
-                self.commits.mark_durable(last_ticket);
+                self.commits.mark_durable(group.last_ticket);
                 for effects in releases {
                     self.guarded("a release", || self.release(effects));
                 }
@@ -257,12 +258,12 @@ impl Shell {
                 }
             }
             Err(error @ StoreError::Conflict { .. }) => {
-                self.commits.mark_durable(last_ticket);
+                self.commits.mark_durable(group.last_ticket);
                 self.read_registry(error, releases);
             }
-            Err(error) => self.give_up(releases, error),
+            Err(error) => self.give_up(&mut group, releases, error),
         }
-        self.commits.free(size_bytes);
+        self.commits.free(group.size_bytes);
     }
 
     /// Commits a batch, and does not come back before it is known what became of it.
@@ -306,18 +307,18 @@ impl Shell {
         result.ok()
     }
 
-    /// The store refused a batch: nothing in memory is to be trusted any more, since later decisions were built on it.
-    fn give_up(&self, releases: Vec<Effects>, error: StoreError) {
-        tracing::error!(%error, "a commit failed; everything is read from the store again");
+    /// The store has not taken a group: what memory holds of its slots was decided in vain, and is read again. What belongs
+    /// to other slots depends on none of it and stays.
+    fn give_up(&self, group: &mut Group<Effects>, releases: Vec<Effects>, error: StoreError) {
+        tracing::error!(%error, "a commit failed; the executions concerned are read from the store again");
         self.metrics.note_failed_commit();
         let fault = store_fault(error);
-        let (queued, left) = self.executions.forget_undurable(&fault);
-        let _until_failed = self.time.moved(queued);
+        let (dropped, left) = self.executions.forget_failed(group, &fault);
+        let _until_failed = self.time.moved(dropped);
         for effects in releases {
             self.release(failed(effects, &fault));
         }
         self.release(left);
-        self.dispatch.forget_tasks();
     }
 
     /// The threads have ended: whoever still waits for something is told.

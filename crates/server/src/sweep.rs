@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::address::RunRef;
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
+use crate::commit::Subject;
 use crate::fault::Failure;
 use crate::polls::TaskQueues;
 use crate::registry::{NamespaceRecord, NamespaceRegistry};
@@ -104,7 +105,7 @@ impl Sweep {
                 &record.name,
                 |_| Ok(None),
                 |writes, registered| {
-                    self.commits.push(writes, vec![Effect::Namespaces(registered)]);
+                    self.commits.push(Subject::Registry, writes, vec![Effect::Namespaces(registered)]);
                 },
             );
         }

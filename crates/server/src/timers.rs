@@ -54,8 +54,6 @@ struct Window {
     /// Due times up to here (nanoseconds) are in memory, later ones in the store.
     reaches_ns: i64,
     refilling: bool,
-    /// Counts how often everything was forgotten: what was read before that is out of date.
-    generation: u64,
     /// What is done later: what failed and is tried again, and the like.
     retries: BTreeMap<(i64, u64), Work>,
     next_retry: u64,
@@ -77,7 +75,6 @@ impl Timers {
             by_run: FixedMap::default(),
             reaches_ns: 0,
             refilling: false,
-            generation: 0,
             retries: BTreeMap::new(),
             next_retry: 0,
             next_sweep_ns: now_ns.saturating_add(SWEEP_NS),
@@ -204,33 +201,18 @@ impl Timers {
         self.shared.changed.notify_all();
     }
 
-    /// Forgets everything, to be read from the store again.
-    pub(crate) fn forget(&self) {
-        let mut window = self.shared.window.lock();
-        window.due.clear();
-        window.by_run.clear();
-        window.reaches_ns = 0;
-        window.refilling = false;
-        window.generation += 1;
-        drop(window);
-        self.shared.changed.notify_one();
-    }
-
     /// From where on the store is to be read, if it has anything that is not here. From now on due times of any distance
     /// are taken in, so that nothing that is committed while the store is read is missed.
     pub(crate) fn begin_refill(&self) -> Option<Refill> {
         let mut window = self.shared.window.lock();
         window.refilling = true;
         let from_ns = std::mem::replace(&mut window.reaches_ns, i64::MAX);
-        (from_ns != i64::MAX).then_some(Refill { from_ns, generation: window.generation })
+        (from_ns != i64::MAX).then_some(Refill { from_ns })
     }
 
     /// What was read. `complete` if the store has no more.
-    pub(crate) fn end_refill(&self, refill: Refill, rows: &[(i64, RunKey)], complete: bool) {
+    pub(crate) fn end_refill(&self, rows: &[(i64, RunKey)], complete: bool) {
         let mut window = self.shared.window.lock();
-        if window.generation != refill.generation {
-            return;
-        }
         window.refilling = false;
         for (due_ms, run_key) in rows {
             if !window.by_run.contains_key(run_key) {
@@ -249,9 +231,7 @@ impl Timers {
     /// The store could not be read, which is to be tried again: what was in memory before is still all that is.
     pub(crate) fn fail_refill(&self, refill: Refill) {
         let mut window = self.shared.window.lock();
-        if window.generation == refill.generation {
-            window.cut_at(refill.from_ns);
-        }
+        window.cut_at(refill.from_ns);
     }
 }
 
@@ -259,7 +239,6 @@ impl Timers {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refill {
     from_ns: i64,
-    generation: u64,
 }
 
 impl Refill {

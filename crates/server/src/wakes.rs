@@ -55,7 +55,7 @@ impl Wakes {
             return;
         };
         match self.store.wakes(&SlotSet::all(), i64::MAX, refill.after(), REFILL_ROWS) {
-            Ok(rows) => self.timers.end_refill(refill, &rows, rows.len() < REFILL_ROWS),
+            Ok(rows) => self.timers.end_refill(&rows, rows.len() < REFILL_ROWS),
             Err(error) => {
                 tracing::warn!(%error, "the due times cannot be read");
                 self.timers.fail_refill(refill);

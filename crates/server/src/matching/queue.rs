@@ -124,8 +124,6 @@ struct Disk {
     /// There may be tasks behind `read_to`.
     more: bool,
     reading: bool,
-    /// What is being read is out of date: the queue was reset since.
-    discard: bool,
     /// All tasks that it has read are in the window, or were.
     read_to: BacklogCursor,
     /// The newest task that was not taken into the window, because the window was full.
@@ -259,14 +257,10 @@ impl<P: PollAnswer> Queue<P> {
 
     pub(super) fn fail_refill(&mut self) {
         self.disk.reading = false;
-        self.disk.discard = false;
     }
 
     pub(super) fn end_refill(&mut self, rows: Vec<(i64, Bytes)>) {
         self.disk.reading = false;
-        if std::mem::take(&mut self.disk.discard) {
-            return;
-        }
         let full_page = rows.len() >= REFILL_TASKS;
         for (id, bytes) in rows {
             self.disk.read_to.advance(id);
@@ -291,13 +285,6 @@ impl<P: PollAnswer> Queue<P> {
         for waiting in ended {
             waiting.answer.end_empty();
         }
-    }
-
-    pub(super) fn forget_tasks(&mut self) {
-        self.tasks.clear();
-        self.backlog_count = 0;
-        let reading = self.disk.reading;
-        self.disk = Disk { more: true, reading, discard: reading, ..Disk::default() };
     }
 
     /// Forgets what is out of date: polls that have gone, pollers not seen since then, tasks that nobody wants any more.

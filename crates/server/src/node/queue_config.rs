@@ -5,6 +5,7 @@ use evertide_store::{QueueKey, Write};
 use tokio::sync::oneshot;
 
 use crate::ask::{Answer, Respond};
+use crate::commit::Subject;
 use crate::fault::Failure;
 use crate::matching::QueueKind;
 use crate::node::{Node, answered};
@@ -32,7 +33,7 @@ impl Node {
         let config = self.shell.queue_configs.change(&key, change, |write, version, config| {
             let answer = Effect::answer(Respond::Caller(sender), Ok(Answer::default()));
             let changed = Effect::QueueConfig { queue: key.clone(), version, config: Box::new(config) };
-            commits.push(vec![Write::Registry(write)], vec![changed, answer]);
+            commits.push(Subject::Registry, vec![Write::Registry(write)], vec![changed, answer]);
         })?;
         answered(receiver).await?;
         Ok(config)

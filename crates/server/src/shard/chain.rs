@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use evertide_engine::slot::SlotSet;
+
 use crate::address::ChainKey;
 use crate::ask::{Ask, Job};
 use crate::fault::Fault;
@@ -262,6 +264,12 @@ impl Shard {
         self.closed.remove(&chain.used);
         self.size_bytes -= chain.size_bytes;
         Some(chain)
+    }
+
+    /// Takes the chains of some slots out of memory.
+    pub(crate) fn take_slots(&mut self, slots: &SlotSet) -> Vec<Chain> {
+        let keys: Vec<_> = self.chains.keys().filter(|key| slots.contains(key.slot())).cloned().collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     /// Takes everything out of memory.

@@ -10,6 +10,7 @@ use evertide_store::{BacklogChange, Write};
 
 use crate::address::{ChainKey, RunRef};
 use crate::ask::{Answer, Ask, Job, Respond, Wait};
+use crate::commit::Subject;
 use crate::fault::{Failure, Fault};
 use crate::history::TaskHistory;
 use crate::release::{Effect, Effects, failed};
@@ -119,7 +120,7 @@ impl Executions {
             return effects;
         }
         let wrote = !writes.is_empty();
-        let ticket = self.rooms.commits.push(writes, effects);
+        let ticket = self.rooms.commits.push(Subject::Slot(key.slot()), writes, effects);
         if wrote {
             chain.note_ticket(ticket);
         }
@@ -136,7 +137,7 @@ impl Executions {
         let chain = shard.remove(key);
         let mark = shard.begin_loading(key, Vec::new());
         let unblock = Work::Unblock { key: key.clone(), mark };
-        self.rooms.commits.push(Vec::new(), vec![Effect::Work(unblock)]);
+        self.rooms.commits.push(Subject::Slot(key.slot()), Vec::new(), vec![Effect::Work(unblock)]);
         let mut told = chain.map_or_else(Effects::new, |chain| chain.fail_waiters(&fault));
         told.extend(failed(effects, &fault));
         told.push(Effect::fail(respond, fault));

@@ -11,15 +11,17 @@ use parking_lot::Mutex;
 
 use crate::address::ChainKey;
 use crate::clock::Clock;
+use crate::commit::{Group, Subject};
 use crate::fault::Fault;
 use crate::hash::KeyHash;
 use crate::metrics::Metrics;
 use crate::polls::TaskQueues;
 use crate::queue_config::QueueConfigs;
 use crate::registry::NamespaceRegistry;
-use crate::release::{Commits, Effects, failed};
+use crate::release::{Commits, Effect, Effects, failed as failed_effects};
 use crate::seed::Seeds;
 use crate::shard::chain::{Chain, Shard, ShardSizes};
+use crate::shard::entry::Entry;
 use crate::time_skipping::Time;
 use crate::work::WorkQueue;
 
@@ -90,21 +92,32 @@ impl Executions {
         self.next_run_key.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Nothing that is not durable is to be trusted any more, since later decisions were built on it: all of it is
-    /// forgotten. Returns how many decisions that were, and what is left to release.
-    pub(crate) fn forget_undurable(&self, fault: &Fault) -> (usize, Effects) {
+    /// A group of decisions has failed: nothing that memory holds of their slots is to be trusted any more, since later
+    /// decisions were built on it. It is forgotten, and what was decided about it since. Returns how many decisions that
+    /// were, and what is left to release.
+    pub(crate) fn forget_failed(&self, group: &mut Group<Effects>, fault: &Fault) -> (usize, Effects) {
+        let last_ticket = group.last_ticket;
         let mut shards: Vec<_> = self.shards.iter().map(Mutex::lock).collect();
-        // Nothing is added while all this is locked: due times and settings that are not durable are forgotten with it.
         let rooms = &self.rooms;
-        let (queued, last_ticket) =
-            rooms.namespaces.roll_back(|| rooms.queue_configs.roll_back(|| rooms.commits.drain()));
-        rooms.time.timers.forget();
-        let chains: Vec<Chain> = shards.iter_mut().flat_map(|shard| shard.take_all()).collect();
-        self.rooms.commits.mark_durable(last_ticket);
+        let of_registry = group.subjects.contains(&Subject::Registry);
+        // Nothing is added while all this is locked.
+        let (failed, dropped) = if of_registry {
+            rooms.namespaces.roll_back(|| rooms.queue_configs.roll_back(|| rooms.commits.drop_dependents(group)))
+        } else {
+            rooms.commits.drop_dependents(group)
+        };
+        let chains: Vec<Chain> = shards.iter_mut().flat_map(|shard| shard.take_slots(&failed.slots)).collect();
+        rooms.commits.mark_durable(last_ticket);
         drop(shards);
-        let count = queued.len();
-        let mut left: Effects = queued.into_iter().flat_map(|effects| failed(effects, fault)).collect();
-        left.extend(chains.into_iter().flat_map(|chain| chain.fail_waiters(fault)));
+        let count = dropped.len();
+        let mut left: Effects = dropped.into_iter().flat_map(|effects| failed_effects(effects, fault)).collect();
+        for chain in chains {
+            // What a run had set off may have been lost on its way back to it: it is read again, and sets it off again.
+            chain.runs.values().for_each(|entry| rooms.time.note_holder(entry.run_key, || 0));
+            let at_once = |entry: &Entry| Effect::Wake { run_key: entry.run_key, run: entry.run.clone(), at_ns: 1 };
+            left.extend(chain.runs.values().map(at_once));
+            left.extend(chain.fail_waiters(fault));
+        }
         (count, left)
     }
 

@@ -9,6 +9,7 @@ use evertide_store::{RunKey, StoredRun};
 use prost::Message;
 
 use crate::address::{ChainKey, RunRef, WORKFLOW};
+use crate::commit::Subject;
 use crate::fault::{Fault, store_fault};
 use crate::history::{EventCache, decode_record};
 use crate::release::{Effect, Effects};
@@ -97,7 +98,8 @@ impl Executions {
             let now_ns = self.rooms.clock.now_ns();
             let tasks = entry.exec.queued().into_iter().map(|dispatch| task_of(entry, &dispatch, now_ns));
             let lost = tasks.filter(|(_, task)| !task.durable);
-            self.rooms.commits.push(Vec::new(), lost.map(|(queue, task)| Effect::Task { queue, task }).collect());
+            let lost = lost.map(|(queue, task)| Effect::Task { queue, task }).collect();
+            self.rooms.commits.push(Subject::Slot(entry.run.chain().slot()), Vec::new(), lost);
         }
         for id in entry.exec.state.outbox.keys() {
             if let Some(delivery) = entry.exec.delivery(*id) {

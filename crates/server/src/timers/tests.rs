@@ -30,7 +30,7 @@ fn refill(timers: &Timers, rows: &[(i64, RunKey)]) {
             .take(REFILL_ROWS)
             .copied()
             .collect();
-        timers.end_refill(refill, &wanted, wanted.len() < REFILL_ROWS);
+        timers.end_refill(&wanted, wanted.len() < REFILL_ROWS);
     }
 }
 
@@ -89,23 +89,12 @@ fn too_many_due_times_are_left_to_the_store_and_found_there() {
 #[test]
 fn nothing_committed_while_the_store_is_read_is_missed() {
     let timers = Timers::new(0);
-    let reading = timers.begin_refill().unwrap();
+    timers.begin_refill().unwrap();
     timers.set(7, &run(), 50 * MS); // Committed after the read, so the rows do not have it.
     timers.set(8, &run(), 60 * MS); // The rows have an older time of this one.
-    timers.end_refill(reading, &[(20, 8)], true);
+    timers.end_refill(&[(20, 8)], true);
     assert_eq!(fired(&timers, 40 * MS), [0_i64; 0]);
     assert_eq!(fired(&timers, 100 * MS), [7, 8]);
-}
-
-#[test]
-fn what_was_read_before_everything_was_forgotten_does_not_count() {
-    let timers = Timers::new(0);
-    let stale = timers.begin_refill().unwrap();
-    timers.forget();
-    timers.end_refill(stale, &[(1, 1)], true);
-    assert_eq!(fired(&timers, 10 * MS), [0_i64; 0]);
-    refill(&timers, &[(2, 2)]);
-    assert_eq!(fired(&timers, 10 * MS), [2]);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use evertide_engine::workflow::Request;
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
 use evertide_proto::taskqueue::{ConfigMetadata, RateLimit, RateLimitConfig, TaskQueueConfig};
+use evertide_proto::workflowservice::SignalWorkflowExecutionRequest;
 use evertide_server::fault::Failure;
 use evertide_server::matching::QueueKind;
 
@@ -105,11 +107,11 @@ fn a_run_that_is_being_removed_is_not_found_any_more() {
     let (node, run) = (rig.node.clone(), rig.run_ref("w", ""));
     let run_id = rig.describe("w").unwrap().workflow_execution_info.unwrap().execution.unwrap().run_id;
     let (mut deletion, _) = begin(async move { node.delete_run(run).await });
-    let mut by_run_id = rig.submit("w", &run_id, evertide_engine::workflow::Request::Describe);
+    let mut by_run_id = rig.submit("w", &run_id, Request::Describe);
     rig.settle();
     assert!(matches!(is_done(&mut deletion), Some(Ok(()))));
     assert!(matches!(by_run_id.try_recv().unwrap(), Err(Failure::Rejected(_))), "the store still had it");
-    let mut after = rig.submit("w", &run_id, evertide_engine::workflow::Request::Describe);
+    let mut after = rig.submit("w", &run_id, Request::Describe);
     rig.settle();
     assert!(matches!(after.try_recv().unwrap(), Err(Failure::Rejected(_))));
 }
@@ -163,4 +165,49 @@ fn a_task_whose_run_could_not_be_read_is_given_out_later() {
     rig.advance(SECOND_NS).settle();
     let task = rig.task(poll);
     assert_eq!(rig.workflow_id(&task), "w");
+}
+
+#[test]
+fn a_failed_commit_harms_only_what_depends_on_it() {
+    let mut rig = Rig::new();
+    rig.start("w").start("other").settle();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let (node, w, other) = (rig.node.clone(), rig.run_ref("w", ""), rig.run_ref("other", ""));
+    rig.store.fail_next_commit_and(move || {
+        for run in [w, other] {
+            let signal = Request::Signal(Box::new(SignalWorkflowExecutionRequest {
+                signal_name: "meanwhile".to_owned(),
+                ..SignalWorkflowExecutionRequest::default()
+            }));
+            sender.send(node.submit_run(run, signal)).unwrap();
+        }
+    });
+    let mut failed = rig.submit_signal("w", "lost");
+    rig.settle();
+    let (mut built_on_it, mut other) = (answers.recv().unwrap(), answers.recv().unwrap());
+    assert!(matches!(failed.try_recv().unwrap(), Err(Failure::Fault(_))));
+    assert!(matches!(built_on_it.try_recv().unwrap(), Err(Failure::Fault(_))));
+    assert!(other.try_recv().unwrap().is_ok(), "another workflow does not notice");
+    assert_eq!((rig.history("w").len(), rig.history("other").len()), (2, 3));
+}
+
+#[test]
+fn messages_arrive_though_the_commit_with_their_answer_fails() {
+    for failing in 1..6 {
+        let mut rig = Rig::new();
+        let poll = rig.poll("queue", "");
+        rig.start("parent").settle();
+        let task = rig.task(poll);
+        drop(rig.submit_complete(&task, vec![start_child("child")]));
+        for _ in 0..failing {
+            while rig.node.work_step(0) {}
+            rig.node.commit_step();
+        }
+        rig.store.fail_next_commits(1);
+        rig.settle();
+        rig.advance(SECOND_NS).settle();
+        rig.advance(SECOND_NS).settle();
+        assert_eq!(rig.count("parent", EventType::ChildWorkflowExecutionStarted), 1, "at commit {failing}");
+        assert_eq!(rig.status("child"), Status::Running);
+    }
 }

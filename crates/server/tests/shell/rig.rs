@@ -428,7 +428,7 @@ pub(crate) fn start_child(workflow_id: &str) -> Command {
 }
 
 /// A store in memory whose commits can be made to fail.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct FailingStore {
     inner: MemoryStore,
     failing: AtomicUsize,
@@ -436,6 +436,8 @@ pub(crate) struct FailingStore {
     next_is_unknown: Mutex<Option<bool>>,
     /// A batch of which nobody knows, with what will become of it.
     in_doubt: Mutex<Option<(Batch, bool)>>,
+    /// What happens while a commit fails.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     damaged: AtomicUsize,
     record_bytes: AtomicUsize,
     snapshot_bytes: AtomicUsize,
@@ -463,6 +465,12 @@ impl FailingStore {
     /// Another writer on the same store.
     pub(crate) fn join(&self) -> MemoryStore {
         self.inner.join()
+    }
+
+    /// The next commit fails, and this happens before anybody knows.
+    pub(crate) fn fail_next_commit_and(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        self.fail_next_commits(1);
+        *self.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
     }
 
     /// The next so many reads of runs find something that cannot be read.
@@ -496,6 +504,8 @@ impl Store for FailingStore {
     fn commit(&self, batch: Batch) -> Stored<()> {
         if self.failing.load(Ordering::Relaxed) > 0 {
             self.failing.fetch_sub(1, Ordering::Relaxed);
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            meanwhile.into_iter().for_each(|meanwhile| meanwhile());
             return Err(StoreError::Unavailable { action: "commit", reason: "the test says so".to_owned() });
         }
         assert!(self.in_doubt.lock().unwrap().is_none(), "a commit before it is known what became of the last");

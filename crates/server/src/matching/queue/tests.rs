@@ -85,17 +85,6 @@ fn a_new_task_does_not_overtake_the_backlog() {
 }
 
 #[test]
-fn what_was_read_before_a_reset_does_not_count() {
-    let mut queue = Queue::default();
-    queue.found_backlog(1);
-    queue.begin_refill();
-    queue.forget_tasks();
-    queue.end_refill(vec![row(5)]);
-    assert_eq!(taken(&mut queue), None);
-    assert_eq!(queue.begin_refill(), read_to(0), "from the beginning");
-}
-
-#[test]
 fn a_poll_whose_caller_has_gone_gets_nothing() {
     let mut queue = Queue::default();
     let (gone, end) = waiting(1);
