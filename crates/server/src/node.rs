@@ -87,6 +87,8 @@ impl Default for NodeOptions {
 pub struct Node {
     pub(crate) shell: Arc<Shell>,
     threads: Arc<Mutex<Threads>>,
+    /// A slot for each reset that may be prepared.
+    resets: Arc<tokio::sync::Semaphore>,
     stopping: tokio::sync::watch::Receiver<bool>,
     stop: Arc<tokio::sync::watch::Sender<bool>>,
 }
@@ -109,8 +111,9 @@ impl Node {
             make_namespace(&shell, name, &options.search_attributes, options.retention_ns)?;
         }
         let threads = Threads::start(&shell, options.threads);
+        let resets = Arc::new(tokio::sync::Semaphore::new(reset::RESETS_AT_ONCE));
         let (stop, stopping) = tokio::sync::watch::channel(false);
-        Ok(Self { shell, threads: Arc::new(Mutex::new(threads)), stopping, stop: Arc::new(stop) })
+        Ok(Self { shell, threads: Arc::new(Mutex::new(threads)), resets, stopping, stop: Arc::new(stop) })
     }
 
     // -- requests ------------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ pub(super) fn reapply(
             break;
         };
         (last_run_id, last_events) = (next_run_id, events);
-        for event in events {
+        for event in events.iter().filter(|e| ResetBase::takes_of_later_runs(e)) {
             again(draft, event, excluded);
         }
     }
