@@ -67,7 +67,14 @@ RINGS = {
          "handle::result", "handle::update", "input", "interceptor", "payload", "start", "temporalio", "time_skipping"},
         "a client gives handles, handles and interceptors make calls of their client, and a failure is an error that a payload carries",
     ),
-    "evertide-engine": ({"schedule::canonical", "schedule::cron_line"}, "a cron line is one of the forms that a spec is brought from"),
+    "evertide-engine": (
+        {"schedule::canonical", "schedule::cron_line", "callback", "limits"},
+        "a cron line is one of the forms that a spec is brought from; a limit of callbacks is a list of the rules that callbacks meet",
+    ),
+    "evertide-server": (
+        {"frontend::namespace", "frontend::operator", "frontend::system"},
+        "three services show namespaces and their search attributes in the same forms",
+    ),
     "evertide-store": (
         {"batch", "error", "visibility", "suite::filters", "suite::world"},
         "the types of the contract name each other; the suite's world makes the rows that its filters are tried on",
