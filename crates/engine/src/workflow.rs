@@ -64,7 +64,7 @@ pub use effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written
 pub use external_workflow::state::External;
 pub use info::{Creation, Info, RequestId};
 pub use nexus_operation::SYSTEM_ENDPOINT;
-pub use options::{check_pause, check_unpause};
+pub use options::{check_options, check_pause, check_unpause};
 pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
 pub use reply::{Decided, QueryPlan, Reply, StartedTask, UpdateStatus};
 pub use reset::base::ResetBase;

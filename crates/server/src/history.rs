@@ -16,8 +16,6 @@ pub(crate) use cache::EventCache;
 use crate::address::RunRef;
 use crate::fault::{Fault, store_fault};
 
-/// How many events the first page of a workflow task holds at most; the worker reads on from there.
-pub const TASK_PAGE_EVENTS: usize = 256;
 /// How much is read from the store at once.
 const READ_BYTES: usize = 1024 * 1024;
 const READ_RECORDS: usize = 256;
@@ -52,7 +50,7 @@ impl TaskHistory {
     /// Takes the events from memory, if they are there.
     pub(crate) fn fill(&mut self, events: &EventCache) {
         let (from, until) = (self.started.history_from, self.started.history_until);
-        self.events = events.slice(from, until, TASK_PAGE_EVENTS);
+        self.events = events.slice(from, until, self.started.page_events);
     }
 
     /// Whether nothing has to be read from the store.
@@ -65,7 +63,7 @@ impl TaskHistory {
         let (from, until) = (self.started.history_from, self.started.history_until);
         let mut events = match self.events {
             Some(events) => events,
-            None => read_events(store, self.run_key, from, until, TASK_PAGE_EVENTS)?,
+            None => read_events(store, self.run_key, from, until, self.started.page_events)?,
         };
         let reached = events.last().map_or(from, |e| e.event_id + 1);
         let next_event_id = if reached < until { reached } else { 0 };

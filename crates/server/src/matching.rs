@@ -8,9 +8,12 @@
 
 mod pace;
 mod queue;
+mod rate;
+mod scaling;
 
 pub use queue::PollerInfo;
 pub(crate) use queue::{Taken, Task, TaskRow, Waiting};
+pub use scaling::ScalingLimits;
 
 use std::collections::BTreeMap;
 
@@ -89,8 +92,19 @@ pub struct QueueDescription {
     pub oldest_task_ns: i64,
     /// The tasks in memory by priority: how many, and when the oldest was added.
     pub by_priority: BTreeMap<i32, (i64, i64)>,
+    /// Tasks that came and went a second, over the last half minute, by priority.
+    pub rates: BTreeMap<i32, TaskRates>,
     /// When it was last polled; 0 for never.
     pub last_poll_ns: i64,
+}
+
+/// How many tasks a second a queue gets and hands out.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct TaskRates {
+    /// Tasks that came.
+    pub added: f32,
+    /// Tasks that polls got.
+    pub dispatched: f32,
 }
 
 impl QueueDescription {
@@ -257,15 +271,25 @@ impl<P: PollAnswer> Matching<P> {
         self.with(key, |queue| queue.pace.of_operator = per_second);
     }
 
-    /// The poll that a new task may be given to at once: the longest waiting, if no older task waits.
-    pub(crate) fn take_poller(&self, key: &QueueKey, now_ns: i64) -> Option<Waiting<P>> {
-        self.peek(key, |queue| queue.take_idle_poller(now_ns)).flatten()
+    /// The poll that a new task of that priority may be given to at once: the longest waiting, if no older task waits.
+    pub(crate) fn take_poller(&self, key: &QueueKey, priority: i32, now_ns: i64) -> Option<Waiting<P>> {
+        self.peek(key, |queue| queue.take_idle_poller(priority, now_ns)).flatten()
+    }
+
+    /// What a worker is told whose poll has waited for so long and then got a task: how many polls more or less.
+    pub(crate) fn advise(&self, key: &QueueKey, waited_ns: i64, limits: &ScalingLimits, now_ns: i64) -> Option<i32> {
+        self.peek(key, |queue| queue.advise(waited_ns, limits, now_ns)).flatten()
+    }
+
+    /// A worker polls no more: it is not shown among those that do.
+    pub(crate) fn forget_poller(&self, key: &QueueKey, identity: &str) {
+        self.peek(key, |queue| queue.forget_poller(identity));
     }
 
     /// A task joins its queue.
     pub(crate) fn add(&self, key: &QueueKey, task: Task, now_ns: i64) -> Option<Match<P>> {
         self.with(key, |queue| {
-            queue.add(task);
+            queue.add(task, now_ns);
             self.pair(key, queue, now_ns)
         })
     }
@@ -391,7 +415,7 @@ impl<P: PollAnswer> Matching<P> {
 
     /// What is known of a queue.
     pub(crate) fn describe(&self, key: &QueueKey, now_ns: i64) -> QueueDescription {
-        self.peek(key, |queue| queue.describe(now_ns - IDLE_QUEUE_NS)).unwrap_or_default()
+        self.peek(key, |queue| queue.describe(now_ns - IDLE_QUEUE_NS, now_ns)).unwrap_or_default()
     }
 }
 

@@ -15,6 +15,7 @@ pub use polling::{OpenPoll, Polled, WorkerAnswer};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evertide_engine::env::Ids;
 use evertide_engine::namespace::Namespaces;
@@ -31,7 +32,7 @@ use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::commit::Subject;
 use crate::fault::{Failure, Fault};
-use crate::matching::{QueueDescription, QueueKind};
+use crate::matching::{QueueDescription, QueueKind, ScalingLimits};
 use crate::metrics::Counters;
 use crate::registry::NamespaceRecord;
 use crate::release::Effect;
@@ -183,6 +184,27 @@ impl Node {
         let mut found = self.shell.queues.describe(&kind.key(namespace_id, name), world_ns);
         found.polled_later_by(self.now_ns() - world_ns);
         found
+    }
+
+    /// What a worker is told whose poll has waited for so long and then got a task: how many polls more or less it should
+    /// have; none if all is well.
+    #[must_use]
+    pub fn advise_poller(&self, namespace_id: &str, name: &str, kind: QueueKind, waited: Duration) -> Option<i32> {
+        let limits = &self.shell.limits;
+        let scaling = ScalingLimits {
+            backlog_age_ns: limits.poller_scaling_backlog_age_ns,
+            wait_ns: limits.poller_scaling_wait_ns,
+            decisions_per_second: limits.poller_scaling_decisions_per_second,
+            add_to_dispatch_percent: limits.poller_scaling_add_to_dispatch_percent,
+        };
+        let waited_ns = i64::try_from(waited.as_nanos()).unwrap_or(i64::MAX);
+        let key = kind.key(namespace_id, name);
+        self.shell.queues.advise(&key, waited_ns, &scaling, self.shell.clock.world_ns())
+    }
+
+    /// A worker polls a queue no more: it is not shown among those that do.
+    pub fn forget_poller(&self, namespace_id: &str, name: &str, kind: QueueKind, identity: &str) {
+        self.shell.queues.forget_poller(&kind.key(namespace_id, name), identity);
     }
 
     /// A worker goes away: its polls end, and its sticky queue is used no more.

@@ -26,14 +26,13 @@ const CLOCK: &str = "timeSkippingConfig";
 
 /// UpdateWorkflowExecutionOptions.
 pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowExecutionOptionsRequest) -> Decided {
+    check_options(&request, draft.limits())?;
     if !draft.state().is_running() {
         return Err(Rejection::already_completed());
     }
-    let Some(mask) = request.update_mask else {
-        return Err(Rejection::invalid("UpdateMask is required"));
-    };
+    let mask = request.update_mask.unwrap_or_default();
     let mut asked = request.workflow_execution_options.unwrap_or_default();
-    check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
+    versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     time_skipping::check(asked.time_skipping_config.as_mut(), draft.limits())?;
     versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     let before = current(draft);
@@ -47,6 +46,21 @@ pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowE
         write(draft, &before, &after, begins_anew, request.identity);
     }
     Ok(Reply::WorkflowOptions(Box::new(after)))
+}
+
+/// What is wrong with a change of options, whatever the workflow.
+///
+/// # Errors
+/// Missing parts, a priority or a configuration of time skipping that cannot be.
+pub fn check_options(request: &UpdateWorkflowExecutionOptionsRequest, limits: &Limits) -> Result<(), Rejection> {
+    if request.update_mask.is_none() {
+        return Err(Rejection::invalid("UpdateMask is required"));
+    }
+    let Some(asked) = &request.workflow_execution_options else {
+        return Err(Rejection::invalid("WorkflowExecutionOptions is required"));
+    };
+    check_priority(asked.priority.as_ref()).map_err(Rejection::invalid)?;
+    time_skipping::check(asked.time_skipping_config.clone().as_mut(), limits)
 }
 
 fn current(draft: &Draft<'_, '_>) -> WorkflowExecutionOptions {

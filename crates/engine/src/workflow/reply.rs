@@ -99,6 +99,8 @@ pub struct StartedTask {
     pub history_from: i64,
     /// The history ends before this event id.
     pub history_until: i64,
+    /// Most events that come with the task; the worker asks for the others.
+    pub page_events: usize,
     /// Events that are not written yet and follow the history.
     pub virtual_events: Vec<HistoryEvent>,
 }

@@ -1,7 +1,7 @@
 //! Calls of clients and operators on one run: signal, cancel, terminate, delete, options, pause.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use evertide_engine::workflow::{Reply, Request, check_pause, check_unpause};
+use evertide_engine::workflow::{Reply, Request, check_options, check_pause, check_unpause};
 use evertide_proto::workflowservice::{
     DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse, PauseWorkflowExecutionRequest,
     PauseWorkflowExecutionResponse, RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,
@@ -72,6 +72,7 @@ impl Frontend {
     ) -> Outcome<UpdateWorkflowExecutionOptionsResponse> {
         let namespace = self.namespace(&request.namespace)?;
         let execution = validate::execution_of_operator(request.workflow_execution.as_ref())?;
+        check_options(&request, self.limits())?;
         let run = self.run_ref(&namespace, execution);
         match self.node.run(run, Request::UpdateOptions(Box::new(request))).await?.reply {
             Reply::WorkflowOptions(options) => Ok(UpdateWorkflowExecutionOptionsResponse {

@@ -319,6 +319,8 @@ fn capabilities(limits: &Limits) -> Capabilities {
         worker_heartbeats: limits.worker_heartbeats,
         reported_problems_search_attribute: limits.workflow_task_problems_to_report > 0,
         workflow_pause: limits.workflow_pause,
+        poller_autoscaling: true,
+        poller_autoscaling_auto_enroll: limits.poller_autoscaling_auto_enroll,
         worker_poll_complete_on_shutdown: limits.cancel_worker_polls_on_shutdown,
         ..Capabilities::default()
     }

@@ -159,23 +159,28 @@ fn stats(found: &QueueDescription, now_ns: i64) -> TaskQueueStats {
     TaskQueueStats {
         approximate_backlog_count: found.backlog_count,
         approximate_backlog_age: Some(duration(if oldest_ns == 0 { 0 } else { (now_ns - oldest_ns).max(0) })),
+        tasks_add_rate: found.rates.values().map(|r| r.added).sum(),
+        tasks_dispatch_rate: found.rates.values().map(|r| r.dispatched).sum(),
         ..TaskQueueStats::default()
     }
 }
 
-/// The part of the backlog that is in memory, by priority; the default one always shows.
+/// The part of the backlog that is in memory, and what came and went, by priority; the default one always shows.
 fn stats_by_priority(found: &QueueDescription, now_ns: i64) -> BTreeMap<i32, TaskQueueStats> {
-    let waiting = found.by_priority.iter().map(|(priority, (count, oldest_ns))| (*priority, (*count, *oldest_ns)));
-    let all: BTreeMap<i32, (i64, i64)> = [(DEFAULT_PRIORITY, (0, now_ns))].into_iter().chain(waiting).collect();
-    let shown = |(priority, (count, oldest_ns)): (i32, (i64, i64))| {
+    let priorities = found.by_priority.keys().chain(found.rates.keys()).chain([&DEFAULT_PRIORITY]);
+    let shown = |priority: &i32| {
+        let (count, oldest_ns) = found.by_priority.get(priority).copied().unwrap_or((0, now_ns));
+        let rates = found.rates.get(priority).copied().unwrap_or_default();
         let stats = TaskQueueStats {
             approximate_backlog_count: count,
             approximate_backlog_age: Some(duration((now_ns - oldest_ns).max(0))),
+            tasks_add_rate: rates.added,
+            tasks_dispatch_rate: rates.dispatched,
             ..TaskQueueStats::default()
         };
-        (priority, stats)
+        (*priority, stats)
     };
-    all.into_iter().map(shown).collect()
+    priorities.map(shown).collect()
 }
 
 fn status(found: &QueueDescription) -> TaskQueueStatus {

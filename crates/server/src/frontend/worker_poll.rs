@@ -1,17 +1,18 @@
 //! Polls of workers: each waits for a task and is answered empty before its caller gives up.
 
 use crate::frontend::{Call, Frontend, Outcome, validate};
-use crate::matching::Poll;
+use crate::matching::{Poll, QueueKind};
 use crate::node::Polled;
 use evertide_engine::namespace::Namespace;
 use evertide_engine::workflow::QueueRef;
 use evertide_proto::common::{WorkerVersionCapabilities, WorkerVersionStamp};
 use evertide_proto::enums::TaskQueueKind;
-use evertide_proto::taskqueue::TaskQueue;
+use evertide_proto::taskqueue::{PollerScalingDecision, TaskQueue};
 use evertide_proto::workflowservice::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest, PollNexusTaskQueueResponse,
     PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
 };
+use tokio::time::Instant;
 
 impl Frontend {
     /// PollWorkflowTaskQueue.
@@ -30,8 +31,12 @@ impl Frontend {
             worker_version: version(r.worker_version_capabilities),
             ..self.poll(&namespace, queue)
         };
+        let begin = Instant::now();
         match self.node.poll_workflow_task(poll, until).await? {
-            Polled::Workflow(page) => Ok(self.task_response(*page)),
+            Polled::Workflow(page) => Ok(PollWorkflowTaskQueueResponse {
+                poller_scaling_decision: self.advice(&namespace, &queue.name, QueueKind::Workflow, begin),
+                ..self.task_response(*page)
+            }),
             Polled::Activity(_) | Polled::Empty => Ok(PollWorkflowTaskQueueResponse::default()),
         }
     }
@@ -53,8 +58,12 @@ impl Frontend {
             max_tasks_per_second: r.task_queue_metadata.and_then(|m| m.max_tasks_per_second),
             ..self.poll(&namespace, queue)
         };
+        let begin = Instant::now();
         match self.node.poll_activity_task(poll, until).await? {
-            Polled::Activity(task) => Ok(*task),
+            Polled::Activity(task) => Ok(PollActivityTaskQueueResponse {
+                poller_scaling_decision: self.advice(&namespace, &queue.name, QueueKind::Activity, begin),
+                ..*task
+            }),
             Polled::Workflow(_) | Polled::Empty => Ok(PollActivityTaskQueueResponse::default()),
         }
     }
@@ -74,6 +83,18 @@ impl Frontend {
             Poll { identity: r.identity, worker_instance_key: r.worker_instance_key, ..self.poll(&namespace, queue) };
         self.node.poll_nexus_task(poll, until).await?;
         Ok(PollNexusTaskQueueResponse::default())
+    }
+
+    /// Whether the worker whose poll began then and has got a task should poll more or less.
+    fn advice(
+        &self,
+        namespace: &Namespace,
+        queue: &str,
+        kind: QueueKind,
+        begin: Instant,
+    ) -> Option<PollerScalingDecision> {
+        let delta = self.node.advise_poller(&namespace.id, queue, kind, begin.elapsed())?;
+        Some(PollerScalingDecision { poll_request_delta_suggestion: delta })
     }
 
     fn poll(&self, namespace: &Namespace, queue: &TaskQueue) -> Poll {

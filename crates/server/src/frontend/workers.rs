@@ -5,6 +5,7 @@ mod query;
 
 pub(super) use known::Workers;
 
+use crate::frontend::queue_config::queue_kind;
 use crate::frontend::{Call, Frontend, Outcome};
 use bytes::Bytes;
 use evertide_engine::Rejection;
@@ -51,7 +52,8 @@ impl Frontend {
         Ok(())
     }
 
-    /// ShutdownWorker: what waits for its sticky queue goes elsewhere, and its polls end if clients are told so.
+    /// ShutdownWorker: what waits for its sticky queue goes elsewhere, it is not shown among the pollers any more, and its
+    /// polls end if clients are told so.
     pub(super) async fn shutdown_worker(
         &self,
         _call: &Call,
@@ -61,6 +63,10 @@ impl Frontend {
         self.note_heartbeats(&namespace.id, r.worker_heartbeat)?;
         let ended = if self.limits().cancel_worker_polls_on_shutdown { &r.worker_instance_key } else { "" };
         self.node.shutdown_worker(&namespace.id, ended, &r.sticky_task_queue);
+        let kinds = if r.task_queue_types.is_empty() { vec![1, 2] } else { r.task_queue_types };
+        for kind in kinds {
+            self.node.forget_poller(&namespace.id, &r.task_queue, queue_kind(kind), &r.identity);
+        }
         Ok(ShutdownWorkerResponse {})
     }
 

@@ -7,12 +7,16 @@ use evertide_store::BacklogCursor;
 use prost::Message;
 
 use crate::matching::pace::Pace;
-use crate::matching::{LOW_WATER_TASKS, Poll, PollAnswer, QueueDescription, REFILL_TASKS, WINDOW_TASKS};
+use crate::matching::rate::Rate;
+use crate::matching::scaling::{Load, Scaling, ScalingLimits};
+use crate::matching::{LOW_WATER_TASKS, Poll, PollAnswer, QueueDescription, REFILL_TASKS, TaskRates, WINDOW_TASKS};
 
 /// How many pollers of a queue are known, by identity; those not seen for longest make room.
 const KNOWN_POLLERS: usize = 1000;
 /// The priority of tasks that name none; 1 is the most urgent.
 pub(crate) const DEFAULT_PRIORITY: i32 = 3;
+/// How many priorities of one queue have their tasks counted apart.
+const COUNTED_PRIORITIES: usize = 16;
 
 /// A task on a queue.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +66,14 @@ pub(crate) struct TaskRow {
     pub(crate) added_ns: i64,
 }
 
+/// The priority that a task has which names this one.
+fn in_force(priority: i32) -> i32 {
+    if priority <= 0 { DEFAULT_PRIORITY } else { priority }
+}
+
 impl TaskRow {
     fn order(&self, id: i64) -> (i32, i64) {
-        let priority = if self.priority <= 0 { DEFAULT_PRIORITY } else { self.priority };
-        (priority, id)
+        (in_force(self.priority), id)
     }
 }
 
@@ -116,6 +124,16 @@ pub(super) struct Queue<P> {
     backlog_count: i64,
     last_poll_ns: i64,
     poller_infos: BTreeMap<String, PollerInfo>,
+    /// By priority.
+    counts: BTreeMap<i32, Counts>,
+    scaling: Scaling,
+}
+
+/// Tasks as they come and go.
+#[derive(Debug, Default)]
+struct Counts {
+    added: Rate,
+    dispatched: Rate,
 }
 
 /// What the store has of this queue besides the window.
@@ -141,6 +159,8 @@ impl<P> Default for Queue<P> {
             backlog_count: 0,
             last_poll_ns: 0,
             poller_infos: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            scaling: Scaling::default(),
         }
     }
 }
@@ -179,12 +199,15 @@ impl<P: PollAnswer> Queue<P> {
     }
 
     /// A poll for a task that has just come up, if no task waits before it.
-    pub(super) fn take_idle_poller(&mut self, now_ns: i64) -> Option<Waiting<P>> {
+    pub(super) fn take_idle_poller(&mut self, priority: i32, now_ns: i64) -> Option<Waiting<P>> {
         if !self.tasks.is_empty() || self.disk.more || !self.pace.is_ready(now_ns) {
             return None;
         }
         let waiting = self.live_poller()?;
         self.pace.take(now_ns);
+        let counts = self.counts_of(in_force(priority));
+        counts.added.count(now_ns);
+        counts.dispatched.count(now_ns);
         Some(waiting)
     }
 
@@ -198,8 +221,9 @@ impl<P: PollAnswer> Queue<P> {
         if let Some(query) = self.queries.pop_front() {
             return Some((waiting, Taken::Query(query)));
         }
-        let (_, task) = self.tasks.pop_first()?;
+        let ((priority, _), task) = self.tasks.pop_first()?;
         self.pace.take(now_ns);
+        self.counts_of(priority).dispatched.count(now_ns);
         Some((waiting, Taken::Task(task)))
     }
 
@@ -213,7 +237,8 @@ impl<P: PollAnswer> Queue<P> {
         Some(delay_ns)
     }
 
-    pub(super) fn add(&mut self, task: Task) {
+    pub(super) fn add(&mut self, task: Task, now_ns: i64) {
+        self.counts_of(in_force(task.row.priority)).added.count(now_ns);
         if task.durable {
             self.backlog_count += 1;
             if self.disk.more || self.tasks.len() >= WINDOW_TASKS {
@@ -315,6 +340,48 @@ impl<P: PollAnswer> Queue<P> {
             && self.last_poll_ns < since_ns
     }
 
+    /// Where tasks of a priority are counted. Who uses very many of them has the rest counted as one.
+    fn counts_of(&mut self, priority: i32) -> &mut Counts {
+        let is_counted = self.counts.len() < COUNTED_PRIORITIES || self.counts.contains_key(&priority);
+        self.counts.entry(if is_counted { priority } else { DEFAULT_PRIORITY }).or_default()
+    }
+
+    pub(super) fn forget_poller(&mut self, identity: &str) {
+        self.poller_infos.remove(identity);
+    }
+
+    pub(super) fn advise(&mut self, waited_ns: i64, limits: &ScalingLimits, now_ns: i64) -> Option<i32> {
+        let rates = self.rates(now_ns);
+        let load = Load {
+            backlog_count: self.backlog_count.max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
+            backlog_age_ns: self.oldest_task_ns().map_or(0, |added_ns| now_ns - added_ns),
+            is_throttled: !self.pace.is_ready(now_ns),
+            added_per_second: rates.values().map(|r| r.added).sum(),
+            dispatched_per_second: rates.values().map(|r| r.dispatched).sum(),
+            pollers: self.poller_infos.len(),
+        };
+        self.scaling.advise(waited_ns, load, limits, now_ns)
+    }
+
+    fn rates(&self, now_ns: i64) -> BTreeMap<i32, TaskRates> {
+        let rates = |counts: &Counts| TaskRates {
+            added: counts.added.per_second(now_ns),
+            dispatched: counts.dispatched.per_second(now_ns),
+        };
+        self.counts.iter().map(|(priority, counts)| (*priority, rates(counts))).collect()
+    }
+
+    /// When the oldest task in memory was added: it is the first one of its priority.
+    fn oldest_task_ns(&self) -> Option<i64> {
+        let mut first = self.tasks.iter().next();
+        let mut oldest_ns = None;
+        while let Some(((priority, _), task)) = first {
+            oldest_ns = Some(oldest_ns.map_or(task.row.added_ns, |oldest: i64| oldest.min(task.row.added_ns)));
+            first = self.tasks.range((priority.saturating_add(1), i64::MIN)..).next();
+        }
+        oldest_ns
+    }
+
     fn by_priority(&self) -> BTreeMap<i32, (i64, i64)> {
         let mut found = BTreeMap::new();
         for ((priority, _), task) in &self.tasks {
@@ -325,13 +392,14 @@ impl<P: PollAnswer> Queue<P> {
         found
     }
 
-    pub(super) fn describe(&self, since_ns: i64) -> QueueDescription {
+    pub(super) fn describe(&self, since_ns: i64, now_ns: i64) -> QueueDescription {
         let recent = |info: &&PollerInfo| info.last_access_ns >= since_ns;
         QueueDescription {
             pollers: self.poller_infos.values().filter(recent).cloned().collect(),
             backlog_count: self.backlog_count.max(i64::try_from(self.tasks.len()).unwrap_or(i64::MAX)),
-            oldest_task_ns: self.tasks.values().map(|t| t.row.added_ns).min().unwrap_or(0),
+            oldest_task_ns: self.oldest_task_ns().unwrap_or(0),
             by_priority: self.by_priority(),
+            rates: self.rates(now_ns),
             last_poll_ns: self.last_poll_ns,
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::address::RunRef;
 use crate::fault::{Failure, Fault};
-use crate::history::{HistoryRead, TASK_PAGE_EVENTS, WorkflowTaskPage};
+use crate::history::{HistoryRead, WorkflowTaskPage};
 use crate::matching::{Poll, QueueKind, STICKY_ATTENDED_NS};
 use crate::node::Node;
 use crate::polls::{PollEnd, PollSender, Waiting};
@@ -203,7 +203,8 @@ impl Node {
         let mut page = WorkflowTaskPage { run: Arc::new(run.clone()), ..WorkflowTaskPage::default() };
         let mut events = Vec::new();
         if whole_history {
-            let read = HistoryRead::Forward { from_event_id: 1, max_events: TASK_PAGE_EVENTS };
+            let read =
+                HistoryRead::Forward { from_event_id: 1, max_events: self.shell.limits.task_history_page_size.max(1) };
             let history = self.history(&run, read).await?;
             page.until_event_id = history.next_event_id;
             let next = history.events.last().map_or(1, |e| e.event_id + 1);

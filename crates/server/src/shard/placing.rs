@@ -53,7 +53,8 @@ pub(super) fn start_for_pollers(
             dispatches.extend(placed.join(more));
             continue;
         }
-        let waiting = if follow_ups < FOLLOW_UPS { queues.take_poller(&key, world_ns) } else { None };
+        let waiting =
+            if follow_ups < FOLLOW_UPS { queues.take_poller(&key, task.row.priority, world_ns) } else { None };
         let Some(waiting) = waiting else {
             placed.queued.push((key, task));
             continue;

@@ -8,6 +8,7 @@ use evertide_proto::command::{
     StartChildWorkflowExecutionCommandAttributes,
 };
 use evertide_proto::common::callback::{Nexus, Variant};
+use evertide_proto::common::link::workflow_event::Reference;
 use evertide_proto::common::{ActivityType, Callback, Payloads, WorkflowType};
 use evertide_proto::deployment::WorkerDeploymentOptions;
 use evertide_proto::enums::{IndexedValueType, NamespaceState, WorkerVersioningMode, WorkflowExecutionStatus};
@@ -433,4 +434,108 @@ async fn a_token_of_the_reference_names_a_task_that_is_not_here() {
         };
         client.terminate_workflow_execution(terminate).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_shuts_down_is_no_poller_any_more() {
+    let server = with(&[]).await;
+    let mut client = client(&server);
+    let poll = |identity: &str| {
+        let mut request = Request::new(PollActivityTaskQueueRequest {
+            namespace: DEFAULT.to_owned(),
+            task_queue: queue(),
+            identity: identity.to_owned(),
+            ..PollActivityTaskQueueRequest::default()
+        });
+        request.set_timeout(Duration::from_secs(30));
+        request
+    };
+    // A poll that is taken back has been seen.
+    for identity in ["a", "b"] {
+        let waiting = client.poll_activity_task_queue(poll(identity));
+        let _ = tokio::time::timeout(Duration::from_millis(50), waiting).await;
+    }
+    let pollers = async |client: &mut Client| {
+        let request = DescribeTaskQueueRequest {
+            namespace: DEFAULT.to_owned(),
+            task_queue: queue(),
+            task_queue_type: 2,
+            ..DescribeTaskQueueRequest::default()
+        };
+        let found = client.describe_task_queue(request).await.unwrap().into_inner().pollers;
+        found.into_iter().map(|p| p.identity).collect::<Vec<_>>()
+    };
+    assert_eq!(pollers(&mut client).await, ["a", "b"]);
+    let shutdown = ShutdownWorkerRequest {
+        namespace: DEFAULT.to_owned(),
+        identity: "a".to_owned(),
+        task_queue: "q".to_owned(),
+        ..ShutdownWorkerRequest::default()
+    };
+    client.shutdown_worker(shutdown).await.unwrap();
+    assert_eq!(pollers(&mut client).await, ["b"]);
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_is_counted_and_a_backlog_asks_for_more_polls() {
+    let settings = [("matching.pollerScalingMinimumBacklog", "0"), ("matching.pollerScalingWaitTime", "3600")];
+    let server = with(&settings).await;
+    let mut client = client(&server);
+    for workflow_id in ["a", "b", "c"] {
+        start(&mut client, workflow_id).await;
+    }
+    let first = poll(&mut client, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(first.poller_scaling_decision.unwrap().poll_request_delta_suggestion, 1);
+    for _ in 0..2 {
+        poll(&mut client, Duration::from_secs(30)).await.unwrap();
+    }
+    let request = DescribeTaskQueueRequest {
+        namespace: DEFAULT.to_owned(),
+        task_queue: queue(),
+        task_queue_type: 1,
+        report_stats: true,
+        ..DescribeTaskQueueRequest::default()
+    };
+    let answer = client.describe_task_queue(request).await.unwrap().into_inner();
+    let stats = answer.stats.unwrap();
+    assert!(stats.tasks_add_rate > 0.0 && stats.tasks_dispatch_rate > 0.0, "{stats:?}");
+    assert!(answer.stats_by_priority_key[&3].tasks_add_rate > 0.0);
+    let capabilities = describe(&mut client, DEFAULT, "").await.unwrap().namespace_info.unwrap().capabilities;
+    assert!(capabilities.unwrap().poller_autoscaling);
+}
+
+#[tokio::test]
+async fn a_task_comes_with_as_many_events_as_a_page_has() {
+    let server = with(&[("matching.historyMaxPageSize", "2")]).await;
+    let mut client = client(&server);
+    start(&mut client, "w").await;
+    let task = poll(&mut client, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(task.history.unwrap().events.len(), 2);
+    let request = GetWorkflowExecutionHistoryRequest {
+        namespace: DEFAULT.to_owned(),
+        execution: execution("w"),
+        next_page_token: task.next_page_token,
+        ..GetWorkflowExecutionHistoryRequest::default()
+    };
+    let rest = client.get_workflow_execution_history(request).await.unwrap().into_inner();
+    assert_eq!(rest.history.unwrap().events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_signal_with_start_without_a_request_id_is_linked_by_one_all_the_same() {
+    let server = with(&[]).await;
+    let request = SignalWithStartWorkflowExecutionRequest {
+        namespace: DEFAULT.to_owned(),
+        workflow_id: "w".to_owned(),
+        workflow_type: Some(WorkflowType { name: "wf".to_owned() }),
+        task_queue: queue(),
+        signal_name: "hey".to_owned(),
+        ..SignalWithStartWorkflowExecutionRequest::default()
+    };
+    let answer = client(&server).signal_with_start_workflow_execution(request).await.unwrap().into_inner();
+    let Some(evertide_proto::common::link::Variant::WorkflowEvent(event)) = answer.signal_link.unwrap().variant else {
+        panic!("no link to an event")
+    };
+    let Some(Reference::RequestIdRef(by_request)) = event.reference else { panic!("no request") };
+    assert!(!by_request.request_id.is_empty());
 }

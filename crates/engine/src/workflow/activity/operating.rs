@@ -48,7 +48,7 @@ fn pause(draft: &mut Draft<'_, '_>, request: ws::PauseActivityRequest) -> Decide
         Some(Named::Type(name)) => Some(Target::Type(name)),
         None => None,
     };
-    let found = targets(draft.state(), target)?;
+    let found = targets_of_any(draft.state(), target)?;
     let by_another = |run: &ActivityRun| run.pause.is_some() && run.pause_request_id != request.request_id;
     if found.iter().any(|a| by_another(&a.run)) {
         return Err(Rejection::precondition("activity is already paused"));
@@ -108,7 +108,7 @@ fn reset(draft: &mut Draft<'_, '_>, request: ws::ResetActivityRequest) -> Decide
         Some(Named::MatchAll(_)) => Some(Target::All),
         None => None,
     };
-    for activity in targets(draft.state(), target)? {
+    for activity in targets_of_any(draft.state(), target)? {
         let mut run = activity.run.clone();
         run.attempt = 1;
         run.reset = true;
@@ -329,6 +329,16 @@ fn nothing_named() -> Rejection {
     Rejection::invalid("Either Activity.Id or Activity.Type should be set on request.")
 }
 
+/// As [`targets`], for the calls that look for activities of a type before they look whether the workflow is open.
+fn targets_of_any(state: &State, target: Option<Target>) -> Result<Vec<Activity>, Rejection> {
+    if let Some(Target::Type(name)) = &target
+        && !state.activities.values().any(|activity| activity.type_name() == name)
+    {
+        return Err(not_pending());
+    }
+    targets(state, target)
+}
+
 /// The pending activities that are meant, in order of their scheduling; at least one.
 fn targets(state: &State, target: Option<Target>) -> Result<Vec<Activity>, Rejection> {
     let target = target.ok_or_else(nothing_named)?;
@@ -341,11 +351,11 @@ fn targets(state: &State, target: Option<Target>) -> Result<Vec<Activity>, Rejec
         Target::All => true,
     };
     let found: Vec<_> = state.activities.values().filter(meant).cloned().collect();
-    if found.is_empty() {
-        let text = "Can't find pending activity with such ID. Invalid activityID or activity already completed";
-        return Err(Rejection::not_found(text));
-    }
-    Ok(found)
+    if found.is_empty() { Err(not_pending()) } else { Ok(found) }
+}
+
+fn not_pending() -> Rejection {
+    Rejection::not_found("Can't find pending activity with such ID. Invalid activityID or activity already completed")
 }
 
 /// Lets lists see which pauses the run has: its own, and the types of its paused activities.

@@ -98,12 +98,13 @@ fn split(
     request: SignalWithStartWorkflowExecutionRequest,
     env: &mut Env<'_>,
 ) -> (StartWorkflowExecutionRequest, Signal) {
+    let request_id = if request.request_id.is_empty() { env.ids.uuid() } else { request.request_id };
     let signal = Signal {
         name: request.signal_name,
         input: request.signal_input,
         identity: request.identity.clone(),
         header: request.header.clone(),
-        request_id: request.request_id.clone(),
+        request_id: request_id.clone(),
         links: request.links.clone(),
         external: None,
     };
@@ -117,7 +118,7 @@ fn split(
         workflow_run_timeout: request.workflow_run_timeout,
         workflow_task_timeout: request.workflow_task_timeout,
         identity: request.identity,
-        request_id: if request.request_id.is_empty() { env.ids.uuid() } else { request.request_id },
+        request_id,
         workflow_id_reuse_policy: request.workflow_id_reuse_policy,
         workflow_id_conflict_policy: request.workflow_id_conflict_policy,
         retry_policy: request.retry_policy,

@@ -192,6 +192,7 @@ fn answer(draft: &mut Draft<'_, '_>, task: &WorkflowTask, whole_history: bool, i
         response,
         history_from,
         history_until: state.next_event_id,
+        page_events: draft.limits().task_history_page_size.max(1),
         virtual_events: virtual_events(state, task),
     }))
 }

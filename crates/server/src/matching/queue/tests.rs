@@ -48,7 +48,7 @@ fn what_does_not_fit_into_the_window_is_read_later() {
     let mut queue = Queue::default();
     let count = i64::try_from(WINDOW_TASKS).unwrap() + 5;
     for id in 1..=count {
-        queue.add(task(id));
+        queue.add(task(id), 0);
     }
     for id in 1..=count - 5 {
         assert_eq!(taken(&mut queue), Some(id));
@@ -66,7 +66,7 @@ fn a_task_that_comes_while_the_backlog_is_read_is_read_again() {
     let mut queue = Queue::default();
     queue.found_backlog(1);
     assert_eq!(queue.begin_refill(), read_to(0));
-    queue.add(task(2)); // Its row was not there yet when the store was read.
+    queue.add(task(2), 0); // Its row was not there yet when the store was read.
     queue.end_refill(vec![row(1)]);
     assert_eq!(taken(&mut queue), Some(1));
     assert_eq!(queue.begin_refill(), read_to(1));
@@ -80,7 +80,7 @@ fn a_new_task_does_not_overtake_the_backlog() {
     queue.found_backlog(1);
     let (poll, _end) = waiting(1);
     queue.pollers.push_back(poll);
-    assert!(queue.take_idle_poller(0).is_none());
+    assert!(queue.take_idle_poller(0, 0).is_none());
     assert!(queue.is_starved());
 }
 
@@ -91,7 +91,7 @@ fn a_poll_whose_caller_has_gone_gets_nothing() {
     drop(end);
     let (here, _end) = waiting(2);
     queue.pollers.extend([gone, here]);
-    queue.add(task(1));
+    queue.add(task(1), 0);
     let (found, _) = queue.pair(0).unwrap();
     assert_eq!(found.id, 2);
 }
