@@ -32,7 +32,6 @@ pub(super) fn update_options(draft: &mut Draft<'_, '_>, request: UpdateWorkflowE
     }
     let mask = request.update_mask.unwrap_or_default();
     let mut asked = request.workflow_execution_options.unwrap_or_default();
-    versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     time_skipping::check(asked.time_skipping_config.as_mut(), draft.limits())?;
     versioning_override::check(asked.versioning_override.as_ref(), draft.state().task_queue())?;
     let before = current(draft);
@@ -98,9 +97,6 @@ fn merge(into: &mut WorkflowExecutionOptions, from: &WorkflowExecutionOptions, p
             }
             other => merge_priority(into.priority.get_or_insert_default(), from.priority.as_ref(), other)?,
         }
-    }
-    if into.priority == Some(Priority::default()) {
-        into.priority = None;
     }
     Ok(())
 }

@@ -33,6 +33,18 @@ struct ById<'r> {
     activity_id: &'r str,
 }
 
+/// The activity that a request names by ids; such requests have the same fields and no type in common.
+macro_rules! by_id {
+    ($request:ident) => {
+        ById {
+            namespace: &$request.namespace,
+            workflow_id: &$request.workflow_id,
+            run_id: &$request.run_id,
+            activity_id: &$request.activity_id,
+        }
+    };
+}
+
 impl Frontend {
     async fn by_token(&self, namespace: &str, token: &[u8], identity: String, outcome: Said) -> Outcome<Reply> {
         let (token, namespace) = self.token(namespace, token, TaskKind::Activity)?;
@@ -69,13 +81,7 @@ impl Frontend {
         _call: &Call,
         r: RespondActivityTaskCompletedByIdRequest,
     ) -> Outcome<RespondActivityTaskCompletedByIdResponse> {
-        let of = ById {
-            namespace: &r.namespace,
-            workflow_id: &r.workflow_id,
-            run_id: &r.run_id,
-            activity_id: &r.activity_id,
-        };
-        self.by_id(of, r.identity, Said::Completed(r.result)).await?;
+        self.by_id(by_id!(r), r.identity, Said::Completed(r.result)).await?;
         Ok(RespondActivityTaskCompletedByIdResponse {})
     }
 
@@ -97,15 +103,9 @@ impl Frontend {
         _call: &Call,
         r: RespondActivityTaskFailedByIdRequest,
     ) -> Outcome<RespondActivityTaskFailedByIdResponse> {
-        let of = ById {
-            namespace: &r.namespace,
-            workflow_id: &r.workflow_id,
-            run_id: &r.run_id,
-            activity_id: &r.activity_id,
-        };
         let said = Said::Failed(r.failure.map(Box::new), r.last_heartbeat_details);
         let failures = oversize_failures(&said, self.limits());
-        self.by_id(of, r.identity, said).await?;
+        self.by_id(by_id!(r), r.identity, said).await?;
         Ok(RespondActivityTaskFailedByIdResponse { failures })
     }
 
@@ -125,13 +125,7 @@ impl Frontend {
         _call: &Call,
         r: RespondActivityTaskCanceledByIdRequest,
     ) -> Outcome<RespondActivityTaskCanceledByIdResponse> {
-        let of = ById {
-            namespace: &r.namespace,
-            workflow_id: &r.workflow_id,
-            run_id: &r.run_id,
-            activity_id: &r.activity_id,
-        };
-        self.by_id(of, r.identity, Said::Canceled(r.details)).await?;
+        self.by_id(by_id!(r), r.identity, Said::Canceled(r.details)).await?;
         Ok(RespondActivityTaskCanceledByIdResponse {})
     }
 
@@ -152,13 +146,7 @@ impl Frontend {
         _call: &Call,
         r: RecordActivityTaskHeartbeatByIdRequest,
     ) -> Outcome<RecordActivityTaskHeartbeatByIdResponse> {
-        let of = ById {
-            namespace: &r.namespace,
-            workflow_id: &r.workflow_id,
-            run_id: &r.run_id,
-            activity_id: &r.activity_id,
-        };
-        let reply = self.by_id(of, r.identity, Said::Heartbeat(r.details)).await?;
+        let reply = self.by_id(by_id!(r), r.identity, Said::Heartbeat(r.details)).await?;
         let Wanted { cancel_requested, activity_paused, activity_reset } = wanted(&reply)?;
         Ok(RecordActivityTaskHeartbeatByIdResponse { cancel_requested, activity_paused, activity_reset })
     }

@@ -56,7 +56,7 @@ fn retry_interval(activity: &Activity, next_ns: i64) -> Option<Duration> {
         let ended_ns = run.last_attempt_complete_time_ns;
         return (ended_ns != 0).then(|| duration(next_ns - ended_ns));
     }
-    if shown_state(activity) != PendingActivityState::Scheduled {
+    if !matches!(shown_state(activity), PendingActivityState::Scheduled | PendingActivityState::Paused) {
         return None;
     }
     let attempt = Attempt {

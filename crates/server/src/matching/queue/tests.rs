@@ -100,8 +100,8 @@ fn a_poll_whose_caller_has_gone_gets_nothing() {
 fn a_backlog_outlives_its_workers_and_a_task_in_memory_its_timeout() {
     const HOUR_NS: i64 = 3600 * 1_000_000_000;
     let mut queue = Queue::<Listener>::default();
-    queue.add(task(1));
-    queue.add(Task { id: 2, ..Task::until(HOUR_NS, TaskRow::default()) });
+    queue.add(task(1), 0);
+    queue.add(Task { id: 2, ..Task::until(HOUR_NS, TaskRow::default()) }, 0);
     queue.forget_old(HOUR_NS / 2, HOUR_NS - 1);
     assert_eq!(queue.task_count(), 2);
     queue.forget_old(10 * HOUR_NS, HOUR_NS);
@@ -116,7 +116,7 @@ fn pollers_are_known_up_to_a_number() {
         let now_ns = i64::try_from(n).unwrap() + 1;
         queue.note_poll(&Poll { identity: format!("worker {n}"), ..Poll::default() }, now_ns);
     }
-    let known = queue.describe(0).pollers;
+    let known = queue.describe(0, 0).pollers;
     assert_eq!(known.len(), KNOWN_POLLERS);
     assert!(known.iter().any(|info| info.identity == "worker 1999"));
 }
