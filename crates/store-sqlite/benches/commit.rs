@@ -1,12 +1,15 @@
 //! How fast transitions become durable: runs that start and close, in batches of several sizes.
 //!
 //! `cargo bench -p evertide-store-sqlite` prints for each size of batch the transitions in a second, the processor time
-//! of each (writing the tables included), and the slowest commit.
+//! of each (writing the tables included), and how long commits took: half of them, all but one in a hundred, the slowest.
+//! Then it removes runs past their retention as the server does.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use evertide_store::{Batch, CurrentRun, RunIdentity, RunKey, RunWrite, Store, StoreError, VisibilityRow, Wake, Write};
+use evertide_store::{
+    Batch, CurrentRun, RunIdentity, RunKey, RunWrite, SlotSet, Store, StoreError, VisibilityRow, Wake, Write,
+};
 use evertide_store_sqlite::{SqliteOptions, SqliteStore};
 
 const NAMESPACE_ID: &str = "32049b68-7872-4094-8e63-d0dd59896a83";
@@ -18,6 +21,40 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let store = SqliteStore::open(directory.path().join("store.db"), &SqliteOptions::default())?;
         measure(&store, batch_size)?;
     }
+    let directory = tempfile::tempdir()?;
+    let store = SqliteStore::open(directory.path().join("store.db"), &SqliteOptions::default())?;
+    Ok(measure_removal(&store)?)
+}
+
+/// Closed runs are found and removed, a thousand at a time.
+fn measure_removal(store: &SqliteStore) -> Result<(), StoreError> {
+    const RUNS: i64 = 50_000;
+    const AT_ONCE: usize = 1000;
+    let record = Bytes::from(vec![7; 300]);
+    for first in (1..=RUNS).step_by(AT_ONCE) {
+        let run_keys = first..first + AT_ONCE as i64;
+        let writes = run_keys.flat_map(|run_key| [start(run_key, &record), close(run_key, &record)]);
+        store.commit(Batch::of_sole_writer(writes.collect()))?;
+    }
+    store.materialise()?;
+    let (began, began_cpu) = (Instant::now(), cpu_time());
+    let mut removed = 0_u32;
+    loop {
+        let expired = store.expired(NAMESPACE_ID, &SlotSet::all(), i64::MAX, AT_ONCE)?;
+        if expired.is_empty() {
+            break;
+        }
+        removed += u32::try_from(expired.len()).unwrap_or(u32::MAX);
+        let deletes = expired.into_iter().map(|run| Write::DeleteRun { run_key: run.run_key });
+        store.commit(Batch::of_sole_writer(deletes.collect()))?;
+    }
+    store.materialise()?;
+    let seconds = began.elapsed().as_secs_f64();
+    print!("removal: {:.0} runs/s", f64::from(removed) / seconds);
+    if let Some((now, then)) = cpu_time().zip(began_cpu) {
+        print!(", {:.1} us of processor time each", (now - then).as_secs_f64() * 1e6 / f64::from(removed));
+    }
+    println!();
     Ok(())
 }
 
@@ -27,7 +64,7 @@ fn measure(store: &SqliteStore, batch_size: i64) -> Result<(), StoreError> {
     let (began, began_cpu) = (Instant::now(), cpu_time());
     let mut next_run_key: RunKey = 1;
     let mut open = std::collections::VecDeque::new();
-    let (mut transitions, mut slowest) = (0_u32, Duration::ZERO);
+    let (mut transitions, mut commits) = (0_u32, Vec::new());
     while began.elapsed() < LASTS {
         let mut batch = Batch::of_sole_writer(Vec::new());
         for _ in 0..batch_size {
@@ -41,11 +78,15 @@ fn measure(store: &SqliteStore, batch_size: i64) -> Result<(), StoreError> {
         }
         let committed = Instant::now();
         store.commit(batch)?;
-        slowest = slowest.max(committed.elapsed());
+        commits.push(committed.elapsed());
     }
+    commits.sort_unstable();
+    let of_hundred =
+        |part: usize| commits.get(commits.len() * part / 100).or(commits.last()).copied().unwrap_or_default();
     let seconds = began.elapsed().as_secs_f64();
     let per_second = f64::from(transitions) / seconds;
-    print!("batches of {batch_size:3}: {per_second:8.0} transitions/s, slowest commit {slowest:.1?}");
+    let (half, most, all) = (of_hundred(50), of_hundred(99), of_hundred(100));
+    print!("batches of {batch_size:3}: {per_second:8.0} transitions/s, commits {half:.1?} {most:.1?} {all:.1?}");
     match cpu_time().zip(began_cpu) {
         Some((now, then)) => {
             println!(", {:.1} us of processor time each", (now - then).as_secs_f64() * 1e6 / f64::from(transitions));

@@ -20,6 +20,8 @@ use crate::error::corrupt;
 pub(crate) mod files;
 mod segment;
 
+pub(crate) use segment::random;
+
 use files::{Files, LogFile};
 use segment::{Contents, Header};
 
@@ -31,6 +33,8 @@ const SPARE_FILES: usize = 2;
 pub(crate) struct Log {
     files: Arc<dyn Files>,
     location: String,
+    /// Tells its files from those of another database that had the same name.
+    id: i64,
     /// Those that hold what the tables lack, in the order of what is in them.
     segments: VecDeque<Segment>,
     /// Whether the next append begins another segment.
@@ -56,6 +60,14 @@ struct Segment {
     next_position: i64,
 }
 
+/// What identifies a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogId {
+    pub(crate) id: i64,
+    /// Whether it was drawn just now.
+    pub(crate) is_new: bool,
+}
+
 /// A batch in the log, encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
@@ -65,15 +77,18 @@ pub(crate) struct Logged {
 }
 
 impl Log {
-    /// Opens the log. Gives everything in it that the tables lack, which have all positions before `tabled`.
+    /// Opens the log. Gives everything in it that the tables lack, which have all positions before `tabled`. A new database
+    /// has no log yet: what lies there is left from another one, which is gone.
     pub(crate) fn open(
         files: Arc<dyn Files>,
         location: &str,
+        LogId { id, is_new }: LogId,
         tabled: i64,
         size_limit_bytes: Option<u64>,
     ) -> Result<(Self, Vec<Logged>), StoreError> {
         let mut log = Self {
             files,
+            id,
             location: location.to_owned(),
             segments: VecDeque::new(),
             is_full: true,
@@ -84,6 +99,14 @@ impl Log {
             buffer: Vec::new(),
         };
         let mut found = log.read_files(tabled).map_err(|error| log.unavailable("read the log", &error))??;
+        if found.iter().any(|(segment, _)| segment.header.log_id != id) {
+            if !is_new {
+                let reason = "the log beside it belongs to another database".to_owned();
+                return Err(StoreError::NotOurs { location: location.to_owned(), reason });
+            }
+            tracing::warn!(location, "the log beside a new database is left from another one; it is not used");
+            log.spare.extend(found.drain(..).map(|(segment, _)| (segment.number, segment.file)));
+        }
         found.sort_by_key(|(_, read)| read.first_position);
         let logged = log.take_up(found, tabled)?;
         Ok((log, logged))
@@ -217,7 +240,7 @@ impl Log {
                 (number, file)
             }
         };
-        let header = Header::new(position);
+        let header = Header::new(self.id, position);
         self.segments.push_back(Segment { number, file, header, length: 0, next_position: position });
         self.is_full = false;
         Ok(())

@@ -167,6 +167,8 @@ ALTER TABLE current_run RENAME COLUMN workflow_id TO id;
 ALTER TABLE backlog ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE registry ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE numbering ADD COLUMN registry_version INTEGER NOT NULL DEFAULT 0;
+-- Which log belongs to the database; 0 before it has one.
+ALTER TABLE numbering ADD COLUMN log_id INTEGER NOT NULL DEFAULT 0;
 
 -- Nearly every row has this value: it has no rows in the index any more.
 DELETE FROM search_attribute WHERE name = 'BuildIds' AND value = 'unversioned';

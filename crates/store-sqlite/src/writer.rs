@@ -7,7 +7,7 @@ use evertide_store::StoreError;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{corrupt, storage_error};
-use crate::log::Logged;
+use crate::log::{LogId, Logged, random};
 use crate::materialise::materialise;
 use crate::pending::Pending;
 use crate::{schema, tables};
@@ -113,6 +113,19 @@ impl Writer {
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.wal_bytes = 0;
         self.run("checkpoint", |connection| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())))
+    }
+
+    /// Which log belongs to the tables; one is drawn if there is none yet.
+    pub(crate) fn log_id(&mut self) -> Result<LogId, StoreError> {
+        self.run("open the log", |connection| {
+            let id = connection.query_row("SELECT log_id FROM numbering", [], |row| row.get(0))?;
+            if id != 0 {
+                return Ok(LogId { id, is_new: false });
+            }
+            let id = random().cast_signed() | 1;
+            connection.execute("UPDATE numbering SET log_id = ?1", [id])?;
+            Ok(LogId { id, is_new: true })
+        })
     }
 
     /// What programs of the first schema have committed and not written to the tables: they kept their log in a table.

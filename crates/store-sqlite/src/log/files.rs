@@ -2,8 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of one log, by number.
@@ -64,8 +63,8 @@ impl Files for DiskFiles {
         let path = self.path(number);
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        if is_new {
-            // The name of a file is its folder's, and is synced with it.
+        if is_new && cfg!(unix) {
+            // The name of a file is its folder's, and is synced with it; elsewhere it is synced with the file.
             File::open(&self.folder)?.sync_all()?;
         }
         Ok(Box::new(DiskFile(file)))
@@ -81,14 +80,15 @@ struct DiskFile(File);
 
 impl LogFile for DiskFile {
     fn read_all(&mut self) -> io::Result<Vec<u8>> {
-        let length = usize::try_from(self.0.metadata()?.len()).map_err(io::Error::other)?;
-        let mut bytes = vec![0; length];
-        self.0.read_exact_at(&mut bytes, 0)?;
+        let mut bytes = Vec::new();
+        self.0.seek(SeekFrom::Start(0))?;
+        self.0.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.write_all(bytes)
     }
 
     fn set_length(&mut self, length: u64) -> io::Result<()> {

@@ -3,11 +3,11 @@
 //! A header, and frames behind it, each with one batch:
 //!
 //! ```text
-//! header  magic 8 | salt 8 | first position 8 | check 4
+//! header  magic 8 | log 8 | salt 8 | first position 8 | check 4
 //! frame   length 4 | check 4 | position 8 | next position 8 | batch, of that length
 //! ```
 //!
-//! Numbers are little-endian. A check is a CRC-32, of a frame over the salt and everything in it. The salt is drawn for
+//! Numbers are little-endian. The log's number tells its files from those of another database of the same name. A check is a CRC-32, of a frame over the salt and everything in it. The salt is drawn for
 //! each use of a file, so that neither what an earlier use has left behind the last frame, nor what a client puts into
 //! a payload, is ever taken for a frame.
 
@@ -16,12 +16,13 @@ use std::hash::{BuildHasher, RandomState};
 use bytes::Bytes;
 
 const MAGIC: [u8; 8] = *b"EvtLog\0\x01";
-pub(crate) const HEADER_BYTES: usize = 28;
+pub(crate) const HEADER_BYTES: usize = 36;
 const FRAME_HEADER_BYTES: usize = 24;
 
 /// What identifies one use of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
+    pub(crate) log_id: i64,
     salt: u64,
     /// The position of the first write in it.
     pub(crate) first_position: i64,
@@ -61,14 +62,14 @@ pub(crate) struct Segment {
 }
 
 impl Header {
-    pub(crate) fn new(first_position: i64) -> Self {
-        // The state of a new hasher is random, and the finest source of randomness that the standard library has.
-        Self { salt: RandomState::new().hash_one(first_position), first_position }
+    pub(crate) fn new(log_id: i64, first_position: i64) -> Self {
+        Self { log_id, salt: random(), first_position }
     }
 
     pub(crate) fn encode(self, buffer: &mut Vec<u8>) {
         let start = buffer.len();
         buffer.extend_from_slice(&MAGIC);
+        buffer.extend_from_slice(&self.log_id.to_le_bytes());
         buffer.extend_from_slice(&self.salt.to_le_bytes());
         buffer.extend_from_slice(&self.first_position.to_le_bytes());
         let check = crc32fast::hash(&buffer[start..]);
@@ -78,7 +79,11 @@ impl Header {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (header, check) = bytes.get(..HEADER_BYTES)?.split_at(HEADER_BYTES - 4);
         let is_good = header.starts_with(&MAGIC) && crc32fast::hash(header).to_le_bytes() == check;
-        is_good.then(|| Self { salt: number(&header[8..]), first_position: number(&header[16..]).cast_signed() })
+        is_good.then(|| Self {
+            log_id: number(&header[8..]).cast_signed(),
+            salt: number(&header[16..]),
+            first_position: number(&header[24..]).cast_signed(),
+        })
     }
 
     /// Appends a frame with what `encode` appends as its batch.
@@ -146,6 +151,12 @@ impl Frame {
     }
 }
 
+/// A number that nobody can foresee.
+pub(crate) fn random() -> u64 {
+    // The state of a new hasher is random, and the finest source of randomness that the standard library has.
+    RandomState::new().hash_one(0)
+}
+
 fn number(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |number| u64::from_le_bytes(*number))
 }
@@ -173,7 +184,7 @@ mod tests {
     use super::*;
 
     fn file(batches: &[&[u8]]) -> (Header, Vec<u8>) {
-        let header = Header::new(10);
+        let header = Header::new(1, 10);
         let mut file = Vec::new();
         header.encode(&mut file);
         for (batch, position) in batches.iter().zip(10..) {

@@ -6,10 +6,23 @@ use evertide_store::StoreError;
 
 use super::files::Files;
 use super::rigged::RiggedFiles;
-use super::{Log, Logged};
+use super::{Log, LogId, Logged};
 
 fn open(disk: &RiggedFiles, tabled: i64) -> Result<(Log, Vec<Logged>), StoreError> {
-    Log::open(Arc::new(disk.clone()), "the log", tabled, None)
+    Log::open(Arc::new(disk.clone()), "the log", LogId { id: 1, is_new: false }, tabled, None)
+}
+
+#[test]
+fn what_another_database_has_left_is_not_taken_for_ours() {
+    let disk = RiggedFiles::new(4);
+    let (mut log, _) = open(&disk, 1).unwrap();
+    append(&mut log, 1).unwrap();
+    let other = |is_new| Log::open(Arc::new(disk.clone()), "the log", LogId { id: 2, is_new }, 1, None);
+    assert!(matches!(other(false), Err(StoreError::NotOurs { .. })));
+    let (mut log, logged) = other(true).unwrap();
+    assert!(logged.is_empty());
+    append(&mut log, 1).unwrap();
+    assert_eq!(other(false).unwrap().1.len(), 1);
 }
 
 fn append(log: &mut Log, position: i64) -> Result<(), StoreError> {
@@ -117,13 +130,13 @@ fn a_damaged_middle_is_reported_and_a_torn_end_is_cut() {
         (0, "the first file is cut", &(|file: &mut Vec<u8>| file.truncate(file.len() - 3)) as &dyn Fn(&mut Vec<u8>)),
         (0, "a header", &|file| file[2] ^= 1),
         (1, "a header", &|file| file[9] ^= 1),
-        (0, "a batch in the middle", &|file| file[60] ^= 1),
-        (1, "a batch before the last", &|file| file[60] ^= 1),
+        (0, "a batch in the middle", &|file| file[70] ^= 1),
+        (1, "a batch before the last", &|file| file[70] ^= 1),
         (0, "a file is gone", &|file| file.clear()),
     ] {
         let outcome = damaged(number, change);
         assert!(matches!(outcome, Err(StoreError::Corrupt { .. })), "{number}, {what}: {outcome:?}");
     }
-    whole.damage(0, |file| file[60] ^= 1);
+    whole.damage(0, |file| file[70] ^= 1);
     assert_eq!(positions(&whole, 4), [4, 5, 6], "what the tables have may be damaged");
 }

@@ -72,7 +72,9 @@ impl Core {
         let tabled = readers.take().and_then(|reader| tables::numbering(&reader));
         let tabled = tabled.map_err(|error| storage_error("read the database", &location, error))?;
         let from_first_schema = writer.log_of_first_schema(tabled.next_position)?;
-        let (log, logged) = Log::open(files.clone(), &location, tabled.next_position, options.size_limit_bytes)?;
+        let log_id = writer.log_id()?;
+        let (log, logged) =
+            Log::open(files.clone(), &location, log_id, tabled.next_position, options.size_limit_bytes)?;
         let core = Self {
             log: Mutex::new(log),
             files,

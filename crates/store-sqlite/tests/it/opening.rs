@@ -1,10 +1,10 @@
 //! Files that are not, or not only, ours.
 
-use evertide_store::StoreError;
+use evertide_store::{Store, StoreError};
 use evertide_store_sqlite::SqliteStore;
 use rusqlite::Connection;
 
-use super::quiet;
+use super::{quiet, start};
 
 fn open(path: &std::path::Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(path, &quiet())
@@ -39,6 +39,28 @@ fn another_programs_file_is_left_alone() {
     assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused}");
     let mode: String = theirs.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "delete");
+}
+
+#[test]
+fn a_new_file_begins_anew_beside_what_the_old_one_has_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = open(&path).unwrap();
+    store.commit(start(1, b"started")).unwrap();
+    drop(store);
+    let logged = std::fs::read(directory.path().join("store.db.log-0")).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(directory.path().join(format!("store.db{suffix}")));
+    }
+    let store = open(&path).unwrap();
+    assert_eq!(store.run(1).unwrap(), None);
+    store.commit(start(1, b"started anew")).unwrap();
+    drop(store);
+    assert_eq!(&*open(&path).unwrap().run(1).unwrap().unwrap().records[0], b"started anew");
+    // Its own log was exchanged for that of another: nothing is taken from it.
+    std::fs::write(directory.path().join("store.db.log-0"), logged).unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused}");
 }
 
 #[test]
