@@ -16,6 +16,7 @@ mod error;
 mod evaluate;
 mod filter;
 mod lexer;
+mod listing;
 mod literal;
 pub mod payload;
 mod print;
@@ -28,6 +29,7 @@ pub use attributes::{Attributes, Field, NAMESPACE_DIVISION, SystemAttribute, is_
 pub use error::FilterError;
 pub use evaluate::{Row, evaluate, matches};
 pub use filter::{CompareOp, Filter, Query};
+pub use listing::{Closed, Listing};
 pub use literal::{execution_status_name, parse_execution_status};
 pub use typing::parse;
 pub use value::{AttributeType, SearchValue, ValueRef};

@@ -20,7 +20,6 @@ mod continue_as_new;
 mod decide;
 mod describe;
 mod draft;
-mod effects;
 mod event;
 #[cfg(test)]
 mod examples;
@@ -29,13 +28,13 @@ mod identity;
 mod info;
 mod invariants;
 mod links;
+mod listing;
 mod nexus_operation;
 mod options;
 mod outbox;
 #[cfg(test)]
 mod properties;
 pub mod query;
-mod reply;
 mod reset;
 mod run_seed;
 mod search_attributes;
@@ -43,7 +42,6 @@ mod signal;
 mod start;
 mod state;
 mod successor;
-mod task_queue;
 #[cfg(test)]
 mod testing;
 mod time_skipping;
@@ -60,21 +58,23 @@ pub use change::{Change, Record};
 pub use child_workflow::state::Child;
 pub use decide::{Request, decide};
 pub use draft::Draft;
-pub use effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
 pub use external_workflow::state::External;
 pub use info::{Creation, Info, RequestId};
 pub use nexus_operation::SYSTEM_ENDPOINT;
 pub use options::{check_options, check_pause, check_unpause};
-pub use outbox::{Delivery, DeliveryResult, Message, Outgoing};
-pub use reply::{Decided, QueryPlan, Reply, StartedTask, UpdateStatus};
 pub use reset::base::ResetBase;
 pub use state::{Execution, State};
-pub use task_queue::QueueRef;
 pub use time_skipping::{
     FastForward, FastForwardEnd, TimeSkipping, check_enabled as check_time_skipping, check_fast_forward_id,
 };
 pub use timer::state::Timer;
 pub use update::state::UpdateInfo;
-pub use volatile::{LiveQuery, LiveUpdate, QueryAnswer, Volatile};
-pub use workflow_task::StartTask;
+pub use volatile::{LiveQuery, LiveUpdate, Volatile};
 pub use workflow_task::state::{Sticky, WorkflowTask};
+
+/// What a decision over a run did.
+pub type Written = crate::effects::Written<Execution>;
+/// A run that a decision made.
+pub type NewRun = crate::effects::New<Execution>;
+/// What a decision over a workflow id did.
+pub type ChainOutcome = crate::effects::Made<Execution>;

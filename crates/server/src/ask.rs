@@ -3,13 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use evertide_engine::workflow::{ChainRequest, Execution, QueryAnswer, Reply, Request, ResetBase, UpdateSignal};
+use evertide_engine::address::Address;
+use evertide_engine::effects::{QueryAnswer, UpdateSignal};
+use evertide_engine::execution::Execution;
+use evertide_engine::reply::Reply;
+use evertide_engine::request::{Create, Request};
+use evertide_engine::workflow::ResetBase;
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 use evertide_store::{QueueKey, RunKey};
 use tokio::sync::{oneshot, watch};
 
-use crate::address::{ChainKey, RunRef};
+use crate::address::ChainKey;
 use crate::fault::Failure;
 use crate::history::{EventCache, TaskHistory};
 use crate::matching::Task;
@@ -33,9 +38,9 @@ impl fmt::Debug for Job {
 pub(crate) enum Ask {
     /// A request to one run; an empty run id means the current one.
     Run { run_id: String, request: Box<Request> },
-    /// A request that may make a run.
-    Chain(Box<ChainRequest>),
-    /// A reset; refused as moved if the run is not as the base says any more.
+    /// A request over the id, which may make a run.
+    Create(Box<Create>),
+    /// A reset of a workflow; refused as moved if the run is not as the base says any more.
     Reset { request: Box<ResetWorkflowExecutionRequest>, base: Box<ResetBase> },
     /// Look at a run. The answer comes when what was seen is durable.
     Look { run_id: String, look: Box<dyn FnOnce(&RunView<'_>) + Send> },
@@ -52,7 +57,7 @@ impl Ask {
             | Self::Look { run_id, .. }
             | Self::Await { run_id, .. }
             | Self::Delete { run_id, .. } => run_id,
-            Self::Chain(_) | Self::Reset { .. } => "",
+            Self::Create(_) | Self::Reset { .. } => "",
         }
     }
 }
@@ -61,7 +66,7 @@ impl Ask {
 #[derive(Debug)]
 pub struct RunView<'a> {
     /// Its names.
-    pub run: &'a Arc<RunRef>,
+    pub run: &'a Arc<Address>,
     /// Its key in the store.
     pub run_key: RunKey,
     /// Its state.
@@ -86,9 +91,9 @@ pub(crate) enum Respond {
     /// A poll that came for this task.
     Poll { queue: QueueKey, waiting: Box<Waiting>, task: Box<Task> },
     /// The sender of a message.
-    Sender { source: Arc<RunRef>, id: i64 },
+    Sender { source: Arc<Address>, id: i64 },
     /// The due times, which took out this run.
-    Timers { run_key: RunKey, run: Arc<RunRef>, waking: Slot },
+    Timers { run_key: RunKey, run: Arc<Address>, waking: Slot },
     /// Something else inside the server.
     Call(Box<dyn FnOnce(Result<Answer, Failure>) + Send>),
 }
@@ -106,7 +111,7 @@ pub struct Answer {
     /// What the rules say.
     pub reply: Reply,
     /// The run that answered: the new one if the request made one.
-    pub run: Arc<RunRef>,
+    pub run: Arc<Address>,
     /// The workflow task that the reply hands out, taken out of it, with its history as far as that was at hand.
     pub task: Option<TaskHistory>,
     /// Where to hear more, if the reply says that there will be more.
@@ -115,7 +120,7 @@ pub struct Answer {
 
 impl Answer {
     /// An answer that says no more than which run has answered.
-    pub(crate) fn of(run: Arc<RunRef>) -> Self {
+    pub(crate) fn of(run: Arc<Address>) -> Self {
         Self { run, ..Self::default() }
     }
 }

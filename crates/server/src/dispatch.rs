@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::Reply;
+use evertide_engine::address::Kind;
+use evertide_engine::reply::Reply;
 use evertide_store::{QueueKey, SlotSet, Store};
 
 use crate::address::ChainKey;
@@ -142,7 +143,11 @@ impl Dispatch {
                 return None;
             }
         };
-        let chain = ChainKey { namespace_id: key.namespace_id.clone(), workflow_id: task.row.workflow_id.clone() };
+        let Some(kind) = u8::try_from(task.row.kind).ok().and_then(Kind::from_number) else {
+            self.work.push(Work::PollAgain(key, Box::new(waiting))); // A later version has put it here.
+            return None;
+        };
+        let chain = ChainKey { namespace_id: key.namespace_id.clone(), kind, id: task.row.id.clone() };
         let request = Box::new(start_request(&key, &task.row, &waiting));
         Some(Job {
             key: Arc::new(chain),

@@ -35,11 +35,11 @@ pub use system::ServerFacts;
 
 use crate::fault::{Failure, Fault};
 use crate::node::Node;
-use crate::shard::RunRef;
 use evertide_engine::Limits;
+use evertide_engine::address::Address;
 use evertide_engine::namespace::Namespace;
+use evertide_engine::reply::Reply;
 use evertide_engine::token::{TaskKind, TaskToken};
-use evertide_engine::workflow::Reply;
 use std::sync::Arc;
 use time_skipping::FastForwardWaiters;
 use visibility::StoreReaders;
@@ -84,8 +84,8 @@ impl Frontend {
     }
 
     /// The run that a request is about, or the current one of the workflow id.
-    fn run_ref(&self, namespace: &Namespace, (workflow_id, run_id): (String, Option<String>)) -> RunRef {
-        RunRef { namespace_id: namespace.id.clone(), workflow_id, run_id: run_id.unwrap_or_default() }
+    fn run_ref(&self, namespace: &Namespace, (workflow_id, run_id): (String, Option<String>)) -> Address {
+        Address { run_id: run_id.unwrap_or_default(), ..Address::workflow(&namespace.id, workflow_id) }
     }
 
     /// As [`Self::run_ref`]; where a first run id names the chain, its newest run is meant, and the run id does not count.
@@ -94,7 +94,7 @@ impl Frontend {
         namespace: &Namespace,
         (workflow_id, run_id): (String, Option<String>),
         first_run_id: &str,
-    ) -> RunRef {
+    ) -> Address {
         self.run_ref(namespace, (workflow_id, run_id.filter(|_| first_run_id.is_empty())))
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evertide_engine::workflow::{Record, StartedTask};
+use evertide_engine::address::Address;
+use evertide_engine::address::Kind;
+use evertide_engine::execution::Execution;
+use evertide_engine::reply::StartedTask;
 use evertide_proto::history::{History, HistoryEvent};
 use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
 use evertide_store::{HistoryLimit, RunKey, Store};
-use prost::Message;
 
 mod cache;
 
 pub(crate) use cache::EventCache;
 
-use crate::address::RunRef;
 use crate::fault::{Fault, store_fault};
 
 /// How much is read from the store at once.
@@ -23,7 +24,7 @@ const READ_RECORDS: usize = 256;
 /// A started workflow task on its way to a worker, with its history as far as that was in memory.
 #[derive(Debug)]
 pub struct TaskHistory {
-    pub(crate) run: Arc<RunRef>,
+    pub(crate) run: Arc<Address>,
     run_key: RunKey,
     started: Box<StartedTask>,
     events: Option<Vec<HistoryEvent>>,
@@ -39,11 +40,11 @@ pub struct WorkflowTaskPage {
     /// The task's history ends before this event.
     pub until_event_id: i64,
     /// The run.
-    pub run: Arc<RunRef>,
+    pub run: Arc<Address>,
 }
 
 impl TaskHistory {
-    pub(crate) fn new(run: Arc<RunRef>, run_key: RunKey, started: Box<StartedTask>) -> Self {
+    pub(crate) fn new(run: Arc<Address>, run_key: RunKey, started: Box<StartedTask>) -> Self {
         Self { run, run_key, started, events: None }
     }
 
@@ -91,7 +92,7 @@ pub(crate) fn read_events(
         let records = store.history(run_key, next, bounds).map_err(store_fault)?;
         let before = next;
         for record in records {
-            for event in decode_record(record.record).ok_or_else(damaged)?.into_events() {
+            for event in events_of(record.record)? {
                 if event.event_id >= next && event.event_id < until && events.len() < limit {
                     next = event.event_id + 1;
                     events.push(event);
@@ -119,7 +120,7 @@ pub(crate) fn read_events_before(
         let records = store.history_before(run_key, next, bounds).map_err(store_fault)?;
         let began_at = next;
         for record in records {
-            let mut portion: Vec<_> = decode_record(record.record).ok_or_else(damaged)?.into_events().collect();
+            let mut portion: Vec<_> = events_of(record.record)?;
             portion.reverse();
             for event in portion {
                 if event.event_id < next && events.len() < limit {
@@ -135,13 +136,10 @@ pub(crate) fn read_events_before(
     Ok(events)
 }
 
-/// A record from its bytes.
-pub(crate) fn decode_record(bytes: Bytes) -> Option<Record> {
-    Record::decode(bytes).ok()
-}
-
-fn damaged() -> Fault {
-    Fault::Internal("a history record cannot be decoded".to_owned())
+/// The events in a record. Only workflows have histories.
+fn events_of(record: Bytes) -> Result<Vec<HistoryEvent>, Fault> {
+    let damaged = |_| Fault::Internal("a history record cannot be decoded".to_owned());
+    Execution::events_of(Kind::Workflow, record).map_err(damaged)
 }
 
 /// Which part of a history.

@@ -18,7 +18,7 @@ pub use scaling::ScalingLimits;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use evertide_engine::workflow::QueueRef;
+use evertide_engine::task_queue::{QueueRef, TaskClass};
 use evertide_proto::common::WorkerVersionStamp;
 use evertide_store::{BacklogCursor, QueueKey};
 use parking_lot::Mutex;
@@ -55,6 +55,15 @@ pub enum QueueKind {
 }
 
 impl QueueKind {
+    /// Queues of tasks of this class.
+    #[must_use]
+    pub fn of(class: TaskClass) -> Self {
+        match class {
+            TaskClass::Workflow => Self::Workflow,
+            TaskClass::Activity => Self::Activity,
+        }
+    }
+
     /// The key of the queue of this kind with that name.
     #[must_use]
     pub fn key(self, namespace_id: &str, name: &str) -> QueueKey {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::{ChainRequest, Delivery, DeliveryResult, Reply, Request};
+use evertide_engine::address::Address;
+use evertide_engine::message::{Delivery, DeliveryResult};
+use evertide_engine::reply::Reply;
+use evertide_engine::request::{Create, Request};
 use evertide_engine::{Code, Detail};
 
-use crate::address::{ChainKey, RunRef};
+use crate::address::ChainKey;
 use crate::ask::{Answer, Ask, Job, Respond, RunView};
 use crate::clock::Clock;
 use crate::fault::Failure;
@@ -20,11 +23,11 @@ pub(crate) struct Messages {
 }
 
 /// The request that hands a message to its target.
-pub(crate) fn delivery(source: Arc<RunRef>, id: i64, delivery: Delivery) -> Job {
-    let key = ChainKey { namespace_id: delivery.namespace_id.clone(), workflow_id: delivery.workflow_id.clone() };
-    let run_id = delivery.run_id.clone();
+pub(crate) fn delivery(source: Arc<Address>, id: i64, delivery: Delivery) -> Job {
+    let key = ChainKey::of(&delivery.target);
+    let run_id = delivery.target.run_id.clone();
     let ask = if delivery.message.may_make_a_run() {
-        Ask::Chain(Box::new(ChainRequest::Deliver(Box::new(delivery))))
+        Ask::Create(Box::new(Create::Deliver(Box::new(delivery))))
     } else {
         Ask::Run { run_id, request: Box::new(Request::Deliver(Box::new(delivery))) }
     };
@@ -33,7 +36,7 @@ pub(crate) fn delivery(source: Arc<RunRef>, id: i64, delivery: Delivery) -> Job 
 
 impl Messages {
     /// The target has taken a message, or not: its sender hears it.
-    pub(crate) fn answered(&self, source: &Arc<RunRef>, id: i64, result: Result<Answer, Failure>) {
+    pub(crate) fn answered(&self, source: &Arc<Address>, id: i64, result: Result<Answer, Failure>) {
         let result = match result {
             Ok(Answer { reply: Reply::Delivered(result), .. }) => result,
             Ok(Answer { reply, .. }) => {
@@ -56,21 +59,21 @@ impl Messages {
         };
         let request = Box::new(Request::Delivered { id, result });
         let job = Job {
-            key: Arc::new(source.chain()),
+            key: Arc::new(ChainKey::of(source)),
             ask: Ask::Run { run_id: source.run_id.clone(), request },
             respond: Respond::Nobody,
         };
         self.work.push(Work::Submit(Box::new(job)));
     }
 
-    fn deliver_later(&self, source: &Arc<RunRef>, id: i64) {
+    fn deliver_later(&self, source: &Arc<Address>, id: i64) {
         self.timers.retry(self.clock.now_ns(), Work::DeliverAgain { source: source.clone(), id });
     }
 
     /// The request that asks a sender for a message once more. A sender that has to be read for it sets off its messages
     /// by itself, and the target knows the repeat.
-    pub(crate) fn delivery_again(&self, source: Arc<RunRef>, id: i64) -> Job {
-        let (key, run_id, work) = (Arc::new(source.chain()), source.run_id.clone(), self.work.clone());
+    pub(crate) fn delivery_again(&self, source: Arc<Address>, id: i64) -> Job {
+        let (key, run_id, work) = (Arc::new(ChainKey::of(&source)), source.run_id.clone(), self.work.clone());
         let look = move |view: &RunView<'_>| {
             if let Some(delivery) = view.exec.delivery(id) {
                 work.push(Work::Deliver { source, id, delivery: Box::new(delivery) });

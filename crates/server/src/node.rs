@@ -17,9 +17,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evertide_engine::address::Address;
+use evertide_engine::effects::QueryAnswer;
 use evertide_engine::env::Ids;
 use evertide_engine::namespace::Namespaces;
-use evertide_engine::workflow::{ChainRequest, QueryAnswer, Request};
+use evertide_engine::request::{Create, Request};
+use evertide_engine::workflow::{self, ChainRequest};
 use evertide_engine::{Limits, Rejection};
 use evertide_proto::enums::NamespaceState;
 use evertide_proto::workflowservice::TerminateWorkflowExecutionRequest;
@@ -27,7 +30,7 @@ use evertide_store::{Store, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::address::{ChainKey, RunRef};
+use crate::address::ChainKey;
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::commit::Subject;
@@ -123,15 +126,16 @@ impl Node {
     ///
     /// # Errors
     /// The rules refuse it, there is no such run, or the server fails.
-    pub async fn run(&self, run: RunRef, request: Request) -> Result<Answer, Failure> {
+    pub async fn run(&self, run: Address, request: impl Into<Request>) -> Result<Answer, Failure> {
+        let request = request.into();
         self.shell.commits.wait_for_room().await;
         answered(self.submit_run(run, request)).await
     }
 
     /// As [`Self::run`], with the answer in a channel.
-    pub fn submit_run(&self, run: RunRef, request: Request) -> AnswerReceiver {
-        let key = run.chain();
-        self.submit(key, Ask::Run { run_id: run.run_id, request: Box::new(request) })
+    pub fn submit_run(&self, run: Address, request: impl Into<Request>) -> AnswerReceiver {
+        let key = ChainKey::of(&run);
+        self.submit(key, Ask::Run { run_id: run.run_id, request: Box::new(request.into()) })
     }
 
     /// Asks a workflow id, in a way that may make a run.
@@ -145,8 +149,8 @@ impl Node {
 
     /// As [`Self::chain`], with the answer in a channel.
     pub fn submit_chain(&self, namespace_id: &str, workflow_id: &str, request: ChainRequest) -> AnswerReceiver {
-        let key = ChainKey { namespace_id: namespace_id.to_owned(), workflow_id: workflow_id.to_owned() };
-        self.submit(key, Ask::Chain(Box::new(request)))
+        let key = ChainKey::of(&Address::workflow(namespace_id, workflow_id));
+        self.submit(key, Ask::Create(Box::new(Create::Workflow(request))))
     }
 
     pub(crate) fn submit(&self, key: ChainKey, ask: Ask) -> AnswerReceiver {
@@ -159,8 +163,8 @@ impl Node {
     ///
     /// # Errors
     /// There is no such run, or the server fails.
-    pub async fn delete_run(&self, run: RunRef) -> Result<(), Failure> {
-        let found = self.look(run, |view| (view.run.clone(), view.exec.state.is_running())).await?;
+    pub async fn delete_run(&self, run: Address) -> Result<(), Failure> {
+        let found = self.look(run, |view| (view.run.clone(), view.exec.is_open())).await?;
         let (run, running) = found;
         if running {
             let terminate = TerminateWorkflowExecutionRequest {
@@ -168,10 +172,10 @@ impl Node {
                 ..TerminateWorkflowExecutionRequest::default()
             };
             // It may have ended by itself meanwhile.
-            let _ = self.run((*run).clone(), Request::Terminate(Box::new(terminate))).await;
+            let _ = self.run((*run).clone(), workflow::Request::Terminate(Box::new(terminate))).await;
         }
         let ask = Ask::Delete { run_id: run.run_id.clone(), even_open: false };
-        answered(self.submit(run.chain(), ask)).await?;
+        answered(self.submit(ChainKey::of(&run), ask)).await?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What polls of this server are answered with, and what they ask of the run that a task belongs to.
 
-use evertide_engine::workflow::{QueueRef, Request, StartTask};
+use evertide_engine::request::Request;
+use evertide_engine::task_queue::{QueueRef, StartTask, TaskClass};
 use evertide_proto::workflowservice::PollActivityTaskQueueResponse;
 use evertide_store::QueueKey;
 use tokio::sync::oneshot;
@@ -67,9 +68,6 @@ pub(crate) fn start_request(key: &QueueKey, row: &TaskRow, waiting: &Waiting) ->
         queue: QueueRef { name: key.name.clone(), normal_name: row.normal_name.clone() },
         worker_version: waiting.poll.worker_version.clone(),
     };
-    if key.kind == QueueKind::Activity as u8 {
-        Request::StartActivity(start)
-    } else {
-        Request::StartWorkflowTask(start)
-    }
+    let class = if key.kind == QueueKind::Activity as u8 { TaskClass::Activity } else { TaskClass::Workflow };
+    Request::Start(class, start)
 }

@@ -1,19 +1,19 @@
 //! Queries that are sent to a worker by themselves and wait for its answer. Nothing of them is durable.
 
-use evertide_engine::workflow::QueryAnswer;
+use evertide_engine::address::Address;
+use evertide_engine::effects::QueryAnswer;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::address::RunRef;
 use crate::hash::FixedMap;
 
 /// A query for whoever polls.
 #[derive(Debug, Clone)]
 pub(crate) struct QueryOffer {
     pub(crate) query_id: String,
-    pub(crate) run: RunRef,
+    pub(crate) run: Address,
     pub(crate) query: WorkflowQuery,
     /// The answer to the poll without history, token and query.
     pub(crate) task: Box<PollWorkflowTaskQueueResponse>,

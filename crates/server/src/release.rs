@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::{Delivery, QueryAnswer, UpdateSignal};
+use evertide_engine::address::Address;
+use evertide_engine::effects::{QueryAnswer, UpdateSignal};
+use evertide_engine::message::Delivery;
 use evertide_proto::taskqueue::TaskQueueConfig;
 use evertide_store::{BacklogChange, QueueKey, RunKey};
 use prost::Message;
 use tokio::sync::oneshot;
 
-use crate::address::RunRef;
 use crate::ask::{Answer, Respond, UpdateSender};
 use crate::commit::{CommitQueue, Release};
 use crate::fault::{Failure, Fault};
@@ -24,7 +25,7 @@ pub(crate) enum Effect {
     /// The settings of a task queue have changed.
     QueueConfig { queue: QueueKey, version: u64, config: Box<TaskQueueConfig> },
     /// When a run is to be woken next; 0 for never.
-    Wake { run_key: RunKey, run: Arc<RunRef>, at_ns: i64 },
+    Wake { run_key: RunKey, run: Arc<Address>, at_ns: i64 },
     /// A task that no poll waited for.
     Task { queue: QueueKey, task: Task },
     /// A poll has ended.
@@ -36,7 +37,7 @@ pub(crate) enum Effect {
     /// The answer to a query.
     Query { waiter: oneshot::Sender<QueryAnswer>, answer: QueryAnswer },
     /// A message to another execution, with who sends it and its number.
-    Message { source: Arc<RunRef>, id: i64, delivery: Box<Delivery> },
+    Message { source: Arc<Address>, id: i64, delivery: Box<Delivery> },
     /// What else to do.
     Work(Work),
 }

@@ -14,6 +14,5 @@ mod placing;
 mod step;
 mod waiters;
 
-pub use crate::address::RunRef;
 pub use crate::ask::{Answer, RunView, UpdateNews, Wait};
 pub(crate) use executions::{Executions, Rooms};

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use evertide_store::{Filter, ListQuery, SlotSet, Store, StoreError, VisibilityRow};
+use evertide_engine::address::Address;
+use evertide_store::{Filter, ListQuery, SlotSet, Store, StoreError};
 use parking_lot::Mutex;
 
-use crate::address::RunRef;
+use crate::address::{ChainKey, stored};
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::commit::Subject;
@@ -89,13 +90,13 @@ impl Sweep {
         jobs
     }
 
-    fn expired(&self, namespace_id: &str, before_ns: i64) -> Result<Vec<RunRef>, StoreError> {
+    fn expired(&self, namespace_id: &str, before_ns: i64) -> Result<Vec<Address>, StoreError> {
         let expired = self.store.expired(namespace_id, &SlotSet::all(), before_ns, SWEEP_RUNS)?;
-        Ok(expired.into_iter().map(|run| RunRef::stored(run.identity)).collect())
+        Ok(expired.into_iter().filter_map(|run| stored(run.identity)).collect())
     }
 
     /// The runs of a deleted namespace, open ones too. When there are none left the namespace itself is removed.
-    fn runs_of(&self, record: &NamespaceRecord) -> Result<Vec<RunRef>, StoreError> {
+    fn runs_of(&self, record: &NamespaceRecord) -> Result<Vec<Address>, StoreError> {
         let query =
             ListQuery { namespace_id: record.id.clone(), filter: Filter::All, page_size: SWEEP_RUNS, after: None };
         let rows = self.store.list(&query)?.rows;
@@ -109,19 +110,18 @@ impl Sweep {
                 },
             );
         }
-        let run = |row: VisibilityRow| RunRef {
-            namespace_id: row.namespace_id,
-            workflow_id: row.workflow_id,
-            run_id: row.run_id,
-        };
-        Ok(rows.into_iter().map(run).collect())
+        let mut runs = Vec::new();
+        for row in rows {
+            runs.extend(self.store.run(row.run_key)?.and_then(|run| stored(run.identity)));
+        }
+        Ok(runs)
     }
 }
 
-fn removal(run: RunRef, even_open: bool, round: Arc<Round>) -> Job {
+fn removal(run: Address, even_open: bool, round: Arc<Round>) -> Job {
     let removed = move |result: Result<Answer, Failure>| {
         round.removed.fetch_add(usize::from(result.is_ok()), Ordering::Relaxed);
     };
     let ask = Ask::Delete { run_id: run.run_id.clone(), even_open };
-    Job { key: Arc::new(run.chain()), ask, respond: Respond::Call(Box::new(removed)) }
+    Job { key: Arc::new(ChainKey::of(&run)), ask, respond: Respond::Call(Box::new(removed)) }
 }

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use evertide_engine::address::Address;
 use evertide_store::RunKey;
 use parking_lot::{Condvar, Mutex};
 
-use crate::address::RunRef;
 use crate::hash::FixedMap;
 use crate::slots::Slots;
 use crate::work::Work;
@@ -65,7 +65,7 @@ struct Window {
 struct Due {
     at_ns: i64,
     /// None if only the store has been asked so far.
-    run: Option<Arc<RunRef>>,
+    run: Option<Arc<Address>>,
 }
 
 impl Timers {
@@ -86,7 +86,7 @@ impl Timers {
     }
 
     /// The run is to be looked at then; 0 for never.
-    pub(crate) fn set(&self, run_key: RunKey, run: &Arc<RunRef>, at_ns: i64) {
+    pub(crate) fn set(&self, run_key: RunKey, run: &Arc<Address>, at_ns: i64) {
         let mut window = self.shared.window.lock();
         window.remove(run_key);
         if at_ns == 0 {
@@ -249,7 +249,7 @@ impl Refill {
 }
 
 impl Window {
-    fn insert(&mut self, run_key: RunKey, at_ns: i64, run: Option<Arc<RunRef>>) {
+    fn insert(&mut self, run_key: RunKey, at_ns: i64, run: Option<Arc<Address>>) {
         self.due.insert((at_ns, run_key));
         self.by_run.insert(run_key, Due { at_ns, run });
     }

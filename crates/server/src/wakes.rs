@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::Request;
+use evertide_engine::address::Address;
+use evertide_engine::request::Request;
 use evertide_store::{RunKey, SlotSet, Store};
 
-use crate::address::RunRef;
+use crate::address::{ChainKey, stored as stored_address};
 use crate::ask::{Answer, Ask, Job, Respond};
 use crate::clock::Clock;
 use crate::fault::Failure;
@@ -22,11 +23,11 @@ pub(crate) struct Wakes {
 
 impl Wakes {
     /// The request that wakes a run; none if there is no such run, or if it cannot be read now.
-    pub(crate) fn wake(&self, run_key: RunKey, run: Option<Arc<RunRef>>, waking: Slot) -> Option<Job> {
+    pub(crate) fn wake(&self, run_key: RunKey, run: Option<Arc<Address>>, waking: Slot) -> Option<Job> {
         let run = match run {
             Some(run) => run,
             None => match self.store.run(run_key) {
-                Ok(stored) => Arc::new(RunRef::stored(stored?.identity)),
+                Ok(stored) => Arc::new(stored_address(stored?.identity)?),
                 Err(error) => {
                     tracing::warn!(%error, "a run that is due cannot be read");
                     self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: None, waking });
@@ -35,14 +36,14 @@ impl Wakes {
             },
         };
         Some(Job {
-            key: Arc::new(run.chain()),
+            key: Arc::new(ChainKey::of(&run)),
             ask: Ask::Run { run_id: run.run_id.clone(), request: Box::new(Request::Wake) },
             respond: Respond::Timers { run_key, run, waking },
         })
     }
 
     /// A run that was due has been woken, or could not be.
-    pub(crate) fn woken(&self, run_key: RunKey, run: Arc<RunRef>, waking: Slot, result: &Result<Answer, Failure>) {
+    pub(crate) fn woken(&self, run_key: RunKey, run: Arc<Address>, waking: Slot, result: &Result<Answer, Failure>) {
         if let Err(Failure::Fault(fault)) = result {
             tracing::warn!(%fault, "a run that is due waits for the store");
             self.timers.retry(self.clock.now_ns(), Work::Wake { run_key, run: Some(run), waking });

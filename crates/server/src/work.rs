@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use evertide_engine::workflow::Delivery;
+use evertide_engine::address::Address;
+use evertide_engine::message::Delivery;
 use evertide_store::{QueueKey, RunKey, Store};
 use parking_lot::{Condvar, Mutex};
 
-use crate::address::{ChainKey, RunRef};
+use crate::address::ChainKey;
 use crate::ask::{Job, Respond};
 use crate::matching::Task;
 use crate::motion::Motion;
@@ -27,11 +28,11 @@ pub(crate) enum Work {
     /// Hand a request to its shard.
     Submit(Box<Job>),
     /// Hand a message of one execution to another.
-    Deliver { source: Arc<RunRef>, id: i64, delivery: Box<Delivery> },
+    Deliver { source: Arc<Address>, id: i64, delivery: Box<Delivery> },
     /// Hand over a message that its target could not take: its sender still has it, unless it was answered since.
-    DeliverAgain { source: Arc<RunRef>, id: i64 },
+    DeliverAgain { source: Arc<Address>, id: i64 },
     /// Something is due at this run.
-    Wake { run_key: RunKey, run: Option<Arc<RunRef>>, waking: Slot },
+    Wake { run_key: RunKey, run: Option<Arc<Address>>, waking: Slot },
     /// Read more of a task queue's backlog.
     Refill(QueueKey),
     /// Read more of the due times.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use evertide_engine::address::Address;
+use evertide_engine::task_queue::QueueRef;
 use evertide_engine::token::TaskToken;
 use evertide_engine::workflow::activity::{Answer as ActivityAnswer, Outcome, Which};
-use evertide_engine::workflow::{ChainRequest, QueueRef, Request};
+use evertide_engine::workflow::{ChainRequest, Request};
 use evertide_proto::command::command::Attributes as CommandAttributes;
 use evertide_proto::command::{
     Command, CompleteWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
@@ -22,7 +24,6 @@ use evertide_server::fault::Failure;
 use evertide_server::history::{HistoryRead, HistoryWait, WorkflowTaskPage};
 use evertide_server::matching::Poll;
 use evertide_server::node::{Node, NodeOptions, Polled};
-use evertide_server::shard::RunRef;
 use evertide_store::{MemoryStore, Store};
 use tokio::time::Instant;
 
@@ -68,12 +69,8 @@ fn next_command(task: &WorkflowTaskPage) -> Command {
     })
 }
 
-fn run_of(token: &TaskToken) -> RunRef {
-    RunRef {
-        namespace_id: token.namespace_id.clone(),
-        workflow_id: token.workflow_id.clone(),
-        run_id: token.run_id.clone(),
-    }
+fn run_of(token: &TaskToken) -> Address {
+    Address { run_id: token.run_id.clone(), ..Address::workflow(&token.namespace_id, &token.workflow_id) }
 }
 
 async fn work_on_workflows(node: Node, number: Arc<AtomicU64>) {
@@ -116,7 +113,7 @@ fn start_request(workflow_id: &str) -> ChainRequest {
 async fn see_through(node: Node, workflow_id: String) -> Result<(), Failure> {
     let namespace_id = namespace_id(&node);
     node.chain(&namespace_id, &workflow_id, start_request(&workflow_id)).await?;
-    let run = RunRef::current(namespace_id, workflow_id);
+    let run = Address::workflow(namespace_id, workflow_id);
     loop {
         node.wait_for_history(&run, HistoryWait::Close, Instant::now() + Duration::from_secs(5)).await?;
         let page = node.history(&run, HistoryRead::Forward { from_event_id: 1, max_events: 100 }).await?;

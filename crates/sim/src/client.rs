@@ -9,10 +9,12 @@ mod starting;
 use std::rc::Rc;
 
 use evertide_engine::Rejection;
-use evertide_engine::workflow::{Reply, Request};
+use evertide_engine::address::Address;
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::Request;
 use evertide_server::fault::{Failure, Fault};
 use evertide_server::node::AnswerReceiver;
-use evertide_server::shard::{Answer, RunRef};
+use evertide_server::shard::Answer;
 
 pub(crate) use reading::text;
 
@@ -31,7 +33,7 @@ struct Asking {
     /// The client.
     client: u64,
     /// A workflow id, whose current run is meant.
-    target: RunRef,
+    target: Address,
     /// No other request has this name.
     unique: String,
     /// When the request was made, nanoseconds since the epoch.
@@ -101,7 +103,7 @@ impl Asking {
         self.ask_run_of(&self.target, what, request).await
     }
 
-    async fn ask_run_of(&self, run: &RunRef, what: &'static str, request: impl Fn() -> Request) -> Option<Answer> {
+    async fn ask_run_of(&self, run: &Address, what: &'static str, request: impl Fn() -> Request) -> Option<Answer> {
         let send = || self.world.node().submit_run(run.clone(), request());
         let answer = self.until_known(send).await?.ok()?;
         self.world.ledger().touch(&answer.run, self.sent_ns);
@@ -115,7 +117,7 @@ impl Asking {
     }
 
     /// The current run of the target as it is described, with its names.
-    async fn describe(&self) -> Option<(RunRef, evertide_proto::workflowservice::DescribeWorkflowExecutionResponse)> {
+    async fn describe(&self) -> Option<(Address, evertide_proto::workflowservice::DescribeWorkflowExecutionResponse)> {
         let send = || self.world.node().submit_run(self.target.clone(), Request::Describe);
         let answer = self.until_known(send).await?.ok()?;
         let Reply::Described(description) = answer.reply else { return None };

@@ -7,9 +7,11 @@ mod updates;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use evertide_engine::address::Address;
+use evertide_engine::reply::Reply;
 use evertide_engine::token::TaskToken;
+use evertide_engine::workflow::Request;
 use evertide_engine::workflow::activity::{Answer as ActivityAnswer, Outcome, Which};
-use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::enums::WorkflowTaskFailedCause;
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{ApplicationFailureInfo, Failure as ProtoFailure};
@@ -20,7 +22,7 @@ use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::{HistoryRead, TaskHistory, WorkflowTaskPage};
 use evertide_server::matching::QueueKind;
 use evertide_server::node::Polled;
-use evertide_server::shard::{Answer, RunRef};
+use evertide_server::shard::Answer;
 
 use crate::actor::{call, give_way};
 use crate::options::Sabotage;
@@ -194,12 +196,8 @@ impl Hands {
     }
 }
 
-fn run_of(token: &TaskToken) -> RunRef {
-    RunRef {
-        namespace_id: token.namespace_id.clone(),
-        workflow_id: token.workflow_id.clone(),
-        run_id: token.run_id.clone(),
-    }
+fn run_of(token: &TaskToken) -> Address {
+    Address { run_id: token.run_id.clone(), ..Address::workflow(&token.namespace_id, &token.workflow_id) }
 }
 
 async fn complete(

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evertide_engine::address::Address;
 use evertide_engine::{Ids, Limits};
 use evertide_server::clock::{Clock, ManualClock};
 use evertide_server::node::{Node, NodeOptions};
-use evertide_server::shard::RunRef;
 use evertide_store::{Filter, ListQuery, StoreError};
 use tokio::time::Instant;
 
@@ -134,13 +134,13 @@ impl World {
     }
 
     /// The name of the namespace that a run is in.
-    pub(crate) fn namespace_of(&self, run: &RunRef) -> String {
+    pub(crate) fn namespace_of(&self, run: &Address) -> String {
         let place = self.namespace_ids.iter().position(|id| *id == run.namespace_id);
         place.map_or_else(String::new, |place| NAMESPACES[place].to_owned())
     }
 
     /// The current run of a workflow id, most often one at the top, in the first namespace.
-    pub(crate) fn some_workflow(&self) -> RunRef {
+    pub(crate) fn some_workflow(&self) -> Address {
         let namespace_id = &self.namespace_ids[usize::from(self.below(4) == 0)];
         let mut workflow_id = format!("w{}", self.below(client::WORKFLOW_IDS));
         if self.below(4) == 0
@@ -150,7 +150,7 @@ impl World {
         {
             workflow_id = row.workflow_id;
         }
-        RunRef::current(namespace_id, workflow_id)
+        Address::workflow(namespace_id, workflow_id)
     }
 
     pub(crate) fn now_ns(&self) -> i64 {

@@ -30,10 +30,10 @@ pub(super) use timeouts::{deadline_ns, wake};
 use crate::env::duration_ns;
 pub use state::Stage;
 
+use crate::task_queue::{Dispatch, Lasts, QueueRef, TaskClass};
 use crate::workflow::activity::state::{Activity, ActivityChange, ActivityRun};
 use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
 use crate::workflow::state::State;
 use crate::workflow::workflow_task;
@@ -181,10 +181,12 @@ fn takes_tasks(state: &State) -> bool {
 }
 
 fn task_of(state: &State, activity: &Activity) -> Dispatch {
-    Dispatch::Activity {
-        queue: activity.queue().to_owned(),
+    Dispatch {
+        class: TaskClass::Activity,
+        queue: QueueRef { name: activity.queue().to_owned(), normal_name: String::new() },
         scheduled_event_id: activity.scheduled_event_id,
         stamp: activity.run.stamp,
+        lasts: Lasts::Durably,
         priority: merged_priority(state.info.priority.as_ref(), activity.priority()),
     }
 }

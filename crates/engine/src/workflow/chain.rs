@@ -2,12 +2,11 @@
 //! touch the current run and make a new one, in one commit.
 
 use crate::env::Env;
+use crate::message::{Delivery, Message};
 use crate::rejection::Rejection;
-use crate::workflow::effects::ChainOutcome;
-use crate::workflow::outbox::{Delivery, Message};
 use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::Execution;
-use crate::workflow::{child_workflow, nexus_operation, reset, start, update};
+use crate::workflow::{ChainOutcome, child_workflow, nexus_operation, reset, start, update};
 use evertide_proto::workflowservice::{
     ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
     UpdateWorkflowExecutionRequest,
@@ -22,7 +21,7 @@ pub enum ChainRequest {
     SignalWithStart(Box<SignalWithStartWorkflowExecutionRequest>),
     /// ExecuteMultiOperation: start and update in one.
     UpdateWithStart(Box<StartWorkflowExecutionRequest>, Box<UpdateWorkflowExecutionRequest>),
-    /// A message of another execution that [may make a run](crate::workflow::Message::may_make_a_run).
+    /// A message of another execution that [may make a run](Message::may_make_a_run).
     Deliver(Box<Delivery>),
     /// ResetWorkflowExecution of a run whose events are given, all of them.
     Reset(Box<ResetWorkflowExecutionRequest>, Box<ResetBase>),

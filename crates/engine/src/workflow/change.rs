@@ -1,9 +1,9 @@
 //! Changes: the only things that alter a run, and what the store keeps of a decision.
 
+use crate::message::OutboxChange;
 use crate::workflow::activity::state::ActivityChange;
 use crate::workflow::child_workflow::state::{ChildEnd, ChildRequest};
 use crate::workflow::info::{Creation, RequestId};
-use crate::workflow::outbox::message::OutboxChange;
 use crate::workflow::workflow_task::state::{Sticky, TaskCounters, WorkflowTask};
 use evertide_proto::common::SearchAttributes;
 use evertide_proto::history::HistoryEvent;
@@ -197,12 +197,6 @@ impl Record {
     #[must_use]
     pub fn new(changes: Vec<Change>) -> Self {
         Self { changes: changes.into_iter().map(|c| ChangeEntry { change: Some(c) }).collect(), decisions: 0 }
-    }
-
-    /// A record of the changes of several decisions.
-    #[must_use]
-    pub fn of_decisions(changes: Vec<Change>, decisions: i64) -> Self {
-        Self { decisions: if decisions > 1 { decisions } else { 0 }, ..Self::new(changes) }
     }
 
     /// Its changes.

@@ -25,9 +25,10 @@ pub(super) use starting::{begin, request_id, start_answered, start_child, write_
 
 pub(super) use telling::{apply_parent_close_policy, apply_parent_close_policy_from, report_close, tell_parent};
 
+use crate::address::Address;
+use crate::message::{BeginChild, Message, Outgoing, StartChild};
 use crate::workflow::child_workflow::state::Child;
 use crate::workflow::draft::Draft;
-use crate::workflow::outbox::{BeginChild, Message, Outgoing, StartChild};
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::sdk::UserMetadata;
 use evertide_proto::workflow::PendingChildExecutionInfo;
@@ -59,12 +60,15 @@ fn close_policy(child: &Child) -> ParentClosePolicy {
 
 /// A message to a child; without a run id it goes to the newest run of the child's workflow id.
 fn to_child(child: &Child, run_id: String, message: Message) -> Outgoing {
-    Outgoing {
-        namespace_id: child.initiated.namespace_id.clone(),
-        workflow_id: child.initiated.workflow_id.clone(),
-        run_id,
-        message: Some(message),
-    }
+    Outgoing::new(
+        Address {
+            namespace_id: child.initiated.namespace_id.clone(),
+            id: child.initiated.workflow_id.clone(),
+            run_id,
+            ..Address::default()
+        },
+        message,
+    )
 }
 
 /// Asks for the start of the child of an initiated event that has been written.

@@ -1,13 +1,13 @@
 //! How a run ends, and what follows: the next run of its chain, its parent, its children, whoever waits.
 
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::bad_command::check_size;
 use crate::workflow::checks::check_links;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::identity::SERVER_IDENTITY;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::successor::{self, Ending};
 use crate::workflow::workflow_task;
 use crate::workflow::{child_workflow, query, update};

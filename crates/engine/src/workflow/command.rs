@@ -4,10 +4,10 @@
 //! All of an answer takes effect or none: a wrong command takes everything back, fails the task and is refused.
 
 use crate::rejection::Rejection;
+use crate::reply::Decided;
 use crate::token::TaskToken;
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
-use crate::workflow::reply::Decided;
 use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::workflow_task::{self, Report, camel};
 use crate::workflow::{

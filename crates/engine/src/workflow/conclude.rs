@@ -9,10 +9,10 @@ use crate::limits::Limits;
 use crate::rejection::Rejection;
 use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::{NewRun, Written};
 use crate::workflow::event::EventExtra;
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::state::Execution;
+use crate::workflow::{NewRun, Written};
 use crate::workflow::{close, time_skipping, workflow_task};
 use prost::Message;
 
@@ -100,7 +100,7 @@ fn conclude(mut draft: Draft<'_, '_>) -> Written {
     let seed = draft.successor.take();
     let successor = seed.map(|seed| Box::new(new_run(seed, draft.env, workflow_task::schedule)));
     let mut written = draft.into_written();
-    written.effects.successor = successor;
+    written.successor = successor;
     written
 }
 

@@ -1,19 +1,16 @@
 //! ContinueAsNewWorkflowExecution: a workflow ends its run and says itself what the next one is.
 
-use crate::cron;
-use crate::duration;
 use crate::env::{duration_ns, shorter_ns};
 use crate::retry_policy::{self};
-use crate::workflow::bad_command::BadCommand;
-use crate::workflow::bad_command::check_size;
+use crate::task_queue::QueueRef;
+use crate::workflow::bad_command::{BadCommand, check_size};
 use crate::workflow::checks::check_task_queue;
-use crate::workflow::close;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::run_seed::RunSeed;
-use crate::workflow::search_attributes;
 use crate::workflow::successor::{begin, min_backoff_ns, successor};
-use crate::workflow::workflow_task;
+use crate::workflow::{close, search_attributes, workflow_task};
+use crate::{cron, duration};
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
 use evertide_proto::enums::{ContinueAsNewInitiator as Initiator, WorkflowTaskFailedCause as Cause};
@@ -98,7 +95,7 @@ fn checked(
     check_task_queue(a.task_queue.as_ref(), limit)
         .map_err(|r| bad(format!("{} WorkflowType={type_name}", r.message)))?;
     let queue_name = a.task_queue.as_ref().map_or("", |q| &q.name).to_owned();
-    let queue = crate::workflow::QueueRef { name: queue_name.clone(), normal_name: String::new() };
+    let queue = QueueRef { name: queue_name.clone(), normal_name: String::new() };
     a.task_queue = Some(queue.to_proto());
     let context = format!("WorkflowType={type_name} TaskQueue=name:\"{queue_name}\"  kind:TASK_QUEUE_KIND_NORMAL");
     check_durations(&a, &context)?;

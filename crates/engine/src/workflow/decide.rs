@@ -1,17 +1,16 @@
 //! One `match`: from a request over one run to the component that owns the rule.
 
 use crate::env::Env;
+use crate::message::{Delivery, DeliveryResult, Message};
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
+use crate::task_queue::StartTask;
 use crate::token::TaskToken;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Written;
-use crate::workflow::outbox::{Delivery, DeliveryResult, Message};
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::Execution;
-use crate::workflow::workflow_task::StartTask;
 use crate::workflow::{
-    activity, child_workflow, close, command, conclude, describe, external_workflow, nexus_operation, options, query,
-    reset, signal, timeout, update, workflow_task,
+    Written, activity, child_workflow, close, command, conclude, describe, external_workflow, nexus_operation, options,
+    query, reset, signal, timeout, update, workflow_task,
 };
 use evertide_proto::workflowservice as ws;
 

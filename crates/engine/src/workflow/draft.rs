@@ -1,16 +1,18 @@
 //! A decision being made: changes are applied as they are recorded, effects are collected for after the commit.
 
+use crate::effects::{Effects, UpdateSignal};
 use crate::env::{Env, timestamp};
 use crate::limits::Limits;
+use crate::message::{OutboxChange, Outgoing};
+use crate::workflow::Written;
 use crate::workflow::change;
-use crate::workflow::change::{Change, Fact, Nothing};
-use crate::workflow::effects::{Effects, UpdateSignal, Written};
+use crate::workflow::change::{Change, Fact, Nothing, Record};
 use crate::workflow::event::EventExtra;
-use crate::workflow::outbox::message::{OutboxChange, Outgoing};
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::state::{Execution, State};
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes;
+use prost::Message;
 use std::collections::BTreeMap;
 
 /// A decision in the making over one run.
@@ -189,7 +191,7 @@ impl<'a, 'e> Draft<'a, 'e> {
 
     /// What was recorded, and what is to follow.
     pub(super) fn into_written(self) -> Written {
-        Written { changes: self.changes, effects: self.effects }
+        Written::new(Record::new(self.changes).encode_to_vec(), self.effects)
     }
 
     /// A copy of everything, to come back to with [`Self::restore`] when commands turn out to be wrong halfway.

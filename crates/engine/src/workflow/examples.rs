@@ -1,7 +1,7 @@
 //! Examples of a workflow's life: requests in, history as text out (the golden histories of the protocol).
 
+use crate::reply::Reply;
 use crate::workflow::decide::Request;
-use crate::workflow::reply::Reply;
 use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
 use evertide_proto::command::Command;
 use evertide_proto::command::{

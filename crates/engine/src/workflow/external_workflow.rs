@@ -15,14 +15,15 @@ mod tests;
 
 pub(super) use deliver::{take_cancel, take_signal};
 
+use crate::address::Address;
 use crate::env::is_uuid;
+use crate::message::{CancelMessage, DeliveryResult, Message, Outgoing, SignalMessage};
 use crate::namespace::Namespaces;
 use crate::rejection::Rejection;
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::external_workflow::state::External;
-use crate::workflow::outbox::{CancelMessage, DeliveryResult, Message, Outgoing, SignalMessage};
 use crate::workflow::state::State;
 use crate::workflow::workflow_task;
 use evertide_proto::command::Command;
@@ -122,7 +123,10 @@ pub(super) fn send_cancel(draft: &mut Draft<'_, '_>, message: CancelMessage) {
 }
 
 fn outgoing(namespace_id: String, target: WorkflowExecution, message: Message) -> Outgoing {
-    Outgoing { namespace_id, workflow_id: target.workflow_id, run_id: target.run_id, message: Some(message) }
+    Outgoing::new(
+        Address { namespace_id, id: target.workflow_id, run_id: target.run_id, ..Address::default() },
+        message,
+    )
 }
 
 /// The target's answer to a signal.

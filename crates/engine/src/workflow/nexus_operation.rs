@@ -8,19 +8,18 @@
 #[cfg(test)]
 mod tests;
 
+use crate::address::Address;
 use crate::duration;
 use crate::env::Env;
+use crate::message::{DeliveryResult, Message, Outgoing, SignalWithStart};
 use crate::rejection::{Code, Detail, Rejection};
+use crate::reply::Reply;
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::ChainOutcome;
 use crate::workflow::event::EventExtra;
 use crate::workflow::links::request_id_link;
-use crate::workflow::outbox::{DeliveryResult, Message, Outgoing, SignalWithStart};
-use crate::workflow::reply::Reply;
-use crate::workflow::start;
 use crate::workflow::state::{Execution, State};
-use crate::workflow::workflow_task;
+use crate::workflow::{ChainOutcome, start, workflow_task};
 use bytes::Bytes;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::command::{Command, ScheduleNexusOperationCommandAttributes};
@@ -154,12 +153,10 @@ fn send(
     };
     let namespace = info.namespace.clone();
     let request = SignalWithStartWorkflowExecutionRequest { namespace, request_id, links: vec![link], ..request };
-    draft.send(Outgoing {
-        namespace_id: info.namespace_id.clone(),
-        workflow_id: request.workflow_id.clone(),
-        run_id: String::new(),
-        message: Some(Message::SignalWithStart(SignalWithStart { scheduled_event_id, request: Some(request) })),
-    });
+    draft.send(Outgoing::new(
+        Address::workflow(info.namespace_id.clone(), request.workflow_id.clone()),
+        Message::SignalWithStart(SignalWithStart { scheduled_event_id, request: Some(request) }),
+    ));
 }
 
 /// Sends the request of a scheduled event again, in a run that was reset. Operations of other endpoints are let be.

@@ -3,12 +3,12 @@
 use crate::env::timestamp;
 use crate::limits::Limits;
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::visibility::SearchValue;
 use crate::workflow::change::Fact;
 use crate::workflow::checks::check_priority;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::{activity, search_attributes, time_skipping, versioning_override, workflow_task};
 use evertide_proto::common::Priority;
 use evertide_proto::history::{

@@ -7,14 +7,12 @@
 //!
 //! A message names what it needs and no more; [`Delivery`] is the message with all that the target must know.
 
-pub(super) mod message;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(super) mod world;
 
-pub use message::*;
-
+use crate::message::{ChildStart, Delivery, Message, Sender};
 use crate::workflow::state::{Execution, State};
 
 impl Execution {
@@ -29,9 +27,7 @@ impl Execution {
             _ => None,
         };
         Some(Delivery {
-            namespace_id: out.namespace_id.clone(),
-            workflow_id: out.workflow_id.clone(),
-            run_id: out.run_id.clone(),
+            target: out.target()?,
             source: Sender {
                 namespace_id: state.info.namespace_id.clone(),
                 namespace: state.info.namespace.clone(),

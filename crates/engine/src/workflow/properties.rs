@@ -1,11 +1,11 @@
 //! Properties over random traces: whatever comes in whatever order, [`World`] checks after each step what must hold.
 
 use crate::limits::Limits;
+use crate::reply::{Reply, StartedTask};
 use crate::workflow::activity::{Answer, Outcome, Which};
 use crate::workflow::chain::ChainRequest;
 use crate::workflow::decide::Request;
 use crate::workflow::query::Query;
-use crate::workflow::reply::StartedTask;
 use crate::workflow::testing::{SECOND_NS, World, command, json, start_request};
 use evertide_proto::command::{
     CancelTimerCommandAttributes, Command, CompleteWorkflowExecutionCommandAttributes,
@@ -215,7 +215,7 @@ fn carry_out(w: &mut World, workers: &mut Workers, step: &Step) {
                 sticky_attributes: sticky.then_some(attributes),
                 ..ws::RespondWorkflowTaskCompletedRequest::default()
             });
-            if let Ok(crate::workflow::Reply::TaskCompleted { new_task, .. }) = answer {
+            if let Ok(Reply::TaskCompleted { new_task, .. }) = answer {
                 workers.task = new_task.map(|t| *t);
             }
         }

@@ -4,13 +4,14 @@
 //! next one that starts, so that the worker has seen everything before it answers. Of an idle or closed workflow a
 //! worker is asked directly.
 
+use crate::effects::QueryAnswer;
 use crate::rejection::{Code, Detail, Rejection};
+pub use crate::reply::QueryPlan;
+use crate::reply::{Decided, Reply};
+use crate::task_queue::QueueRef;
 use crate::workflow::draft::Draft;
-pub use crate::workflow::reply::QueryPlan;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::State;
-use crate::workflow::task_queue::QueueRef;
-use crate::workflow::volatile::{LiveQuery, QueryAnswer};
+use crate::workflow::volatile::LiveQuery;
 use evertide_proto::common::WorkflowType;
 use evertide_proto::enums::{QueryRejectCondition as Reject, QueryResultType, WorkflowExecutionStatus as Status};
 use evertide_proto::query::{WorkflowQuery, WorkflowQueryResult};

@@ -12,20 +12,20 @@ mod reapply;
 #[cfg(test)]
 mod tests;
 
+use crate::address::Address;
 use crate::env::{Env, duration_ns, shorter_ns};
+use crate::message::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
 use crate::rejection::Rejection;
+use crate::reply::Reply;
 use crate::workflow::change::{Change, Expirations, Fact, RequestSeen};
-use crate::workflow::child_workflow;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::{ChainOutcome, NewRun};
 use crate::workflow::identity::RESETTER_IDENTITY;
-use crate::workflow::info::Creation;
-use crate::workflow::info::RequestId;
-use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Outgoing, WasReset};
-use crate::workflow::reply::Reply;
+use crate::workflow::info::{Creation, RequestId};
 use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::{Execution, State};
-use crate::workflow::{activity, close, conclude, options, time_skipping, workflow_task};
+use crate::workflow::{
+    ChainOutcome, NewRun, activity, child_workflow, close, conclude, options, time_skipping, workflow_task,
+};
 use evertide_proto::enums::EventType;
 use evertide_proto::history::WorkflowExecutionTerminatedEventAttributes;
 use evertide_proto::workflow::PostResetOperation;
@@ -195,12 +195,15 @@ fn end(draft: &mut Draft<'_, '_>, base: &State, request: &ResetWorkflowExecution
 
 /// Tells a run that is not the current one that it was reset; the current one learns it in the commit of the reset.
 fn send_was_reset(draft: &mut Draft<'_, '_>, base: &State, point: i64) {
-    draft.send(Outgoing {
-        namespace_id: base.info.namespace_id.clone(),
-        workflow_id: base.info.workflow_id.clone(),
-        run_id: base.info.run_id.clone(),
-        message: Some(Message::WasReset(WasReset { point })),
-    });
+    draft.send(Outgoing::new(
+        Address {
+            namespace_id: base.info.namespace_id.clone(),
+            id: base.info.workflow_id.clone(),
+            run_id: base.info.run_id.clone(),
+            ..Address::default()
+        },
+        Message::WasReset(WasReset { point }),
+    ));
 }
 
 /// The message of [`send_was_reset`], at the run that was reset.

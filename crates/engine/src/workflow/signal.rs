@@ -3,11 +3,11 @@
 pub(super) mod state;
 
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::workflow::checks::check_links;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::links::request_id_link;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::workflow_task;
 use evertide_proto::common::{Header, Link, Payloads, WorkflowExecution};
 use evertide_proto::enums::EventType;

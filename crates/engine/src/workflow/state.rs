@@ -5,11 +5,11 @@
 //! when a field is added. Times are nanoseconds since the epoch and 0 means "none"; lengths of time are nanoseconds
 //! and 0 means "without limit".
 
+use crate::message::Outgoing;
 use crate::workflow::activity::state::Activity;
 use crate::workflow::child_workflow::state::Child;
 use crate::workflow::external_workflow::state::External;
 use crate::workflow::info::{Info, RequestId};
-use crate::workflow::outbox::message::Outgoing;
 use crate::workflow::timer::state::Timer;
 use crate::workflow::update::state::UpdateInfo;
 use crate::workflow::volatile::Volatile;

@@ -3,19 +3,19 @@
 //! Every step checks what must hold after any step: deciding is a function, a rejected request changes nothing, the
 //! state rebuilt from the records is the live one, event ids have no gaps, and the run keeps its invariants.
 
+use crate::effects::{Effects, UpdateSignal};
 use crate::env::{Env, Ids};
 use crate::limits::Limits;
 use crate::namespace::{Namespace, Namespaces};
+use crate::reply::{Decided, Reply, StartedTask};
+use crate::task_queue::{Dispatch, StartTask, TaskClass};
 use crate::workflow::chain::{ChainRequest, decide_chain};
 use crate::workflow::change::Record;
 use crate::workflow::decide::{Request, decide};
-use crate::workflow::effects::{ChainOutcome, Dispatch, Effects, NewRun, UpdateSignal, Written};
-use crate::workflow::reply::StartedTask;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::{Execution, State};
-use crate::workflow::task_queue::QueueRef;
-use crate::workflow::workflow_task::{StartTask, camel};
+use crate::workflow::workflow_task::camel;
+use crate::workflow::{ChainOutcome, NewRun, Written};
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes;
 use evertide_proto::common::{Payload, Payloads, WorkflowType};
@@ -138,9 +138,9 @@ impl World {
         let mut exec = std::mem::take(&mut self.exec);
         let (written, decided) = self.decide_on(&mut exec, request.clone());
         self.exec = exec;
-        assert_eq!(written.changes, again_written.changes, "deciding is a function");
+        assert_eq!(record_of(&written), record_of(&again_written), "deciding is a function");
         assert_eq!(decided, again, "deciding is a function");
-        if decided.is_err() && written.changes.is_empty() {
+        if decided.is_err() && written.is_clean() {
             assert_eq!(before.state, self.exec.state, "a rejected request changes nothing: {request:?}");
         }
         self.keep(written);
@@ -163,7 +163,8 @@ impl World {
         let mut exec = std::mem::take(&mut self.exec);
         let outcome = self.decide_chain_on(&mut exec, request.clone());
         self.exec = exec;
-        let changes = |outcome: &ChainOutcome| outcome.current.as_ref().map(|w| w.changes.clone()).unwrap_or_default();
+        let changes =
+            |outcome: &ChainOutcome| outcome.current.as_ref().map(|w| record_of(w).changes).unwrap_or_default();
         assert_eq!(changes(&outcome), changes(&again), "deciding is a function");
         assert_eq!(outcome.decided, again.decided, "deciding is a function");
         if outcome.decided.is_err() && changes(&outcome).is_empty() {
@@ -175,7 +176,7 @@ impl World {
         }
         if let Some(new) = outcome.new {
             let mut rebuilt = State::default();
-            rebuilt.apply_record(&new.written.into_record().0);
+            rebuilt.apply_record(&record_of(&new.written));
             assert_eq!(rebuilt, new.exec.state, "rebuilt == live");
             self.next_run = Some(new.exec);
         }
@@ -190,23 +191,21 @@ impl World {
     }
 
     fn keep(&mut self, written: Written) {
-        let clean = written.changes.is_empty();
-        let (record, effects) = written.into_record();
-        let Effects { dispatches, messages, updates, successor, .. } = effects;
+        let clean = written.is_clean();
+        let record = record_of(&written);
+        let Written { effects, successor, .. } = written;
+        let Effects { dispatches, messages, updates, .. } = effects;
         for (id, signal) in updates {
             self.tell(id, signal);
         }
         self.next_run = None;
         if let Some(new) = successor {
-            let (record, effects) = new.written.into_record();
-            self.next_written = (record, effects.dispatches);
+            self.next_written = (record_of(&new.written), new.written.effects.dispatches);
             self.next_run = Some(new.exec);
         }
         self.last_effects = messages.len();
         self.queue.extend(dispatches);
         if !clean {
-            let stored = Record::decode(record.encode_to_vec().as_slice()).expect("a record reads back");
-            assert_eq!(stored, record, "a record reads back as it was");
             self.events.extend(record.clone().into_events());
             self.records.push(record);
         }
@@ -264,8 +263,8 @@ impl World {
     /// The run that a reset to this event makes, as a world of its own.
     pub(crate) fn after_reset_to(self, event_id: i64) -> Self {
         let run = self.reset_to(event_id);
-        let (record, effects) = run.written.into_record();
-        self.into_run(run.exec, record, effects.dispatches)
+        let record = record_of(&run.written);
+        self.into_run(run.exec, record, run.written.effects.dispatches)
     }
 
     /// The run that followed when this one closed, as a world of its own.
@@ -297,10 +296,8 @@ impl World {
 
     /// A worker takes the workflow task that was dispatched last, if there is one.
     pub(crate) fn poll(&mut self) -> Option<StartedTask> {
-        while let Some(place) = self.queue.iter().rposition(|d| matches!(d, Dispatch::Workflow { .. })) {
-            let Dispatch::Workflow { queue, scheduled_event_id, stamp, .. } = self.queue.remove(place) else {
-                continue;
-            };
+        while let Some(last) = self.queue.iter().rposition(|d| d.class == TaskClass::Workflow) {
+            let Dispatch { queue, scheduled_event_id, stamp, .. } = self.queue.remove(last);
             let request_id = format!("poll-{}", self.seed);
             let identity = "worker".to_owned();
             let start = StartTask { scheduled_event_id, stamp, identity, request_id, queue, ..StartTask::default() };
@@ -313,16 +310,14 @@ impl World {
 
     /// A worker takes the activity task that was dispatched last, if there is one.
     pub(crate) fn poll_activity(&mut self) -> Option<ws::PollActivityTaskQueueResponse> {
-        while let Some(place) = self.queue.iter().rposition(|d| matches!(d, Dispatch::Activity { .. })) {
-            let Dispatch::Activity { queue, scheduled_event_id, stamp, .. } = self.queue.remove(place) else {
-                continue;
-            };
+        while let Some(last) = self.queue.iter().rposition(|d| d.class == TaskClass::Activity) {
+            let Dispatch { queue, scheduled_event_id, stamp, .. } = self.queue.remove(last);
             let start = StartTask {
                 scheduled_event_id,
                 stamp,
                 identity: "worker".to_owned(),
                 request_id: format!("poll-{}", self.seed),
-                queue: QueueRef { name: queue, normal_name: String::new() },
+                queue,
                 ..StartTask::default()
             };
             if let Ok(Reply::ActivityTask(task)) = self.step(Request::StartActivity(start)) {
@@ -370,4 +365,9 @@ impl World {
         let want: Vec<&str> = want.trim().lines().map(str::trim).collect();
         assert_eq!(self.history(), want.join("\n"));
     }
+}
+
+/// What the store would keep of a decision.
+pub(crate) fn record_of(written: &Written) -> Record {
+    Record::decode(written.record_bytes()).expect("a record reads back")
 }

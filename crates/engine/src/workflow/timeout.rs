@@ -1,8 +1,8 @@
 //! What is due: one deadline for a run, composed of those of its components.
 
+use crate::reply::{Decided, Reply};
+use crate::task_queue::Dispatch;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Dispatch;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Execution, State};
 use crate::workflow::{activity, close, time_skipping, timer, workflow_task};
 
@@ -16,12 +16,11 @@ impl Execution {
 }
 
 impl Execution {
-    /// The tasks that wait for a poller, as they were dispatched: a queue that has lost them gets them again.
+    /// The tasks that wait for a poll: what was dispatched and may have been lost on the way.
     #[must_use]
     pub fn queued(&self) -> Vec<Dispatch> {
-        let mut queued = activity::queued_tasks(&self.state);
-        queued.extend(workflow_task::queued(&self.state));
-        queued
+        let task = workflow_task::waiting_task(self).filter(|_| self.state.is_running());
+        task.into_iter().chain(activity::queued_tasks(&self.state)).collect()
     }
 }
 

@@ -16,13 +16,13 @@ pub(super) use messages::{
 pub(super) use with_start::update_with_start;
 
 use crate::callback;
+use crate::effects::UpdateSignal;
 use crate::limits::Limits;
 use crate::rejection::{Code, Detail, Rejection};
+pub use crate::reply::UpdateStatus;
+use crate::reply::{Decided, Reply};
 use crate::workflow::change::Change;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::UpdateSignal;
-pub use crate::workflow::reply::UpdateStatus;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::{Execution, State};
 use crate::workflow::update::state::UpdateInfo;
 use crate::workflow::volatile::LiveUpdate;

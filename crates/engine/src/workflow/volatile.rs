@@ -3,9 +3,7 @@
 //! Nothing here is ever told to a client as done. When it is lost (crash, eviction), waiters get an error that their
 //! client retries.
 
-use crate::rejection::Rejection;
 use crate::workflow::workflow_task::state::WorkflowTask;
-use evertide_proto::common::Payloads;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::update::Request as UpdateRequest;
 use std::collections::BTreeMap;
@@ -30,17 +28,6 @@ pub struct LiveQuery {
     pub query: WorkflowQuery,
     /// Whether a worker has it.
     pub sent: bool,
-}
-
-/// How a query ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum QueryAnswer {
-    /// The worker's result.
-    Answered(Option<Payloads>),
-    /// The query cannot be answered, or the worker said so.
-    Failed(Rejection),
-    /// The workflow task went by without an answer and no other comes: ask a worker directly.
-    AskDirectly,
 }
 
 /// An update that is admitted or sent and not accepted yet.
@@ -74,6 +61,11 @@ impl Volatile {
         for query in self.queries.values_mut() {
             query.sent = false;
         }
+    }
+
+    /// Whether there is nothing to lose.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.speculative.is_none() && self.queries.is_empty() && self.updates.is_empty()
     }
 
     /// Whether any update waits to be sent to a worker.

@@ -15,18 +15,16 @@ pub(super) use failing::{
     Report, camel, clear_problems, end_by_force, fail, fail_with_full_buffer, give_up_sticky, reset_sticky, time_out,
     time_out_waiting,
 };
-pub use starting::StartTask;
 pub(super) use starting::{start, start_again, start_eager, start_inline};
 
 use crate::env::{duration_ns, shorter_ns};
 use crate::rejection::Rejection;
+use crate::task_queue::{Dispatch, Lasts, QueueRef, TaskClass};
 use crate::token::TaskToken;
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
-use crate::workflow::state::State;
-use crate::workflow::task_queue::QueueRef;
+use crate::workflow::state::{Execution, State};
 use crate::workflow::workflow_task::state::{TaskCounters, WorkflowTask, scheduled_attributes};
 use evertide_proto::history::WorkflowTaskStartedEventAttributes;
 use evertide_proto::history::history_event::Attributes;
@@ -150,31 +148,33 @@ pub(super) fn hand_out_again(draft: &mut Draft<'_, '_>) {
 
 /// Puts the task in flight on its queue (again), unless the workflow is paused.
 pub(super) fn dispatch(draft: &mut Draft<'_, '_>) {
-    if let Some(task) = draft.exec.task().filter(|_| draft.state().info.pause.is_none()) {
-        let dispatch = dispatch_of(&draft.exec.state, task);
-        draft.effects.dispatches.push(dispatch);
-    }
+    let task = waiting_task(draft.exec);
+    draft.effects.dispatches.extend(task);
 }
 
-/// The task of a run that waits for a poller, if one does: what was dispatched and may have been lost on the way.
-pub(super) fn queued(state: &State) -> Option<Dispatch> {
+/// The task in flight as its queue gets it, unless a worker has it or the workflow is paused. One on a sticky queue need
+/// not survive a crash, if it waits there for a bounded time: its worker may well be gone.
+pub(super) fn waiting_task(exec: &Execution) -> Option<Dispatch> {
+    let state = &exec.state;
     let is_handed_out = state.is_running() && state.info.pause.is_none();
-    let waiting = state.workflow_task.as_ref().filter(|task| is_handed_out && !task.is_started());
-    waiting.map(|task| dispatch_of(state, task))
-}
-
-fn dispatch_of(state: &State, task: &WorkflowTask) -> Dispatch {
-    let queue = QueueRef {
-        name: if task.sticky_queue.is_empty() { state.task_queue().to_owned() } else { task.sticky_queue.clone() },
-        normal_name: if task.sticky_queue.is_empty() { String::new() } else { state.task_queue().to_owned() },
+    let task = exec.task().filter(|task| is_handed_out && !task.is_started())?;
+    let normal = state.task_queue().to_owned();
+    let is_sticky = !task.sticky_queue.is_empty();
+    let queue = if is_sticky {
+        QueueRef { name: task.sticky_queue.clone(), normal_name: normal }
+    } else {
+        QueueRef { name: normal, normal_name: String::new() }
     };
-    Dispatch::Workflow {
+    let may_be_lost = task.speculative || (is_sticky && task.schedule_to_start_due_ns != 0);
+    let timeout_ns = state.info.sticky.as_ref().map_or(0, |sticky| sticky.schedule_to_start_ns);
+    Some(Dispatch {
+        class: TaskClass::Workflow,
         queue,
         scheduled_event_id: task.scheduled_event_id,
         stamp: task.stamp,
-        speculative: task.speculative,
+        lasts: if may_be_lost { Lasts::Until { timeout_ns } } else { Lasts::Durably },
         priority: state.info.priority.clone(),
-    }
+    })
 }
 
 /// Where the next task goes: the worker's own queue while the run is sticky.
@@ -314,7 +314,7 @@ pub(super) fn owned(draft: &Draft<'_, '_>, token: &TaskToken) -> Result<Workflow
 }
 
 /// When the task in flight times out, nanoseconds; 0 if it may wait for ever.
-pub(super) fn deadline_ns(exec: &crate::workflow::Execution) -> i64 {
+pub(super) fn deadline_ns(exec: &Execution) -> i64 {
     let Some(task) = exec.task() else { return 0 };
     if task.is_started() { task.started_time_ns.saturating_add(task.timeout_ns) } else { task.schedule_to_start_due_ns }
 }

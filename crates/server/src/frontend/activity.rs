@@ -2,9 +2,10 @@
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use evertide_engine::Rejection;
+use evertide_engine::reply::Reply;
 use evertide_engine::token::TaskKind;
+use evertide_engine::workflow::Request;
 use evertide_engine::workflow::activity::{Answer, Operation, Outcome as Said, Which, oversize_failures};
-use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::workflowservice::{
     PauseActivityRequest, PauseActivityResponse, RecordActivityTaskHeartbeatByIdRequest,

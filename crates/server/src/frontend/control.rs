@@ -1,7 +1,8 @@
 //! Calls of clients and operators on one run: signal, cancel, terminate, delete, options, pause.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use evertide_engine::workflow::{Reply, Request, check_options, check_pause, check_unpause};
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::{Request, check_options, check_pause, check_unpause};
 use evertide_proto::workflowservice::{
     DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse, PauseWorkflowExecutionRequest,
     PauseWorkflowExecutionResponse, RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse,

@@ -1,7 +1,8 @@
 //! DescribeWorkflowExecution.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use evertide_engine::workflow::{Reply, Request};
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::Request;
 use evertide_proto::workflowservice::{DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse};
 
 impl Frontend {

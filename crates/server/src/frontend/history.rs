@@ -5,9 +5,9 @@
 
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::history::{HistoryPage, HistoryRead, HistoryWait, TaskHistory, WorkflowTaskPage};
-use crate::shard::RunRef;
 use bytes::Bytes;
 use evertide_engine::Rejection;
+use evertide_engine::address::Address;
 use evertide_engine::env::is_uuid;
 use evertide_proto::common::DataBlob;
 use evertide_proto::enums::{EncodingType, HistoryEventFilterType, TimeoutType};
@@ -98,7 +98,7 @@ impl Frontend {
     async fn close_event(
         &self,
         call: &Call,
-        mut run: RunRef,
+        mut run: Address,
         wait: bool,
     ) -> Outcome<(Vec<HistoryEvent>, Option<PageToken>)> {
         let mut page = self.node.history(&run, HistoryRead::last_event()).await?;
@@ -122,7 +122,7 @@ impl Frontend {
     async fn next_events(
         &self,
         call: &Call,
-        mut run: RunRef,
+        mut run: Address,
         token: Option<PageToken>,
         request: &GetWorkflowExecutionHistoryRequest,
     ) -> Outcome<(Vec<HistoryEvent>, Option<PageToken>)> {

@@ -3,9 +3,14 @@
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use crate::matching::QueueKind;
 use crate::node::{Node, WorkerAnswer};
-use crate::shard::{Answer, RunRef, Wait};
-use evertide_engine::workflow::query::{Query, QueryPlan};
-use evertide_engine::workflow::{QueryAnswer, QueueRef, Reply, Request};
+use crate::shard::{Answer, Wait};
+use evertide_engine::address::Address;
+use evertide_engine::effects::QueryAnswer;
+use evertide_engine::reply::QueryPlan;
+use evertide_engine::reply::Reply;
+use evertide_engine::task_queue::QueueRef;
+use evertide_engine::workflow::Request;
+use evertide_engine::workflow::query::Query;
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::common::Payloads;
 use evertide_proto::enums::QueryResultType;
@@ -47,7 +52,7 @@ impl Frontend {
     }
 
     /// Asks until there is an answer: a workflow task may go by without one.
-    async fn ask(&self, mut run: RunRef, request: QueryWorkflowRequest, deadline: Instant) -> Outcome<Answered> {
+    async fn ask(&self, mut run: Address, request: QueryWorkflowRequest, deadline: Instant) -> Outcome<Answered> {
         let asked_query = request.query.clone().unwrap_or_default();
         loop {
             let query = Query { request: request.clone(), deadline_ns: self.clock_ns(deadline) };
@@ -77,7 +82,7 @@ impl Frontend {
     /// The query rides on a workflow task.
     async fn wait_for_task(
         &self,
-        run: &RunRef,
+        run: &Address,
         id: String,
         answer: Receiver<QueryAnswer>,
         deadline: Instant,
@@ -92,7 +97,7 @@ impl Frontend {
     /// The query goes to a worker alone: first to the one that has the run in its cache.
     async fn ask_directly(
         &self,
-        run: &RunRef,
+        run: &Address,
         query: &WorkflowQuery,
         sticky: Option<(QueueRef, i64)>,
         normal: &QueueRef,
@@ -130,7 +135,7 @@ impl Frontend {
         self.node.now_ns().saturating_add(i64::try_from(left.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    fn polled_lately(&self, run: &RunRef, queue: &QueueRef) -> bool {
+    fn polled_lately(&self, run: &Address, queue: &QueueRef) -> bool {
         let found = self.node.describe_queue(&run.namespace_id, &queue.name, QueueKind::Workflow);
         found.last_poll_ns != 0 && self.node.now_ns() - found.last_poll_ns < NO_POLLER_WINDOW_NS
     }
@@ -156,7 +161,7 @@ enum Answered {
 /// Forgets a query when its caller has gone, or has been answered.
 struct Forget<'n> {
     node: &'n Node,
-    run: &'n RunRef,
+    run: &'n Address,
     id: String,
 }
 

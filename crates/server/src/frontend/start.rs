@@ -3,7 +3,8 @@
 use crate::fault::Failure;
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
 use evertide_engine::namespace::Namespace;
-use evertide_engine::workflow::{ChainRequest, Reply};
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::ChainRequest;
 use evertide_engine::{Code, Detail, Rejection};
 use evertide_proto::workflowservice::execute_multi_operation_request::operation::Operation as Asked;
 use evertide_proto::workflowservice::execute_multi_operation_response::Response as Part;

@@ -2,10 +2,10 @@
 
 use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::history::HistoryWait;
-use crate::shard::RunRef;
 use evertide_engine::Rejection;
+use evertide_engine::address::Address;
 use evertide_engine::env::timestamp_ns;
-use evertide_engine::workflow::{FastForward, FastForwardEnd, check_fast_forward_id, check_time_skipping};
+use evertide_engine::workflow::{self, FastForward, FastForwardEnd, check_fast_forward_id, check_time_skipping};
 use evertide_proto::enums::FastForwardPollingResult as Polled;
 use evertide_proto::workflowservice::{
     PollWorkflowExecutionTimeSkippingRequest, PollWorkflowExecutionTimeSkippingResponse,
@@ -30,8 +30,8 @@ struct Waiter {
 }
 
 impl FastForwardWaiters {
-    fn join(&self, run: &RunRef) -> Result<Waiter, Rejection> {
-        let key = (run.namespace_id.clone(), run.workflow_id.clone());
+    fn join(&self, run: &Address) -> Result<Waiter, Rejection> {
+        let key = (run.namespace_id.clone(), run.id.clone());
         let mut all = self.0.lock();
         let count = all.entry(key.clone()).or_default();
         if *count >= WAITERS {
@@ -76,18 +76,18 @@ impl Frontend {
     /// continues in another one, so does the fast-forward.
     async fn wait_for_fast_forward(
         &self,
-        mut run: RunRef,
+        mut run: Address,
         id: String,
         until: Instant,
     ) -> Outcome<PollWorkflowExecutionTimeSkippingResponse> {
         let mut target_ns = 0;
         loop {
             let asked = id.clone();
-            let look = move |view: &crate::shard::RunView<'_>| {
-                let state = &view.exec.state;
+            let look = move |view: &crate::shard::RunView<'_>, run: &workflow::Execution| {
+                let state = &run.state;
                 (view.run.run_id.clone(), state.next_event_id, state.fast_forward(&asked, target_ns))
             };
-            let (run_id, next_event_id, seen) = self.node.look(run.clone(), look).await?;
+            let (run_id, next_event_id, seen) = self.node.look_at_workflow(run.clone(), look).await?;
             if seen.end.is_some() || Instant::now() >= until {
                 return Ok(answer(seen));
             }

@@ -1,10 +1,14 @@
 //! Updates: sending one, asking for one, and waiting until it is as far as the caller wants.
 
 use crate::frontend::{Call, Frontend, Outcome, unexpected, validate};
-use crate::shard::{Answer, RunRef, UpdateNews, Wait};
+use crate::shard::{Answer, UpdateNews, Wait};
 use evertide_engine::Rejection;
-use evertide_engine::workflow::update::{UpdateStatus, check_request};
-use evertide_engine::workflow::{Reply, Request, UpdateSignal};
+use evertide_engine::address::Address;
+use evertide_engine::effects::UpdateSignal;
+use evertide_engine::reply::Reply;
+use evertide_engine::reply::UpdateStatus;
+use evertide_engine::workflow::Request;
+use evertide_engine::workflow::update::check_request;
 use evertide_proto::common::link::workflow_event::{Reference, RequestIdReference};
 use evertide_proto::common::link::{Variant, Workflow, WorkflowEvent};
 use evertide_proto::common::{Link, WorkflowExecution};
@@ -40,7 +44,7 @@ impl Frontend {
     pub(super) async fn updated(
         &self,
         namespace: &str,
-        run: &RunRef,
+        run: &Address,
         status: UpdateStatus,
         wait: Option<Wait>,
     ) -> Outcome<UpdateWorkflowExecutionResponse> {
@@ -114,15 +118,15 @@ fn lost() -> Rejection {
     Rejection::unavailable("workflow update was aborted")
 }
 
-fn update_ref(run: &RunRef, status: &UpdateStatus) -> UpdateRef {
-    let execution = WorkflowExecution { workflow_id: run.workflow_id.clone(), run_id: status.run_id.clone() };
+fn update_ref(run: &Address, status: &UpdateStatus) -> UpdateRef {
+    let execution = WorkflowExecution { workflow_id: run.id.clone(), run_id: status.run_id.clone() };
     UpdateRef { workflow_execution: Some(execution), update_id: status.update_id.clone() }
 }
 
 /// Where the update is in the history, once a worker has said something of it.
-fn link(namespace: &str, run: &RunRef, status: &UpdateStatus) -> Option<Link> {
+fn link(namespace: &str, run: &Address, status: &UpdateStatus) -> Option<Link> {
     let failed = matches!(&status.outcome, Some(UpdateOutcome { value: Some(Value::Failure(_)) }));
-    let (namespace, workflow_id, run_id) = (namespace.to_owned(), run.workflow_id.clone(), status.run_id.clone());
+    let (namespace, workflow_id, run_id) = (namespace.to_owned(), run.id.clone(), status.run_id.clone());
     let variant = if failed {
         Variant::Workflow(Workflow { namespace, workflow_id, run_id, reason: "Update rejected".to_owned() })
     } else if status.stage >= i32::from(Stage::Accepted) {
@@ -188,7 +192,7 @@ mod tests {
 
     #[test]
     fn only_what_a_worker_has_seen_has_a_link() {
-        let run = RunRef { workflow_id: "w".to_owned(), ..RunRef::default() };
+        let run = Address { id: "w".to_owned(), ..Address::default() };
         assert_eq!(link("ns", &run, &status(Stage::Completed)), None);
         let accepted = UpdateStatus { stage: Stage::Accepted.into(), ..status(Stage::Completed) };
         let found = link("ns", &run, &accepted).unwrap().variant.unwrap();

@@ -4,7 +4,7 @@ use crate::frontend::{Call, Frontend, Outcome, validate};
 use crate::matching::{Poll, QueueKind};
 use crate::node::Polled;
 use evertide_engine::namespace::Namespace;
-use evertide_engine::workflow::QueueRef;
+use evertide_engine::task_queue::QueueRef;
 use evertide_proto::common::{WorkerVersionCapabilities, WorkerVersionStamp};
 use evertide_proto::enums::TaskQueueKind;
 use evertide_proto::taskqueue::{PollerScalingDecision, TaskQueue};

@@ -2,8 +2,9 @@
 
 use crate::frontend::{Call, Frontend, Outcome, system_operation, unexpected, validate};
 use evertide_engine::Rejection;
+use evertide_engine::reply::Reply;
 use evertide_engine::token::TaskKind;
-use evertide_engine::workflow::{Reply, Request};
+use evertide_engine::workflow::Request;
 use evertide_proto::workflowservice::{
     RespondQueryTaskCompletedRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskCompletedRequest,
     RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest, RespondWorkflowTaskFailedResponse,

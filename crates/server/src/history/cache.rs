@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use evertide_proto::history::HistoryEvent;
 
-use crate::history::decode_record;
+use crate::history::events_of;
 
 /// How much history of a run is kept in memory.
 const CACHED_HISTORY_BYTES: usize = 512 * 1024;
@@ -65,8 +65,8 @@ impl EventCache {
             if portion.first_event_id >= until || events.len() >= limit {
                 break;
             }
-            let all = decode_record(portion.record.clone())?.into_events();
-            let wanted = all.filter(|e| e.event_id >= from && e.event_id < until);
+            let all = events_of(portion.record.clone()).ok()?;
+            let wanted = all.into_iter().filter(|e| e.event_id >= from && e.event_id < until);
             events.extend(wanted.take(limit - events.len()));
         }
         Some(events)

@@ -46,8 +46,9 @@ impl Task {
 /// A task as its row in the store holds it.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TaskRow {
+    /// Id of the execution.
     #[prost(string, tag = "1")]
-    pub(crate) workflow_id: String,
+    pub(crate) id: String,
     #[prost(string, tag = "2")]
     pub(crate) run_id: String,
     /// Which workflow task or activity.
@@ -64,6 +65,9 @@ pub(crate) struct TaskRow {
     /// When it was put here, nanoseconds since the epoch.
     #[prost(int64, tag = "7")]
     pub(crate) added_ns: i64,
+    /// Kind of the execution, a number.
+    #[prost(uint32, tag = "8")]
+    pub(crate) kind: u32,
 }
 
 /// The priority that a task has which names this one.

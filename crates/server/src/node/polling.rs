@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evertide_engine::address::Address;
+use evertide_engine::effects::QueryAnswer;
+use evertide_engine::task_queue::QueueRef;
 use evertide_engine::token::{TaskKind, TaskToken};
-use evertide_engine::workflow::{QueryAnswer, QueueRef};
 use evertide_proto::history::History;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::workflowservice::{PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse};
@@ -12,7 +14,6 @@ use evertide_store::QueueKey;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::RunRef;
 use crate::fault::{Failure, Fault};
 use crate::history::{HistoryRead, WorkflowTaskPage};
 use crate::matching::{Poll, QueueKind, STICKY_ATTENDED_NS};
@@ -192,7 +193,7 @@ impl Node {
         let token = TaskToken {
             kind: TaskKind::Query.into(),
             namespace_id: run.namespace_id.clone(),
-            workflow_id: run.workflow_id.clone(),
+            workflow_id: run.id.clone(),
             run_id: run.run_id.clone(),
             query_id,
             ..TaskToken::default()
@@ -220,7 +221,7 @@ impl Node {
     /// poll without history, token and query.
     pub async fn ask_worker(
         &self,
-        run: &RunRef,
+        run: &Address,
         queue: &QueueRef,
         query: WorkflowQuery,
         task: Box<PollWorkflowTaskQueueResponse>,

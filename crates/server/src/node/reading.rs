@@ -1,10 +1,12 @@
 //! Reading runs: their state, their history, and waiting for more of it.
 
+use evertide_engine::address::Address;
+use evertide_engine::workflow;
 use evertide_store::Store;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::RunRef;
+use crate::address::ChainKey;
 use crate::ask::{Ask, RunView};
 use crate::fault::{Failure, Fault};
 use crate::history::{
@@ -20,7 +22,7 @@ impl Node {
     /// There is no such run, or the server fails.
     pub async fn look<T: Send + 'static>(
         &self,
-        run: RunRef,
+        run: Address,
         look: impl FnOnce(&RunView<'_>) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let (sender, mut seen) = oneshot::channel();
@@ -31,9 +33,20 @@ impl Node {
         seen.try_recv().map_err(|_| Fault::Stopping.into())
     }
 
+    /// As [`Self::look`], at a run of a workflow.
+    pub(crate) async fn look_at_workflow<T: Send + 'static>(
+        &self,
+        run: Address,
+        look: impl FnOnce(&RunView<'_>, &workflow::Execution) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let missing = run.not_found();
+        let seen = self.look(run, move |view| view.exec.as_workflow().map(|run| look(view, run))).await?;
+        seen.ok_or_else(|| missing.into())
+    }
+
     /// As [`Self::look`]: the answer in the channel says that what was seen is durable.
-    pub fn submit_look(&self, run: RunRef, look: impl FnOnce(&RunView<'_>) + Send + 'static) -> AnswerReceiver {
-        let key = run.chain();
+    pub fn submit_look(&self, run: Address, look: impl FnOnce(&RunView<'_>) + Send + 'static) -> AnswerReceiver {
+        let key = ChainKey::of(&run);
         self.submit(key, Ask::Look { run_id: run.run_id, look: Box::new(look) })
     }
 
@@ -53,17 +66,17 @@ impl Node {
     ///
     /// # Errors
     /// There is no such run, or the server fails.
-    pub async fn history(&self, run: &RunRef, read: HistoryRead) -> Result<HistoryPage, Failure> {
+    pub async fn history(&self, run: &Address, read: HistoryRead) -> Result<HistoryPage, Failure> {
         let asked = read.clone();
         let (run_key, mut page, cached) = self
-            .look(run.clone(), move |view| {
-                let state = &view.exec.state;
+            .look_at_workflow(run.clone(), move |view, run| {
+                let state = &run.state;
                 let page = HistoryPage {
                     run_id: view.run.run_id.clone(),
                     events: Vec::new(),
                     next_event_id: state.next_event_id,
                     running: state.is_running(),
-                    virtual_events: view.exec.pending_events(),
+                    virtual_events: run.pending_events(),
                 };
                 let cached = asked.in_memory(view.events, state.next_event_id);
                 (view.run_key, page, cached)
@@ -88,12 +101,12 @@ impl Node {
     }
 
     /// As [`Self::wait_for_history`] without an end of its own, with the answer in a channel.
-    pub fn submit_wait(&self, run: RunRef, wait: HistoryWait) -> AnswerReceiver {
+    pub fn submit_wait(&self, run: Address, wait: HistoryWait) -> AnswerReceiver {
         let event_id = match wait {
             HistoryWait::Close => i64::MAX,
             HistoryWait::After { event_id } => event_id.saturating_add(1),
         };
-        let key = run.chain();
+        let key = ChainKey::of(&run);
         self.submit(key, Ask::Await { run_id: run.run_id, event_id })
     }
 
@@ -101,7 +114,7 @@ impl Node {
     ///
     /// # Errors
     /// There is no such run, or the server fails.
-    pub async fn wait_for_history(&self, run: &RunRef, wait: HistoryWait, until: Instant) -> Result<(), Failure> {
+    pub async fn wait_for_history(&self, run: &Address, wait: HistoryWait, until: Instant) -> Result<(), Failure> {
         let mut stopping = self.stopping.clone();
         let wait = answered(self.submit_wait(run.clone(), wait));
         tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use evertide_engine::address::Address;
 use evertide_engine::workflow::ResetBase;
 use evertide_engine::{Code, Rejection};
 use evertide_proto::history::HistoryEvent;
@@ -9,7 +10,7 @@ use evertide_proto::history::history_event::Attributes;
 use evertide_proto::workflowservice::ResetWorkflowExecutionRequest;
 use prost::Message;
 
-use crate::address::RunRef;
+use crate::address::ChainKey;
 use crate::ask::{Answer, Ask};
 use crate::fault::{Failure, Fault};
 use crate::history::HistoryRead;
@@ -27,12 +28,12 @@ impl Node {
     ///
     /// # Errors
     /// The rules refuse it, there is no such run, or the server fails.
-    pub async fn reset(&self, run: RunRef, request: ResetWorkflowExecutionRequest) -> Result<Answer, Failure> {
+    pub async fn reset(&self, run: Address, request: ResetWorkflowExecutionRequest) -> Result<Answer, Failure> {
         let _one_of_few = self.resets.acquire().await.map_err(|_| Fault::Stopping)?;
         for _ in 0..ATTEMPTS {
             let base = Box::new(self.reset_base(&run).await?);
             let ask = Ask::Reset { request: Box::new(request.clone()), base };
-            match answered(self.submit(run.chain(), ask)).await {
+            match answered(self.submit(ChainKey::of(&run), ask)).await {
                 Err(Failure::Fault(Fault::Moved)) => {}
                 other => return other,
             }
@@ -40,17 +41,17 @@ impl Node {
         Err(Fault::Moved.into())
     }
 
-    async fn reset_base(&self, run: &RunRef) -> Result<ResetBase, Failure> {
-        let (run, exec) = self.look(run.clone(), |view| (view.run.clone(), view.exec.clone())).await?;
+    async fn reset_base(&self, run: &Address) -> Result<ResetBase, Failure> {
+        let (run, exec) = self.look_at_workflow(run.clone(), |view, run| (view.run.clone(), run.clone())).await?;
         // The history of one run is within its limit; what comes of all later ones together must be so too.
         let events = self.events_of(&run, exec.state.next_event_id, |_| true, &mut { usize::MAX }).await?;
         let mut room_bytes = usize::try_from(self.limits().history_size_bytes).unwrap_or(usize::MAX);
         let mut later = Vec::new();
         let mut next = continued_as(&events);
         while let Some(run_id) = next {
-            let run = Arc::new(RunRef { run_id, ..(*run).clone() });
+            let run = Arc::new(Address { run_id, ..(*run).clone() });
             // A later run may be past its retention already; what came after it is out of reach then.
-            let until = match self.look((*run).clone(), |view| view.exec.state.next_event_id).await {
+            let until = match self.look((*run).clone(), |view| view.exec.position()).await {
                 Ok(until) => until,
                 Err(Failure::Rejected(_)) => break,
                 Err(fault) => return Err(fault),
@@ -65,7 +66,7 @@ impl Node {
     /// The events of a run before `until` that are wanted, as long as there is room for them.
     async fn events_of(
         &self,
-        run: &Arc<RunRef>,
+        run: &Arc<Address>,
         until: i64,
         is_wanted: impl Fn(&HistoryEvent) -> bool,
         room_bytes: &mut usize,

@@ -119,7 +119,7 @@ impl Chain {
             | Ask::Look { run_id, .. }
             | Ask::Await { run_id, .. }
             | Ask::Delete { run_id, .. } => (run_id.as_str(), false),
-            Ask::Chain(_) => ("", false),
+            Ask::Create(_) => ("", false),
             Ask::Reset { base, .. } => (base.exec.state.info.run_id.as_str(), true),
         };
         if (run_id.is_empty() || and_current) && !self.knows_current() {
@@ -167,7 +167,7 @@ impl Chain {
         let current = &self.current;
         self.runs.retain(|run_id, entry| {
             matches!(current, Current::Run(id) if id == run_id)
-                || entry.exec.state.is_running()
+                || entry.exec.is_open()
                 || !entry.may_leave(durable_ticket)
         });
     }
@@ -181,7 +181,7 @@ impl Chain {
 
     /// Whether no run of it in memory is open, nor about to be read.
     fn is_closed(&self) -> bool {
-        self.loading.is_none() && !self.runs.values().any(|entry| entry.exec.state.is_running())
+        self.loading.is_none() && !self.runs.values().any(|entry| entry.exec.is_open())
     }
 
     fn may_leave(&self, durable_ticket: u64) -> bool {
@@ -196,7 +196,7 @@ impl Chain {
     }
 
     fn measure(&self, key: &ChainKey) -> usize {
-        let names = 2 * (key.namespace_id.len() + key.workflow_id.len());
+        let names = 2 * (key.namespace_id.len() + key.id.len());
         let runs: usize = self.runs.values().map(Entry::size_bytes).sum();
         CHAIN_OVERHEAD_BYTES + names + runs + WAITER_BYTES * self.waiters.len()
     }

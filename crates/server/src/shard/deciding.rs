@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use evertide_engine::Rejection;
-use evertide_engine::workflow::query::QueryPlan;
-use evertide_engine::workflow::{ChainRequest, NewRun, Reply, Request, StartedTask, decide, decide_chain};
+use evertide_engine::address::Address;
+use evertide_engine::reply::{QueryPlan, Reply, StartedTask};
+use evertide_engine::request::{Create, Request, create, decide};
+use evertide_engine::workflow::ChainRequest;
 use evertide_store::{BacklogChange, Write};
 
-use crate::address::{ChainKey, RunRef};
+use crate::address::ChainKey;
 use crate::ask::{Answer, Ask, Job, Respond, Wait};
 use crate::commit::Subject;
 use crate::fault::{Failure, Fault};
@@ -132,7 +134,7 @@ impl Executions {
     /// everything decided before is durable; until then its requests wait.
     fn drop_chain(&self, shard: &mut Shard, key: &Arc<ChainKey>, respond: Respond, effects: Effects) -> Effects {
         self.rooms.metrics.note_panic();
-        tracing::error!(workflow_id = key.workflow_id, "a decision panicked; the execution is read again");
+        tracing::error!(id = key.id, "a decision panicked; the execution is read again");
         let fault = Fault::Internal("a decision of the server went wrong".to_owned());
         let chain = shard.remove(key);
         let mark = shard.begin_loading(key, Vec::new());
@@ -157,11 +159,7 @@ fn backlog_row(respond: &Respond) -> Option<BacklogChange> {
 
 /// What a caller hears when there is no such run.
 pub(super) fn not_found(key: &ChainKey, run_id: &str) -> Rejection {
-    if run_id.is_empty() {
-        Rejection::workflow_not_found(&key.workflow_id)
-    } else {
-        Rejection::run_not_found(&key.workflow_id, run_id)
-    }
+    key.run(run_id).not_found()
 }
 
 fn decide_over(
@@ -173,13 +171,13 @@ fn decide_over(
 ) -> Decision {
     match ask {
         Ask::Run { run_id, request } => Decision::Answered(decide_run(chain, key, &run_id, *request, row, step)),
-        Ask::Chain(request) => Decision::Answered(decide_over_chain(chain, key, *request, step)),
+        Ask::Create(request) => Decision::Answered(decide_over_chain(chain, key, *request, step)),
         Ask::Reset { request, mut base } => {
             let run_id = base.exec.state.info.run_id.clone();
-            match chain.run_mut(&run_id) {
-                Some(entry) if entry.exec.state.next_event_id == base.exec.state.next_event_id => {
-                    base.exec = entry.exec.clone();
-                    let request = ChainRequest::Reset(request, base);
+            match chain.run_mut(&run_id).and_then(|entry| entry.exec.as_workflow()) {
+                Some(run) if run.state.next_event_id == base.exec.state.next_event_id => {
+                    base.exec = run.clone();
+                    let request = Create::Workflow(ChainRequest::Reset(request, base));
                     Decision::Answered(decide_over_chain(chain, key, request, step))
                 }
                 _ => Decision::Answered(Err(Fault::Moved.into())),
@@ -196,8 +194,7 @@ fn decide_over(
             let Some(entry) = chain.run_mut(&run_id) else {
                 return Decision::Answered(Err(not_found(key, &run_id).into()));
             };
-            let state = &entry.exec.state;
-            if state.next_event_id > event_id || !state.is_running() {
+            if entry.exec.position() > event_id || !entry.exec.is_open() {
                 return Decision::Answered(Ok(entry.answer()));
             }
             Decision::Watching { run_id: entry.run.run_id.clone(), event_id }
@@ -217,8 +214,8 @@ fn decide_run(
     let (Some(entry), waiters) = chain.run_and_waiters(run_id) else {
         return Err(not_found(key, run_id).into());
     };
-    let first_event_id = entry.exec.state.next_event_id;
-    let woken_ns = matches!(request, Request::Wake).then(|| entry.exec.state.skipped_ns());
+    let first_event_id = entry.exec.position();
+    let woken_ns = matches!(request, Request::Wake).then(|| entry.exec.skipped_ns());
     let (written, decided) = decide(request, &mut entry.exec, &mut step.around.env());
     // The row of a stale task leaves the backlog another way.
     let starts = matches!(decided, Ok(Reply::WorkflowTask(_) | Reply::ActivityTask(_)));
@@ -236,26 +233,25 @@ fn decide_run(
 /// has skipped on from `skipped_ns` is due again at once.
 fn set_timer_again(entry: &Entry, skipped_ns: i64, step: &mut Step<'_>) {
     let mut at_ns = entry.timer_ns;
-    if at_ns != 0 && at_ns <= step.around.now_ns && entry.exec.state.skipped_ns() == skipped_ns {
+    if at_ns != 0 && at_ns <= step.around.now_ns && entry.exec.skipped_ns() == skipped_ns {
         tracing::warn!(run_id = entry.run.run_id, "what is due at a run was not done; it is tried again");
         at_ns = step.around.now_ns.saturating_add(WAKE_AGAIN_NS);
     }
     step.effects.push(Effect::Wake { run_key: entry.run_key, run: entry.run.clone(), at_ns });
 }
 
-fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: ChainRequest, step: &mut Step<'_>) -> Result<Answer> {
+fn decide_over_chain(chain: &mut Chain, key: &ChainKey, request: Create, step: &mut Step<'_>) -> Result<Answer> {
     let (mut current, waiters) = chain.run_and_waiters("");
-    let first_event_id = current.as_ref().map_or(1, |entry| entry.exec.state.next_event_id);
+    let first_event_id = current.as_ref().map_or(1, |entry| entry.exec.position());
     let exec = current.as_mut().map(|entry| &mut entry.exec);
-    let outcome = decide_chain(request, exec, &mut step.around.env());
+    let outcome = create(request, exec, &mut step.around.env());
     let mut run = current.as_ref().map(|entry| entry.run.clone());
     let mut created = Vec::new();
     if let (Some(entry), Some(written)) = (current, outcome.current) {
         created.extend(step.change(entry, waiters, Changed { first_event_id, written, started_row: None }));
     }
     if let Some(new) = outcome.new {
-        let new: NewRun = *new;
-        let runs = step.create(new, waiters);
+        let runs = step.create(*new, waiters);
         run = runs.first().map(|entry| entry.run.clone());
         created.extend(runs);
     }
@@ -274,7 +270,7 @@ fn add_runs(chain: &mut Chain, created: Vec<Entry>) {
 }
 
 /// The answer with what goes with it: history for a workflow task, and a way to hear how things go on.
-fn answer(chain: &mut Chain, run: Arc<RunRef>, mut reply: Reply) -> Result<Answer> {
+fn answer(chain: &mut Chain, run: Arc<Address>, mut reply: Reply) -> Result<Answer> {
     let mut task = None;
     if let Some(started) = started_task(&mut reply)
         && let Some(entry) = chain.runs.get(&run.run_id)
@@ -318,11 +314,11 @@ fn delete(chain: &mut Chain, key: &ChainKey, run_id: &str, even_open: bool, step
     let Some(entry) = chain.run_mut(run_id) else {
         return Decision::Answered(Err(not_found(key, run_id).into()));
     };
-    if entry.exec.state.is_running() && !even_open {
+    if entry.exec.is_open() && !even_open {
         return Decision::Answered(Err(Rejection::precondition("the workflow execution is still running").into()));
     }
     let run_id = entry.run.run_id.clone();
-    if !entry.exec.state.outbox.is_empty() {
+    if !entry.exec.outbox().is_empty() {
         return Decision::Removing { run_id, even_open };
     }
     Decision::Answered(remove(chain, key, &run_id, step))
@@ -349,7 +345,7 @@ fn remove(chain: &mut Chain, key: &ChainKey, run_id: &str, step: &mut Step<'_>) 
 /// Removes the runs whose messages are delivered now, for those who wait for that.
 fn remove_those_ready(chain: &mut Chain, key: &ChainKey, step: &mut Step<'_>) {
     let runs = &chain.runs;
-    let is_ready = |run_id: &str| runs.get(run_id).is_some_and(|entry| entry.exec.state.outbox.is_empty());
+    let is_ready = |run_id: &str| runs.get(run_id).is_some_and(|entry| entry.exec.outbox().is_empty());
     for Removal { run_id, even_open, respond } in chain.waiters.take_removals(is_ready) {
         if let Decision::Answered(result) = delete(chain, key, &run_id, even_open, step) {
             step.effects.push(Effect::answer(respond, result));

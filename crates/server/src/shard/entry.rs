@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::Execution;
+use evertide_engine::address::Address;
+use evertide_engine::execution::Execution;
+use evertide_engine::workflow;
 use evertide_store::{RunKey, Wake};
 
-use crate::address::RunRef;
 use crate::ask::{Answer, RunView};
 use crate::history::EventCache;
 
 /// What a run takes in memory besides the encoded size of its state and history, about: most of its state is fields that
 /// are not set, which take room all the same.
-const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<Execution>() + 4096;
+const ENTRY_OVERHEAD_BYTES: usize = 2 * size_of::<workflow::Execution>() + 4096;
 
 /// A run in memory.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) run: Arc<RunRef>,
+    pub(crate) run: Arc<Address>,
     pub(crate) run_key: RunKey,
     pub(crate) exec: Execution,
     /// Lists show it as open.
@@ -41,7 +42,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A run that has just been made: its events are still to come.
-    pub(crate) fn created(run: Arc<RunRef>, run_key: RunKey, exec: Execution) -> Self {
+    pub(crate) fn created(run: Arc<Address>, run_key: RunKey, exec: Execution) -> Self {
         Self {
             open: true,
             stored_wake: Wake::Never,
@@ -50,11 +51,11 @@ impl Entry {
     }
 
     /// A run with the newest of its events.
-    pub(crate) fn with_events(run: Arc<RunRef>, run_key: RunKey, exec: Execution, events: EventCache) -> Self {
+    pub(crate) fn with_events(run: Arc<Address>, run_key: RunKey, exec: Execution, events: EventCache) -> Self {
         Self {
             run,
             run_key,
-            open: exec.state.is_running(),
+            open: exec.is_open(),
             exec,
             events,
             ticket: 0,
@@ -84,19 +85,6 @@ impl Entry {
 
     /// Whether nothing would be lost if it left memory now that everything up to this commit is durable.
     pub(crate) fn may_leave(&self, durable_ticket: u64) -> bool {
-        let volatile = &self.exec.volatile;
-        self.ticket <= durable_ticket
-            && volatile.speculative.is_none()
-            && volatile.queries.is_empty()
-            && volatile.updates.is_empty()
-            && self.exec.state.outbox.is_empty()
-            && !self.waits_on_sticky_queue()
-    }
-
-    /// Whether its workflow task waits on a sticky queue until a timeout: such a task has no row in the store, since its
-    /// worker may never come back for it.
-    pub(crate) fn waits_on_sticky_queue(&self) -> bool {
-        let task = self.exec.state.workflow_task.as_ref();
-        task.is_some_and(|t| !t.is_started() && !t.sticky_queue.is_empty() && t.schedule_to_start_due_ns != 0)
+        self.ticket <= durable_ticket && self.exec.may_leave()
     }
 }

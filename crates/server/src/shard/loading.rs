@@ -4,14 +4,14 @@ use std::collections::btree_map::Entry::Vacant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use evertide_engine::workflow::{Execution, State};
+use bytes::Bytes;
+use evertide_engine::execution::Execution;
 use evertide_store::{RunKey, StoredRun};
-use prost::Message;
 
-use crate::address::{ChainKey, RunRef, WORKFLOW};
+use crate::address::ChainKey;
 use crate::commit::Subject;
 use crate::fault::{Fault, store_fault};
-use crate::history::{EventCache, decode_record};
+use crate::history::EventCache;
 use crate::release::{Effect, Effects};
 use crate::shard::chain::Current;
 use crate::shard::deciding::not_found;
@@ -25,7 +25,7 @@ impl Executions {
     pub(crate) fn load(&self, key: &Arc<ChainKey>, want: &Want, mark: u64) -> Effects {
         let read = catch_unwind(AssertUnwindSafe(|| self.read_run(key, want)));
         let read = read.unwrap_or_else(|_| {
-            tracing::error!(workflow_id = key.workflow_id, "what is stored of an execution cannot be applied");
+            tracing::error!(id = key.id, "what is stored of an execution cannot be applied");
             Err(Fault::Internal("the stored execution cannot be read".to_owned()))
         });
         let mut shard = self.shard(key).lock();
@@ -79,8 +79,8 @@ impl Executions {
     fn read_run(&self, key: &ChainKey, want: &Want) -> Result<Option<Entry>, Fault> {
         let store = &self.rooms.store;
         let run_key = match want {
-            Want::Current => store.current_run(&key.namespace_id, WORKFLOW, &key.workflow_id),
-            Want::Run(run_id) => store.find_run(&key.namespace_id, WORKFLOW, &key.workflow_id, run_id),
+            Want::Current => store.current_run(&key.namespace_id, key.kind.number(), &key.id),
+            Want::Run(run_id) => store.find_run(&key.namespace_id, key.kind.number(), &key.id, run_id),
         };
         let Some(run_key) = run_key.map_err(store_fault)? else {
             return Ok(None);
@@ -88,52 +88,47 @@ impl Executions {
         let Some(stored) = store.run(run_key).map_err(store_fault)? else {
             return Ok(None);
         };
-        entry_of(run_key, stored).map(Some)
+        entry_of(key, run_key, stored).map(Some)
     }
 
     /// A run comes back into memory: what it had set off when it left is set off again.
     fn set_off_again(&self, entry: &Entry) {
         self.rooms.time.note_holder(entry.run_key, || entry.exec.holds());
-        if entry.waits_on_sticky_queue() {
-            let now_ns = self.rooms.clock.now_ns();
-            let tasks = entry.exec.queued().into_iter().map(|dispatch| task_of(entry, &dispatch, now_ns));
-            let lost = tasks.filter(|(_, task)| !task.durable);
-            let lost = lost.map(|(queue, task)| Effect::Task { queue, task }).collect();
-            self.rooms.commits.push(Subject::Slot(entry.run.chain().slot()), Vec::new(), lost);
+        let now_ns = self.rooms.clock.now_ns();
+        let lost = entry.exec.queued().into_iter().map(|dispatch| task_of(entry, &dispatch, now_ns));
+        let lost = Vec::from_iter(lost.map(|(queue, task)| Effect::Task { queue, task }));
+        if !lost.is_empty() {
+            self.rooms.commits.push(Subject::Slot(ChainKey::of(&entry.run).slot()), Vec::new(), lost);
         }
-        for id in entry.exec.state.outbox.keys() {
-            if let Some(delivery) = entry.exec.delivery(*id) {
+        for id in entry.exec.outbox() {
+            if let Some(delivery) = entry.exec.delivery(id) {
                 let delivery = Box::new(delivery);
-                self.rooms.work.push(Work::Deliver { source: entry.run.clone(), id: *id, delivery });
+                self.rooms.work.push(Work::Deliver { source: entry.run.clone(), id, delivery });
             }
         }
     }
 }
 
 /// A run as it was stored becomes a run in memory.
-fn entry_of(run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
+fn entry_of(key: &ChainKey, run_key: RunKey, stored: StoredRun) -> Result<Entry, Fault> {
     let unreadable = |what: &str| Fault::Internal(format!("{what} of run {run_key} cannot be decoded"));
-    let mut state = match &stored.snapshot {
-        Some(snapshot) => State::decode(snapshot.clone()).map_err(|_| unreadable("the snapshot"))?,
-        None => State::default(),
-    };
-    let mut events = EventCache::starting_at(state.next_event_id.max(1));
+    let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Bytes::len);
+    let mut exec = Execution::read(key.kind, stored.snapshot).map_err(|_| unreadable("the snapshot"))?;
+    let mut events = EventCache::starting_at(exec.position().max(1));
     let mut records_bytes = 0;
     let records = stored.records.len();
-    for bytes in stored.records {
-        let first_event_id = state.next_event_id.max(1);
-        let record = decode_record(bytes.clone()).ok_or_else(|| unreadable("a record"))?;
-        state.apply_record(&record);
-        records_bytes += bytes.len();
-        events.push(bytes, first_event_id, state.next_event_id);
+    for record in stored.records {
+        let first_event_id = exec.position().max(1);
+        exec.apply(record.clone()).map_err(|_| unreadable("a record"))?;
+        records_bytes += record.len();
+        events.push(record, first_event_id, exec.position());
     }
-    let run = Arc::new(RunRef::stored(stored.identity));
-    let exec = Execution { state, ..Execution::default() };
+    let run = Arc::new(key.run(&stored.identity.run_id));
     let mut entry = Entry::with_events(run, run_key, exec, events);
-    entry.snapshot_bytes = stored.snapshot.map_or(0, |snapshot| snapshot.len());
+    entry.snapshot_bytes = snapshot_bytes;
     entry.records = records;
     entry.records_bytes = records_bytes;
-    entry.state_bytes = entry.exec.state.encoded_len();
-    entry.timer_ns = entry.exec.deadline_ns();
+    entry.state_bytes = entry.exec.size_bytes();
+    entry.timer_ns = entry.exec.deadlines().all_ns;
     Ok(entry)
 }

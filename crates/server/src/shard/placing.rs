@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
-use evertide_engine::workflow::{Dispatch, Reply, Request, Written, decide};
-use evertide_proto::common::Priority;
+use evertide_engine::reply::Reply;
+use evertide_engine::request::{Request, Written, decide};
+use evertide_engine::task_queue::{Dispatch, Lasts};
+use evertide_engine::workflow;
 use evertide_store::QueueKey;
 
 use crate::history::TaskHistory;
@@ -21,8 +23,6 @@ const VOLATILE_TASK_NS: i64 = 5 * 60 * 1_000_000_000;
 /// A decision together with those that followed from it at once, and where its tasks are.
 pub(super) struct Placed {
     pub(super) written: Written,
-    /// How many of the decisions wrote something.
-    pub(super) decisions: i64,
     /// Polls that get a task.
     pub(super) started: Vec<(Waiting, PollEnd)>,
     /// Polls whose task the execution did not start: they take the next one of their queue.
@@ -40,15 +40,14 @@ pub(super) fn start_for_pollers(
     around: &Surroundings<'_>,
 ) -> Placed {
     let mut dispatches = VecDeque::from(std::mem::take(&mut written.effects.dispatches));
-    let decisions = if written.changes.is_empty() { 0 } else { 1 };
-    let mut placed = Placed { written, decisions, started: Vec::new(), unserved: Vec::new(), queued: Vec::new() };
+    let mut placed = Placed { written, started: Vec::new(), unserved: Vec::new(), queued: Vec::new() };
     let mut follow_ups = 0;
     while let Some(dispatch) = dispatches.pop_front() {
         follow_ups += 1;
         let (key, task) = task_of(entry, &dispatch, around.now_ns);
         let sticky = !task.row.normal_name.is_empty();
         if sticky && !queues.is_attended(&key, world_ns - STICKY_ATTENDED_NS) {
-            let give_up = Request::GiveUpSticky { queue: key.name };
+            let give_up = Request::Workflow(workflow::Request::GiveUpSticky { queue: key.name });
             let (more, _) = decide(give_up, &mut entry.exec, &mut around.env());
             dispatches.extend(placed.join(more));
             continue;
@@ -76,61 +75,28 @@ pub(super) fn start_for_pollers(
 
 impl Placed {
     /// Puts a decision that followed behind the others. Returns its dispatches.
-    fn join(&mut self, more: Written) -> Vec<Dispatch> {
-        if !more.changes.is_empty() {
-            self.decisions += 1;
-        }
-        self.written.changes.extend(more.changes);
-        let (into, from) = (&mut self.written.effects, more.effects);
-        into.messages.extend(from.messages);
-        into.updates.extend(from.updates);
-        into.queries.extend(from.queries);
-        into.visibility |= from.visibility;
-        if from.successor.is_some() {
-            into.successor = from.successor;
-        }
-        from.dispatches
+    fn join(&mut self, mut more: Written) -> Vec<Dispatch> {
+        let dispatches = std::mem::take(&mut more.effects.dispatches);
+        self.written.join(more);
+        dispatches
     }
 }
 
 /// Where a dispatch goes, as a task.
 pub(super) fn task_of(entry: &Entry, dispatch: &Dispatch, now_ns: i64) -> (QueueKey, Task) {
     let row = TaskRow {
-        workflow_id: entry.run.workflow_id.clone(),
+        kind: entry.run.kind.number().into(),
+        id: entry.run.id.clone(),
         run_id: entry.run.run_id.clone(),
+        scheduled_event_id: dispatch.scheduled_event_id,
+        stamp: dispatch.stamp,
+        normal_name: dispatch.queue.normal_name.clone(),
+        priority: dispatch.priority.as_ref().map_or(0, |p| p.priority_key),
         added_ns: now_ns,
-        ..TaskRow::default()
     };
-    let priority_of = |p: &Option<Priority>| p.as_ref().map_or(0, |p| p.priority_key);
-    let namespace_id = &entry.run.namespace_id;
-    match dispatch {
-        Dispatch::Workflow { queue, scheduled_event_id, stamp, speculative, priority } => {
-            let row = TaskRow {
-                scheduled_event_id: *scheduled_event_id,
-                stamp: *stamp,
-                normal_name: queue.normal_name.clone(),
-                priority: priority_of(priority),
-                ..row
-            };
-            // After a crash a task on a sticky queue is found by its timeout; its worker may well be gone.
-            let sticky = entry.exec.state.info.sticky.as_ref();
-            let bounded = queue.is_sticky() && sticky.is_some_and(|s| s.schedule_to_start_ns > 0);
-            let task = if !speculative && !bounded {
-                Task::durable(row)
-            } else {
-                let timeout_ns = sticky.map_or(0, |s| s.schedule_to_start_ns).max(VOLATILE_TASK_NS);
-                Task::until(now_ns.saturating_add(timeout_ns), row)
-            };
-            (QueueKind::Workflow.key(namespace_id, &queue.name), task)
-        }
-        Dispatch::Activity { queue, scheduled_event_id, stamp, priority } => {
-            let row = TaskRow {
-                scheduled_event_id: *scheduled_event_id,
-                stamp: *stamp,
-                priority: priority_of(priority),
-                ..row
-            };
-            (QueueKind::Activity.key(namespace_id, queue), Task::durable(row))
-        }
-    }
+    let task = match dispatch.lasts {
+        Lasts::Durably => Task::durable(row),
+        Lasts::Until { timeout_ns } => Task::until(now_ns.saturating_add(timeout_ns.max(VOLATILE_TASK_NS)), row),
+    };
+    (QueueKind::of(dispatch.class).key(&entry.run.namespace_id, &dispatch.queue.name), task)
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use evertide_engine::workflow::{Effects as Decided, NewRun, Record, UpdateSignal, Written};
+use evertide_engine::effects::{Effects as Decided, UpdateSignal};
+use evertide_engine::execution::Deadlines;
+use evertide_engine::request::{NewExecution, Written};
 use evertide_store::{BacklogChange, CurrentRun, RunWrite, Wake, Write};
-use prost::Message;
 
-use crate::address::RunRef;
+use crate::address::identity;
 use crate::polls::PollEnd;
 use crate::release::{Effect, Effects};
 use crate::shard::entry::Entry;
@@ -58,14 +59,9 @@ impl<'s> Step<'s> {
 
     /// Takes in a run that was made, which is now the current one of its chain. Returns it with the runs that were made
     /// on the way, oldest first.
-    pub(super) fn create(&mut self, new: NewRun, waiters: &mut Waiters) -> Vec<Entry> {
-        let info = &new.exec.state.info;
-        let run = Arc::new(RunRef {
-            namespace_id: info.namespace_id.clone(),
-            workflow_id: info.workflow_id.clone(),
-            run_id: info.run_id.clone(),
-        });
-        let identity = run.identity();
+    pub(super) fn create(&mut self, new: NewExecution, waiters: &mut Waiters) -> Vec<Entry> {
+        let run = Arc::new(new.exec.address());
+        let identity = identity(&run);
         let mut entry = Entry::created(run, self.executions.next_run_key(), new.exec);
         let write = RunWrite {
             run_key: entry.run_key,
@@ -96,14 +92,16 @@ impl<'s> Step<'s> {
         let rooms = &self.executions.rooms;
         let world_ns = rooms.clock.world_ns();
         let placed = start_for_pollers(entry, written, &rooms.queues, world_ns, &self.around);
-        let Placed { written: Written { changes, effects }, decisions, mut started, unserved, queued } = placed;
-        let closes = entry.open && !entry.exec.state.is_running();
+        let Placed { mut written, mut started, unserved, queued } = placed;
+        write.record = written.take_record();
+        let Written { effects, successor, .. } = written;
+        let closes = entry.open && !entry.exec.is_open();
         entry.open &= !closes;
         if write.create.is_some() || effects.visibility || closes {
-            write.visibility = Some(visibility::row(entry.run_key, &entry.exec.state, &self.around.namespaces));
+            write.visibility = Some(visibility::row(entry.run_key, entry.exec.listing(&self.around.namespaces)));
         }
-        if !changes.is_empty() {
-            keep_record(entry, &mut write, &Record::of_decisions(changes, decisions));
+        if !write.record.is_empty() {
+            keep_record(entry, &mut write);
         }
         for (_, end) in &mut started {
             if let PollEnd::Workflow(history) = end {
@@ -121,11 +119,12 @@ impl<'s> Step<'s> {
         self.effects.extend(started.into_iter().map(poll));
         let again = |(queue, waiting)| Effect::Work(Work::PollAgain(queue, Box::new(waiting)));
         self.effects.extend(unserved.into_iter().map(again));
-        self.release(entry, waiters, effects)
+        self.release(entry, waiters, effects);
+        successor.map_or_else(Vec::new, |new| self.create(*new, waiters))
     }
 
-    /// Everything that waits for this run and everything that it sets off. Returns the runs that follow it.
-    fn release(&mut self, entry: &mut Entry, waiters: &mut Waiters, effects: Decided) -> Vec<Entry> {
+    /// Everything that waits for this run and everything that it sets off.
+    fn release(&mut self, entry: &Entry, waiters: &mut Waiters, effects: Decided) {
         for id in effects.messages {
             if let Some(delivery) = entry.exec.delivery(id) {
                 let (source, delivery) = (entry.run.clone(), Box::new(delivery));
@@ -143,24 +142,18 @@ impl<'s> Step<'s> {
                 self.effects.push(Effect::Query { waiter, answer });
             }
         }
-        let state = &entry.exec.state;
-        for respond in waiters.take_ripe(run_id, state.is_running().then_some(state.next_event_id)) {
+        for respond in waiters.take_ripe(run_id, entry.exec.is_open().then_some(entry.exec.position())) {
             self.effects.push(Effect::answer(respond, Ok(entry.answer())));
         }
-        effects.successor.map_or_else(Vec::new, |new| self.create(*new, waiters))
     }
 
     /// Finds out when the run is to be woken next, for the store and for the timers.
     fn set_wake(&mut self, entry: &mut Entry, write: &mut RunWrite) {
         self.executions.rooms.time.note_holder(entry.run_key, || entry.exec.holds());
-        let state = &entry.exec.state;
-        let timer_ns = entry.exec.deadline_ns();
-        // A speculative task is volatile, and so is its timeout.
-        let speculative = entry.exec.volatile.speculative.is_some();
-        let due_ns = if speculative { state.deadline_ns() } else { timer_ns };
+        let Deadlines { all_ns: timer_ns, durable_ns } = entry.exec.deadlines();
         // A run is woken as soon as the server opens again if it has messages to deliver or a task without a row.
-        let lost_in_crash = !state.outbox.is_empty() || entry.waits_on_sticky_queue();
-        let stored = match (lost_in_crash, due_ns) {
+        let lost_in_crash = !entry.exec.outbox().is_empty() || !entry.exec.queued().is_empty();
+        let stored = match (lost_in_crash, durable_ns) {
             (true, _) => Wake::At(1),
             (false, 0) => Wake::Never,
             (false, due_ns) => Wake::At(ceil_ms(due_ns)),
@@ -177,15 +170,14 @@ impl<'s> Step<'s> {
 }
 
 /// Keeps the events in memory, and writes a snapshot when that is worth it.
-fn keep_record(entry: &mut Entry, write: &mut RunWrite, record: &Record) {
-    write.record = record.encode_to_vec().into();
+fn keep_record(entry: &mut Entry, write: &mut RunWrite) {
     let size_bytes = write.record.len();
-    entry.events.push(write.record.clone(), write.first_event_id, entry.exec.state.next_event_id);
+    entry.events.push(write.record.clone(), write.first_event_id, entry.exec.position());
     entry.records += 1;
     entry.records_bytes += size_bytes;
     entry.state_bytes += size_bytes;
     if snapshot_is_due(entry.records, entry.records_bytes, entry.snapshot_bytes) {
-        let snapshot = bytes::Bytes::from(entry.exec.state.encode_to_vec());
+        let snapshot = entry.exec.snapshot();
         entry.records = 0;
         entry.records_bytes = 0;
         entry.snapshot_bytes = snapshot.len();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use evertide_engine::workflow::{QueryAnswer, UpdateSignal};
+use evertide_engine::effects::{QueryAnswer, UpdateSignal};
 use tokio::sync::oneshot;
 
 use crate::ask::{Respond, UpdateNews, UpdateSender};

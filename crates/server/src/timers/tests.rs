@@ -1,7 +1,7 @@
 use super::*;
 
-fn run() -> Arc<RunRef> {
-    Arc::new(RunRef::default())
+fn run() -> Arc<Address> {
+    Arc::new(Address::default())
 }
 
 /// The runs that are due, in order.

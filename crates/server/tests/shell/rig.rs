@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use evertide_engine::address::Address;
 use evertide_engine::limits::Limits;
+use evertide_engine::reply::Reply;
+use evertide_engine::task_queue::QueueRef;
 use evertide_engine::token::TaskToken;
 use evertide_engine::workflow::activity::{Answer as ActivityAnswer, Outcome, Which};
-use evertide_engine::workflow::{ChainRequest, QueueRef, Reply, Request};
+use evertide_engine::workflow::{ChainRequest, Request};
 use evertide_proto::command::{
     Command, CompleteWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
     StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes,
@@ -24,7 +27,6 @@ use evertide_server::history::{HistoryRead, HistoryWait, WorkflowTaskPage};
 use evertide_server::matching::{Poll, QueueKind};
 use evertide_server::node::{AnswerReceiver, Node, NodeOptions, OpenPoll, Polled};
 use evertide_server::registry::NamespaceRecord;
-use evertide_server::shard::RunRef;
 use evertide_store::{
     BacklogCursor, Batch, ExpiredRun, Filter, HistoryLimit, HistoryRecord, ListPage, ListQuery, MemoryStore, OpenState,
     QueueKey, RegistryRecord, RunKey, SlotSet, Store, StoreError, StoredRun, Write,
@@ -142,12 +144,8 @@ impl Rig {
 
     // -- clients -------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn run_ref(&self, workflow_id: &str, run_id: &str) -> RunRef {
-        RunRef {
-            namespace_id: self.namespace_id.clone(),
-            workflow_id: workflow_id.to_owned(),
-            run_id: run_id.to_owned(),
-        }
+    pub(crate) fn run_ref(&self, workflow_id: &str, run_id: &str) -> Address {
+        Address { run_id: run_id.to_owned(), ..Address::workflow(&self.namespace_id, workflow_id) }
     }
 
     fn start_request(&mut self, workflow_id: &str) -> ws::StartWorkflowExecutionRequest {

@@ -1,20 +1,23 @@
 //! Requests that change a run, and how they are followed to their end.
 
-use evertide_engine::workflow::update::UpdateStatus;
-use evertide_engine::workflow::{Reply, Request, UpdateSignal};
+use evertide_engine::address::Address;
+use evertide_engine::effects::UpdateSignal;
+use evertide_engine::reply::Reply;
+use evertide_engine::reply::UpdateStatus;
+use evertide_engine::workflow::Request;
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::UpdateWorkflowExecutionLifecycleStage as Stage;
 use evertide_proto::update::outcome::Value;
 use evertide_proto::update::{Input, Meta, Outcome, Request as UpdateRequest, WaitPolicy};
 use evertide_proto::workflowservice as ws;
 use evertide_server::fault::Fault;
-use evertide_server::shard::{Answer, RunRef, Wait};
+use evertide_server::shard::{Answer, Wait};
 
 use crate::actor::call;
 use crate::client::{ATTEMPTS, Asking};
 
-fn execution(run: &RunRef) -> Option<WorkflowExecution> {
-    Some(WorkflowExecution { workflow_id: run.workflow_id.clone(), run_id: run.run_id.clone() })
+fn execution(run: &Address) -> Option<WorkflowExecution> {
+    Some(WorkflowExecution { workflow_id: run.id.clone(), run_id: run.run_id.clone() })
 }
 
 impl Asking {
@@ -48,7 +51,7 @@ impl Asking {
         }
     }
 
-    pub(super) fn update_request(&self, run: &RunRef) -> ws::UpdateWorkflowExecutionRequest {
+    pub(super) fn update_request(&self, run: &Address) -> ws::UpdateWorkflowExecutionRequest {
         ws::UpdateWorkflowExecutionRequest {
             workflow_execution: execution(run),
             wait_policy: Some(WaitPolicy { lifecycle_stage: Stage::Completed.into() }),
@@ -66,7 +69,7 @@ impl Asking {
     }
 
     /// Sends an update until it is completed, refused, or the client loses patience.
-    pub(super) async fn update_run(&self, run: &RunRef) {
+    pub(super) async fn update_run(&self, run: &Address) {
         let request = self.update_request(run);
         for _ in 0..ATTEMPTS {
             let answer = self.ask_run_of(run, "update", || Request::Update(Box::new(request.clone()))).await;
@@ -78,8 +81,8 @@ impl Asking {
     }
 
     /// Listens to how an update goes on. False if the server has lost it.
-    pub(super) async fn follow_update(&self, run: &RunRef, status: UpdateStatus, wait: Option<Wait>) -> bool {
-        let run = RunRef { run_id: status.run_id.clone(), ..run.clone() };
+    pub(super) async fn follow_update(&self, run: &Address, status: UpdateStatus, wait: Option<Wait>) -> bool {
+        let run = Address { run_id: status.run_id.clone(), ..run.clone() };
         self.note_update(&run, status.stage, status.outcome.as_ref());
         if status.outcome.is_some() {
             return true;
@@ -102,7 +105,7 @@ impl Asking {
         }
     }
 
-    fn note_update(&self, run: &RunRef, stage: i32, outcome: Option<&Outcome>) {
+    fn note_update(&self, run: &Address, stage: i32, outcome: Option<&Outcome>) {
         let key = (run.clone(), self.unique.clone());
         match outcome.and_then(|o| o.value.as_ref()) {
             Some(Value::Success(_)) => {

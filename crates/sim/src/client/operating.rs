@@ -1,13 +1,15 @@
 //! What operators do to runs: reset, remove, hold, let go on.
 
+use evertide_engine::address::Address;
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::Request;
 use evertide_engine::workflow::activity::Operation;
-use evertide_engine::workflow::{Reply, Request};
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus};
 use evertide_proto::prost_types::FieldMask;
 use evertide_proto::workflowservice as ws;
 use evertide_server::history::HistoryRead;
-use evertide_server::shard::{Answer, RunRef};
+use evertide_server::shard::Answer;
 
 use crate::client::Asking;
 use crate::ledger::Reset;
@@ -23,11 +25,11 @@ impl Asking {
         let points: Vec<i64> = page.events.iter().filter(completed).map(|e| e.event_id).collect();
         let Ok(place) = usize::try_from(self.world.below(points.len() as u64)) else { return };
         let Some(event_id) = points.get(place).copied() else { return };
-        let base = RunRef { run_id: page.run_id, ..self.target.clone() };
+        let base = Address { run_id: page.run_id, ..self.target.clone() };
         let request = ws::ResetWorkflowExecutionRequest {
             namespace: self.world.namespace_of(&self.target),
             workflow_execution: Some(evertide_proto::common::WorkflowExecution {
-                workflow_id: base.workflow_id.clone(),
+                workflow_id: base.id.clone(),
                 run_id: base.run_id.clone(),
             }),
             workflow_task_finish_event_id: event_id,
@@ -37,7 +39,7 @@ impl Asking {
         let node = self.world.node();
         let answer = self.wait(node.reset(base.clone(), request)).await;
         let Some(Answer { reply: Reply::Reset { run_id }, .. }) = answer else { return };
-        let new = RunRef { run_id, ..base.clone() };
+        let new = Address { run_id, ..base.clone() };
         self.world.ledger().touch(&new, self.sent_ns);
         self.world.ledger().resets.push(Reset { base, new, event_id });
         self.done("reset");

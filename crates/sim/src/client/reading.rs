@@ -1,14 +1,19 @@
 //! Requests that change nothing.
 
-use evertide_engine::workflow::query::{Query, QueryPlan};
-use evertide_engine::workflow::{QueryAnswer, QueueRef, Reply, Request};
+use evertide_engine::address::Address;
+use evertide_engine::effects::QueryAnswer;
+use evertide_engine::reply::QueryPlan;
+use evertide_engine::reply::Reply;
+use evertide_engine::task_queue::QueueRef;
+use evertide_engine::workflow::Request;
+use evertide_engine::workflow::query::Query;
 use evertide_proto::common::{Payload, Payloads};
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::workflowservice as ws;
 use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::{HistoryRead, HistoryWait};
 use evertide_server::node::WorkerAnswer;
-use evertide_server::shard::{Answer, RunRef, Wait};
+use evertide_server::shard::{Answer, Wait};
 
 use crate::client::{ATTEMPTS, Asking};
 use crate::world::{everything_of, far_future};
@@ -18,7 +23,7 @@ impl Asking {
         let node = self.world.node();
         let whole = HistoryRead::Forward { from_event_id: 1, max_events: usize::MAX };
         if let Some(page) = self.wait(node.history(&self.target, whole)).await {
-            let run = RunRef { run_id: page.run_id, ..self.target.clone() };
+            let run = Address { run_id: page.run_id, ..self.target.clone() };
             self.world.ledger().see(&run, &page.events);
             self.done("read");
         }
@@ -43,15 +48,15 @@ impl Asking {
 
     /// Lists the runs of the target, which are to include those whose start is known.
     pub(super) async fn list(&self) {
-        let known: Vec<RunRef> = {
+        let known: Vec<Address> = {
             let ledger = self.world.ledger();
-            let of_target = ledger.runs.keys().filter(|r| r.workflow_id == self.target.workflow_id);
+            let of_target = ledger.runs.keys().filter(|r| r.id == self.target.id);
             of_target.filter(|r| r.namespace_id == self.target.namespace_id).cloned().collect()
         };
         let Ok(page) = self.world.node().store().list(&everything_of(&self.target.namespace_id)) else { return };
         let (now_ns, retention_ns) = (self.world.now_ns(), self.world.retention_ns());
         for run in known {
-            let is_listed = page.rows.iter().any(|r| r.run_id == run.run_id && r.workflow_id == run.workflow_id);
+            let is_listed = page.rows.iter().any(|r| r.run_id == run.run_id && r.workflow_id == run.id);
             if !is_listed && !self.world.ledger().may_be_gone(&run, now_ns, retention_ns) {
                 let last_ns = self.world.ledger().runs.get(&run).copied().unwrap_or(0);
                 let age_ns = now_ns - last_ns;
@@ -79,7 +84,7 @@ impl Asking {
         }
     }
 
-    async fn ask_once(&self, run: &RunRef, asked: &WorkflowQuery) -> Option<QueryAnswer> {
+    async fn ask_once(&self, run: &Address, asked: &WorkflowQuery) -> Option<QueryAnswer> {
         let request = ws::QueryWorkflowRequest { query: Some(asked.clone()), ..ws::QueryWorkflowRequest::default() };
         let query = Query { request, deadline_ns: 0 };
         let send = || self.world.node().submit_run(run.clone(), Request::Query(Box::new(query.clone())));
@@ -113,7 +118,7 @@ impl Asking {
         }
     }
 
-    fn check_answer(&self, run: &RunRef, answer: Option<Payloads>, signals: usize) {
+    fn check_answer(&self, run: &Address, answer: Option<Payloads>, signals: usize) {
         let answer = answer.unwrap_or_default().payloads.pop().unwrap_or_default();
         let answer = String::from_utf8_lossy(&answer.data).into_owned();
         let parts: Vec<&str> = answer.split('|').collect();

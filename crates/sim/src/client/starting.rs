@@ -1,12 +1,14 @@
 //! Requests that may make a run.
 
 use evertide_engine::Rejection;
-use evertide_engine::workflow::{ChainRequest, Reply};
+use evertide_engine::address::Address;
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::ChainRequest;
 use evertide_proto::common::RetryPolicy;
 use evertide_proto::enums::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use evertide_proto::workflowservice as ws;
 use evertide_server::node::AnswerReceiver;
-use evertide_server::shard::{Answer, RunRef};
+use evertide_server::shard::Answer;
 
 use crate::actor::call;
 use crate::client::Asking;
@@ -25,9 +27,9 @@ impl Asking {
         let retry_policy = RetryPolicy { maximum_attempts: 2, ..RetryPolicy::default() };
         ws::StartWorkflowExecutionRequest {
             namespace: world.namespace_of(&self.target),
-            workflow_id: self.target.workflow_id.clone(),
+            workflow_id: self.target.id.clone(),
             workflow_type: Some(program::workflow_type()),
-            task_queue: program::task_queue_of(&self.target.workflow_id),
+            task_queue: program::task_queue_of(&self.target.id),
             request_id: self.unique.clone(),
             workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
             workflow_id_conflict_policy: conflict.into(),
@@ -38,18 +40,18 @@ impl Asking {
     }
 
     fn submit_chain(&self, request: ChainRequest) -> AnswerReceiver {
-        self.world.node().submit_chain(&self.target.namespace_id, &self.target.workflow_id, request)
+        self.world.node().submit_chain(&self.target.namespace_id, &self.target.id, request)
     }
 
     /// The run that a request has made or found.
-    fn started(&self, what: &'static str, outcome: Option<Result<Answer, Rejection>>) -> Option<(RunRef, Answer)> {
+    fn started(&self, what: &'static str, outcome: Option<Result<Answer, Rejection>>) -> Option<(Address, Answer)> {
         let answer = outcome?.ok()?;
         let reply = match &answer.reply {
             Reply::StartedAndUpdated { started, .. } => started,
             reply => reply,
         };
         let Reply::Started { run_id, .. } = reply else { return None };
-        let run = RunRef { run_id: run_id.clone(), ..self.target.clone() };
+        let run = Address { run_id: run_id.clone(), ..self.target.clone() };
         self.world.ledger().touch(&run, self.sent_ns);
         self.done(what);
         Some((run, answer))
@@ -73,9 +75,9 @@ impl Asking {
     pub(super) async fn signal_with_start(&self) {
         let request = ws::SignalWithStartWorkflowExecutionRequest {
             namespace: self.world.namespace_of(&self.target),
-            workflow_id: self.target.workflow_id.clone(),
+            workflow_id: self.target.id.clone(),
             workflow_type: Some(program::workflow_type()),
-            task_queue: program::task_queue_of(&self.target.workflow_id),
+            task_queue: program::task_queue_of(&self.target.id),
             request_id: self.unique.clone(),
             signal_name: self.unique.clone(),
             workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),

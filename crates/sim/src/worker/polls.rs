@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
-use evertide_engine::workflow::QueueRef;
+use evertide_engine::task_queue::QueueRef;
 use evertide_server::fault::Failure;
 use evertide_server::matching::{Poll, QueueKind};
 use evertide_server::node::Polled;

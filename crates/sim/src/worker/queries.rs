@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use evertide_engine::effects::QueryAnswer;
 use evertide_engine::token::TaskToken;
-use evertide_engine::workflow::QueryAnswer;
 use evertide_proto::common::Payloads;
 use evertide_proto::enums::{EventType, QueryResultType};
 use evertide_proto::history::HistoryEvent;

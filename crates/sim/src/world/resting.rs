@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use evertide_engine::address::Address;
 use evertide_engine::workflow::Request;
 use evertide_engine::workflow::activity::Operation;
 use evertide_proto::workflowservice as ws;
-use evertide_server::shard::RunRef;
 use evertide_store::{StoreError, VisibilityRow};
 
 use crate::actor::Actor;
@@ -82,6 +82,6 @@ pub(super) fn rows(world: &World) -> Result<Vec<VisibilityRow>, StoreError> {
     Ok(rows)
 }
 
-pub(super) fn run_of(row: &VisibilityRow) -> RunRef {
-    RunRef { namespace_id: row.namespace_id.clone(), workflow_id: row.workflow_id.clone(), run_id: row.run_id.clone() }
+pub(super) fn run_of(row: &VisibilityRow) -> Address {
+    Address { run_id: row.run_id.clone(), ..Address::workflow(&row.namespace_id, &row.workflow_id) }
 }

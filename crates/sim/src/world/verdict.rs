@@ -5,7 +5,9 @@ mod ledger;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use evertide_engine::workflow::{Reply, Request};
+use evertide_engine::address::Address;
+use evertide_engine::reply::Reply;
+use evertide_engine::workflow::Request;
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes as A;
@@ -15,7 +17,6 @@ use evertide_server::fault::{Failure, Fault};
 use evertide_server::history::HistoryRead;
 use evertide_server::matching::QueueKind;
 use evertide_server::registry::NamespaceRecord;
-use evertide_server::shard::RunRef;
 use evertide_store::{Filter, StoreError};
 use prost::Message;
 
@@ -31,7 +32,7 @@ use crate::world::{NAMESPACES, SECOND_NS, World};
 const SWEEPS: usize = 500;
 
 /// All histories at the end.
-type Histories = BTreeMap<RunRef, Vec<HistoryEvent>>;
+type Histories = BTreeMap<Address, Vec<HistoryEvent>>;
 
 /// Looks at everything that is left.
 pub(super) fn report(world: &World) -> Result<Report, StoreError> {
@@ -66,7 +67,7 @@ pub(super) fn report(world: &World) -> Result<Report, StoreError> {
 /// What the server says of everything.
 #[derive(Debug, PartialEq)]
 struct Said {
-    runs: BTreeMap<RunRef, DescribeWorkflowExecutionResponse>,
+    runs: BTreeMap<Address, DescribeWorkflowExecutionResponse>,
     namespaces: Vec<NamespaceRecord>,
     queues: BTreeMap<(String, &'static str), Option<TaskQueueConfig>>,
 }
@@ -94,7 +95,7 @@ fn said(world: &World) -> Result<Said, StoreError> {
     Ok(Said { runs, namespaces: node.namespace_records(), queues: queues.collect() })
 }
 
-fn described(world: &World, run: &RunRef) -> Option<DescribeWorkflowExecutionResponse> {
+fn described(world: &World, run: &Address) -> Option<DescribeWorkflowExecutionResponse> {
     let mut receiver = world.node().submit_run(run.clone(), Request::Describe);
     world.settle();
     let answer = receiver.try_recv().unwrap_or(Err(Failure::Fault(Fault::Stopping)));
@@ -126,7 +127,7 @@ fn histories(world: &World) -> Result<Histories, StoreError> {
     Ok(rows(world)?.iter().map(|row| (run_of(row), history(world, &run_of(row)))).collect())
 }
 
-fn history(world: &World, run: &RunRef) -> Vec<HistoryEvent> {
+fn history(world: &World, run: &Address) -> Vec<HistoryEvent> {
     let (node, asked) = (world.node(), run.clone());
     let whole = HistoryRead::Forward { from_event_id: 1, max_events: usize::MAX };
     let read = Rc::new(std::cell::RefCell::new(None));

@@ -3,13 +3,13 @@
 use crate::duration;
 use crate::limits::Limits;
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::token::{TaskKind, TaskToken};
 use crate::workflow::activity::retrying::{self, Verdict, server_failure, too_large, verdict};
 use crate::workflow::activity::starting::{Poller, put_started};
 use crate::workflow::activity::state::{Activity, ActivityRun};
 use crate::workflow::activity::{Answer, Outcome, Stage, Which, end, set_run};
 use crate::workflow::draft::Draft;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::State;
 use evertide_proto::common::Payloads;
 use evertide_proto::enums::RetryState;

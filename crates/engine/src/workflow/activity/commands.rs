@@ -1,12 +1,12 @@
 //! What a workflow asks of its activities: schedule one, cancel one.
 
+use crate::task_queue::{Dispatch, TaskClass};
 use crate::workflow::activity::options::{self, Subject};
 use crate::workflow::activity::starting::{Poller, put_started, task_answer};
 use crate::workflow::activity::{Stage, dispatch, refresh_pause_info, run_timeout_ns, takes_tasks};
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::is_end_of_started_work;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Dispatch;
 use crate::workflow::event::EventExtra;
 use crate::workflow::state::State;
 use evertide_proto::activity::ActivityOptions;
@@ -144,7 +144,7 @@ fn start_one(draft: &mut Draft<'_, '_>, id: i64, identity: &str) -> Option<PollA
 }
 
 fn is_task_of(dispatch: &Dispatch, id: i64) -> bool {
-    matches!(dispatch, Dispatch::Activity { scheduled_event_id, .. } if *scheduled_event_id == id)
+    dispatch.class == TaskClass::Activity && dispatch.scheduled_event_id == id
 }
 
 /// RequestCancelActivityTask. An activity that no worker has is canceled at once; one that has just ended unseen stays

@@ -4,13 +4,13 @@
 
 use crate::env::{duration_ns, timestamp};
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::workflow::activity::options::{self, Subject};
 use crate::workflow::activity::retrying::{due_again_ns, forget_heartbeat, forget_reset, leave_attempt};
 use crate::workflow::activity::state::{Activity, ActivityRun};
 use crate::workflow::activity::{Operation, Stage, dispatch, set_run};
 use crate::workflow::checks::check_priority;
 use crate::workflow::draft::Draft;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::search_attributes;
 use crate::workflow::state::State;
 use evertide_proto::activity::ActivityOptions;

@@ -1,13 +1,13 @@
 //! A worker takes an attempt.
 
 use crate::env::{timestamp, timestamp_opt};
+use crate::reply::{Decided, Reply};
+use crate::task_queue::StartTask;
 use crate::token::{TaskKind, TaskToken};
 use crate::workflow::activity::state::Activity;
 use crate::workflow::activity::{Stage, merged_priority, set_run, takes_tasks};
 use crate::workflow::draft::Draft;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::State;
-use crate::workflow::workflow_task::StartTask;
 use evertide_proto::common::WorkflowType;
 use evertide_proto::workflowservice::PollActivityTaskQueueResponse;
 

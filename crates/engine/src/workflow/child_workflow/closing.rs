@@ -1,17 +1,17 @@
 //! What is heard of ends: a child's, at its parent, and a parent's, at its children.
 
+use crate::address::Address;
+use crate::message::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
 use crate::workflow::change::Change;
 use crate::workflow::child_workflow::is_started;
 use crate::workflow::child_workflow::starting::write_started;
 use crate::workflow::child_workflow::state::{Child, ChildEnd};
 use crate::workflow::child_workflow::telling::take_back_start;
-use crate::workflow::close;
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
 use crate::workflow::identity::SERVER_IDENTITY;
-use crate::workflow::outbox::{ChildClosed, Delivery, DeliveryResult, Message, Outgoing, ParentClosed};
 use crate::workflow::state::State;
-use crate::workflow::workflow_task;
+use crate::workflow::{close, workflow_task};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::history::history_event::Attributes as A;
@@ -103,12 +103,15 @@ fn forward(draft: &mut Draft<'_, '_>, message: ChildClosed) -> DeliveryResult {
     if info.reset_run_id.is_empty() {
         return DeliveryResult::NotFound;
     }
-    let outgoing = Outgoing {
-        namespace_id: info.namespace_id.clone(),
-        workflow_id: info.workflow_id.clone(),
-        run_id: info.reset_run_id.clone(),
-        message: Some(Message::ChildClosed(ChildClosed { forwarded: true, ..message })),
-    };
+    let outgoing = Outgoing::new(
+        Address {
+            namespace_id: info.namespace_id.clone(),
+            id: info.workflow_id.clone(),
+            run_id: info.reset_run_id.clone(),
+            ..Address::default()
+        },
+        Message::ChildClosed(ChildClosed { forwarded: true, ..message }),
+    );
     draft.send(outgoing);
     DeliveryResult::Taken
 }

@@ -1,18 +1,17 @@
 //! The start of a child: at its workflow id, back at the parent, and its permission to begin.
 
 use crate::env::{Env, duration_ns};
+use crate::message::{ChildStart, Delivery, DeliveryResult, Message};
 use crate::rejection::Rejection;
+use crate::reply::Reply;
 use crate::workflow::child_workflow::state::Child;
 use crate::workflow::child_workflow::{close_policy, is_started, send_begin, telling};
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::ChainOutcome;
 use crate::workflow::event::EventExtra;
-use crate::workflow::outbox::{ChildStart, Delivery, DeliveryResult, Message};
-use crate::workflow::reply::Reply;
 use crate::workflow::run_seed::RunSeed;
 use crate::workflow::start::{self, Admission};
 use crate::workflow::state::{Execution, State};
-use crate::workflow::{activity, conclude, workflow_task};
+use crate::workflow::{ChainOutcome, activity, conclude, workflow_task};
 use evertide_proto::common::WorkflowExecution;
 use evertide_proto::enums::{
     EventType, ParentClosePolicy, StartChildWorkflowExecutionFailedCause as Cause,
@@ -37,7 +36,7 @@ pub(in crate::workflow) fn start_child(
     let Some(child) = &delivery.child else {
         return Ok(answer(DeliveryResult::NotFound));
     };
-    if env.namespaces.with_id(&delivery.namespace_id).is_none() {
+    if env.namespaces.with_id(&delivery.target.namespace_id).is_none() {
         return Ok(answer(DeliveryResult::NamespaceNotFound));
     }
     let (conflict, reuse) = policies(child.initiated.workflow_id_reuse_policy());

@@ -1,11 +1,12 @@
 //! What a run that has ended tells its parent and its children.
 
+use crate::address::Address;
+use crate::message::{ChildClosed, Message, Outgoing, ParentClosed};
 use crate::workflow::change::Change;
 use crate::workflow::child_workflow::state::Child;
 use crate::workflow::child_workflow::{close_policy, is_started, to_child};
 use crate::workflow::draft::Draft;
 use crate::workflow::identity::RESETTER_IDENTITY;
-use crate::workflow::outbox::message::{ChildClosed, Message, Outgoing, ParentClosed};
 use crate::workflow::state::State;
 use evertide_proto::enums::{ParentClosePolicy, WorkflowExecutionStatus as Status};
 use evertide_proto::history::HistoryEvent;
@@ -42,12 +43,10 @@ pub(in crate::workflow) fn report_close(draft: &mut Draft<'_, '_>, close_event: 
         forwarded: false,
     };
     let namespace_id = started.parent_workflow_namespace_id.clone();
-    draft.send(Outgoing {
-        namespace_id,
-        workflow_id: parent.workflow_id,
-        run_id: parent.run_id,
-        message: Some(Message::ChildClosed(message)),
-    });
+    draft.send(Outgoing::new(
+        Address { namespace_id, id: parent.workflow_id, run_id: parent.run_id, ..Address::default() },
+        Message::ChildClosed(message),
+    ));
 }
 
 /// Applies the close policy of this run, which has just ended, to its pending children.

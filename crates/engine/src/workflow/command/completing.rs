@@ -1,13 +1,13 @@
 //! The steps of a good answer, in their order.
 
 use crate::env::timestamp;
+use crate::reply::StartedTask;
+use crate::reply::{Decided, Reply};
+use crate::task_queue::TaskClass;
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::{Change, Fact, Nothing};
 use crate::workflow::command::{Completion, carry_out};
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::Dispatch;
-use crate::workflow::reply::StartedTask;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::workflow_task::state::{Sticky, WorkflowTask};
 use crate::workflow::workflow_task::{self, clear, set_counters};
 use crate::workflow::{activity, query, search_attributes, update};
@@ -115,7 +115,7 @@ fn next_task(draft: &mut Draft<'_, '_>, next: &Next, inline: bool, identity: &st
     if !inline || draft.exec.task().is_none_or(WorkflowTask::is_started) {
         return None;
     }
-    draft.effects.dispatches.retain(|d| !matches!(d, Dispatch::Workflow { .. }));
+    draft.effects.dispatches.retain(|d| d.class != TaskClass::Workflow);
     workflow_task::start_inline(draft, identity)
 }
 

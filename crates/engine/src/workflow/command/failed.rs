@@ -1,10 +1,10 @@
 //! RespondWorkflowTaskFailed: a worker could not answer its task.
 
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::token::TaskToken;
 use crate::workflow::close;
 use crate::workflow::draft::Draft;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::workflow_task::{Report, fail, owned, schedule};
 use evertide_proto::enums::WorkflowTaskFailedCause as Cause;
 use evertide_proto::workflowservice::RespondWorkflowTaskFailedRequest;

@@ -1,10 +1,11 @@
 //! What a run may not outgrow, whichever way requests come.
 
+use crate::address::Address;
 use crate::limits::Limits;
+use crate::message::{Delivery, DeliveryResult, Message, Sender, SignalMessage};
+use crate::reply::{Decided, Reply};
 use crate::workflow::chain::ChainRequest;
 use crate::workflow::decide::Request;
-use crate::workflow::outbox::{Delivery, DeliveryResult, Message, Sender, SignalMessage};
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::testing::{World, json, start_request};
 use crate::{Code, Detail};
 use evertide_proto::common::callback::{Nexus, Variant};
@@ -180,9 +181,7 @@ fn a_message_to_a_run_that_meets_its_limit_finds_it_ended() {
         };
         let message = SignalMessage { initiated_event_id: 5, request_id: format!("m{n}"), initiated };
         Request::Deliver(Box::new(Delivery {
-            namespace_id: String::new(),
-            workflow_id: "w".to_owned(),
-            run_id: String::new(),
+            target: Address::workflow("", "w"),
             source: Sender {
                 namespace_id: String::new(),
                 namespace: "default".to_owned(),

@@ -1,11 +1,10 @@
 //! Signals and cancel requests as their target takes them.
 
-use crate::workflow::close;
+use crate::message::{CancelMessage, Delivery, DeliveryResult, SignalMessage};
 use crate::workflow::draft::Draft;
 use crate::workflow::identity::SERVER_IDENTITY;
-use crate::workflow::outbox::{CancelMessage, Delivery, DeliveryResult, SignalMessage};
 use crate::workflow::signal::{self, Signal};
-use crate::workflow::workflow_task;
+use crate::workflow::{close, workflow_task};
 use evertide_proto::history::WorkflowExecutionCancelRequestedEventAttributes;
 
 /// A signal from another workflow.

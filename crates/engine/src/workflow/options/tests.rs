@@ -2,8 +2,8 @@
 
 use crate::limits::Limits;
 use crate::rejection::Code;
+use crate::reply::Decided;
 use crate::workflow::decide::Request;
-use crate::workflow::reply::Decided;
 use crate::workflow::testing::{SECOND_NS, World, start_request};
 use evertide_proto::workflowservice as ws;
 

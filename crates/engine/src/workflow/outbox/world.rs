@@ -4,15 +4,13 @@
 use crate::Ids;
 use crate::env::Env;
 use crate::limits::Limits;
+use crate::message::{Delivery, DeliveryResult, Message};
 use crate::namespace::{Namespace, Namespaces};
 use crate::rejection::Rejection;
+use crate::reply::Reply;
+use crate::task_queue::StartTask;
 use crate::token::TaskToken;
-use crate::workflow::effects::Written;
-use crate::workflow::reply::Reply;
-use crate::workflow::{
-    ChainRequest, Delivery, DeliveryResult, Execution, Message, NewRun, Record, Request, StartTask, State, decide,
-    decide_chain,
-};
+use crate::workflow::{ChainRequest, Execution, NewRun, Request, State, Written, decide, decide_chain};
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as CommandAttributes;
 use evertide_proto::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
@@ -120,7 +118,8 @@ impl World {
     }
 
     fn take_in(&mut self, id: &str, run_id: &str, written: Written) {
-        let (record, effects) = written.into_record();
+        let record = crate::workflow::testing::record_of(&written);
+        let Written { effects, successor, .. } = written;
         let run = self.run_mut(id, run_id).expect("the run exists");
         if record.changes.is_empty() {
             assert_eq!(run.rebuilt, run.exec.state, "a decision that wrote nothing changed the state");
@@ -128,12 +127,12 @@ impl World {
             run.rebuilt.apply_record(&record);
             assert_eq!(run.rebuilt, run.exec.state, "rebuilt and live state differ");
         }
-        run.events.extend(Record::into_events(record));
+        run.events.extend(record.into_events());
         let ids: Vec<_> = run.events.iter().map(|e| e.event_id).collect();
         assert_eq!(ids, (1..=ids.len() as i64).collect::<Vec<_>>(), "event ids have gaps");
         let (id, run_id) = (id.to_owned(), run_id.to_owned());
         self.messages.extend(effects.messages.into_iter().map(|m| (id.clone(), run_id.clone(), m)));
-        if let Some(successor) = effects.successor {
+        if let Some(successor) = successor {
             self.add(*successor);
         }
     }
@@ -194,7 +193,7 @@ impl World {
     }
 
     fn deliver(&mut self, delivery: Delivery) -> DeliveryResult {
-        let (id, run_id) = (delivery.workflow_id.clone(), delivery.run_id.clone());
+        let (id, run_id) = (delivery.target.id.clone(), delivery.target.run_id.clone());
         let reply = if delivery.message.may_make_a_run() {
             self.chain(&id, ChainRequest::Deliver(Box::new(delivery)))
         } else if self.run_mut(&id, &run_id).is_some() {

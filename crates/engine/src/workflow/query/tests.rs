@@ -1,8 +1,8 @@
 //! Examples of queries that ride on workflow tasks.
 
+use crate::reply::Reply;
 use crate::workflow::decide::Request;
 use crate::workflow::query::{Query, QueryPlan};
-use crate::workflow::reply::Reply;
 use crate::workflow::testing::World;
 use evertide_proto::query::WorkflowQuery;
 use evertide_proto::workflowservice as ws;

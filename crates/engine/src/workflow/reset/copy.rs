@@ -1,18 +1,16 @@
 //! The part of a reset run that it shares with the run it comes from.
 
+use crate::message::{CancelMessage, Message, SignalMessage};
 use crate::rejection::Rejection;
-use crate::workflow::activity::state::ActivityChange;
-use crate::workflow::activity::state::ActivityRun;
+use crate::workflow::activity::state::{ActivityChange, ActivityRun};
 use crate::workflow::change::{Change, Fact};
 use crate::workflow::child_workflow::state::ChildRequest;
 use crate::workflow::draft::Draft;
 use crate::workflow::external_workflow::{send_cancel, send_signal};
 use crate::workflow::identity::SERVER_IDENTITY;
-use crate::workflow::outbox::{CancelMessage, Message, SignalMessage};
 use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::State;
-use crate::workflow::workflow_task;
-use crate::workflow::{activity, child_workflow, command, nexus_operation};
+use crate::workflow::{activity, child_workflow, command, nexus_operation, workflow_task};
 use evertide_proto::enums::{RetryState, WorkflowTaskFailedCause as Cause};
 use evertide_proto::failure::failure::FailureInfo;
 use evertide_proto::failure::{Failure, ResetWorkflowFailureInfo};

@@ -1,7 +1,9 @@
 use crate::rejection::Rejection;
+use crate::reply::Reply;
+use crate::task_queue::{Dispatch, TaskClass};
 use crate::workflow::outbox::world::{World, attributes, command, complete, execution, story};
 use crate::workflow::reset::base::ResetBase;
-use crate::workflow::{ChainRequest, Dispatch, Reply, Request};
+use crate::workflow::{ChainRequest, Request};
 use bytes::Bytes;
 use evertide_proto::command::{
     Command, ContinueAsNewWorkflowExecutionCommandAttributes, RecordMarkerCommandAttributes,
@@ -295,7 +297,10 @@ fn the_activity_is_handed_out_again() {
     world.act("w", vec![]);
     reset(&mut world, "w", 9);
     let queued = crate::workflow::activity::queued_tasks(world.state("w"));
-    assert!(matches!(queued.as_slice(), [Dispatch::Activity { scheduled_event_id: 5, .. }]), "{queued:?}");
+    assert!(
+        matches!(queued.as_slice(), [Dispatch { class: TaskClass::Activity, scheduled_event_id: 5, .. }]),
+        "{queued:?}"
+    );
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use crate::cron;
 use crate::duration;
 use crate::env::{Env, duration_ns, timestamp};
+use crate::task_queue::QueueRef;
 use crate::workflow::event::EventExtra;
 use crate::workflow::info::Creation;
 use crate::workflow::run_seed::RunSeed;
-use crate::workflow::task_queue::QueueRef;
 use crate::workflow::workflow_task;
 use evertide_proto::enums::ContinueAsNewInitiator as Initiator;
 use evertide_proto::history::WorkflowExecutionStartedEventAttributes;

@@ -3,8 +3,9 @@
 use crate::env::{duration, timestamp};
 use crate::limits::Limits;
 use crate::rejection::{Code, Rejection};
+use crate::reply::Reply;
 use crate::workflow::testing::{SECOND_NS, START_NS, World, command, start_request};
-use crate::workflow::{FastForwardEnd, Reply, Request};
+use crate::workflow::{FastForwardEnd, Request};
 use evertide_proto::command as c;
 use evertide_proto::common::{
     ActivityType, FastForwardConfig, RetryPolicy, TimeSkippingConfig, TimeSkippingInfo, WorkflowType,

@@ -1,10 +1,10 @@
 //! Messages between the server and a worker about updates.
 
+use crate::effects::UpdateSignal;
 use crate::rejection::Rejection;
 use crate::workflow::bad_command::BadCommand;
 use crate::workflow::change::{Change, RequestSeen};
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::UpdateSignal;
 use crate::workflow::info::RequestId;
 use crate::workflow::update::{forget_admitted, outcome_of_failure};
 use crate::workflow::workflow_task::state::WorkflowTask;

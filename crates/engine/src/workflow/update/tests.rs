@@ -1,10 +1,10 @@
 //! Examples of updates: what becomes of them with the tasks that carry them.
 
+use crate::effects::UpdateSignal;
 use crate::rejection::Code;
+use crate::reply::Reply;
+use crate::reply::StartedTask;
 use crate::workflow::decide::Request;
-use crate::workflow::effects::UpdateSignal;
-use crate::workflow::reply::Reply;
-use crate::workflow::reply::StartedTask;
 use crate::workflow::testing::{SECOND_NS, World, command, start_request};
 use evertide_proto::command::{CompleteWorkflowExecutionCommandAttributes, StartTimerCommandAttributes};
 use evertide_proto::common::Callback;

@@ -2,10 +2,10 @@
 
 use crate::env::Env;
 use crate::rejection::{Code, Detail, Rejection};
+use crate::reply::{Decided, Reply};
+use crate::workflow::ChainOutcome;
 use crate::workflow::draft::Draft;
-use crate::workflow::effects::ChainOutcome;
 use crate::workflow::links::started_link;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::start::{self, Admission, seed_of, started_reply};
 use crate::workflow::state::Execution;
 use crate::workflow::update::{CheckedUpdate, admit, check_admission, check_request, reply, status_of, wait_stage};

@@ -1,10 +1,10 @@
 //! Workflow tasks that do not complete: failed by the worker or the server, timed out, taken from a sticky queue.
 
 use crate::rejection::Rejection;
+use crate::reply::{Decided, Reply};
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
 use crate::workflow::identity::SERVER_IDENTITY;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::search_attributes;
 use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::workflow_task::{clear, dispatch, schedule, set_counters};

@@ -1,38 +1,20 @@
 //! A poller takes the workflow task.
 
 use crate::env::{timestamp, timestamp_opt};
+use crate::reply::{Decided, Reply, StartedTask};
+use crate::task_queue::{QueueRef, StartTask};
 use crate::token::{TaskKind, TaskToken};
 use crate::workflow::change::{Change, Nothing};
 use crate::workflow::draft::Draft;
 use crate::workflow::event::EventExtra;
-use crate::workflow::reply::StartedTask;
-use crate::workflow::reply::{Decided, Reply};
 use crate::workflow::state::State;
-use crate::workflow::task_queue::QueueRef;
 use crate::workflow::workflow_task::state::WorkflowTask;
 use crate::workflow::workflow_task::{clear, virtual_events};
 use crate::workflow::{query, update};
-use evertide_proto::common::{WorkerVersionStamp, WorkflowType};
+use evertide_proto::common::WorkflowType;
 use evertide_proto::enums::SuggestContinueAsNewReason as Reason;
 use evertide_proto::history::WorkflowTaskStartedEventAttributes;
 use evertide_proto::workflowservice::PollWorkflowTaskQueueResponse;
-
-/// What a poller takes, and who it is.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StartTask {
-    /// Which task.
-    pub scheduled_event_id: i64,
-    /// Which putting of it on a queue.
-    pub stamp: i64,
-    /// Identity of the worker.
-    pub identity: String,
-    /// Request id of the poll: a repeat gets the same answer.
-    pub request_id: String,
-    /// The queue that was polled.
-    pub queue: QueueRef,
-    /// Build of the worker, as it said.
-    pub worker_version: Option<WorkerVersionStamp>,
-}
 
 /// Starts the task in flight, if it is the one that the poller came for.
 pub(in crate::workflow) fn start(draft: &mut Draft<'_, '_>, poll: &StartTask) -> Decided {

@@ -1,7 +1,7 @@
 //! The workflow task of a run, as its state keeps it.
 
 use crate::env::duration;
-use crate::workflow::task_queue::QueueRef;
+use crate::task_queue::QueueRef;
 use evertide_proto::enums::{TimeoutType, WorkflowTaskFailedCause};
 use evertide_proto::history::{
     WorkflowTaskFailedEventAttributes, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,

@@ -1,8 +1,8 @@
 //! Examples of workflow tasks that fail, and of what readers see of them meanwhile.
 
+use crate::reply::StartedTask;
 use crate::visibility::{AttributeType, SearchValue, payload};
 use crate::workflow::decide::Request;
-use crate::workflow::reply::StartedTask;
 use crate::workflow::testing::{SECOND_NS, World};
 use evertide_proto::enums::WorkflowTaskFailedCause as Cause;
 use evertide_proto::workflowservice as ws;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 
 fn task(id: i64) -> Task {
-    Task { id, ..Task::durable(TaskRow { workflow_id: format!("w{id}"), ..TaskRow::default() }) }
+    Task { id, ..Task::durable(TaskRow { id: format!("w{id}"), ..TaskRow::default() }) }
 }
 
 /// Where the last read of the backlog has come.

@@ -1,10 +1,10 @@
 //! What was acknowledged or shown is still there, and what was removed is not.
 
+use evertide_engine::address::Address;
 use evertide_proto::enums::EventType;
 use evertide_proto::history::HistoryEvent;
 use evertide_proto::history::history_event::Attributes as A;
 use evertide_server::matching::QueueKind;
-use evertide_server::shard::RunRef;
 
 use crate::ledger::{Ledger, Reset, Set, Setting};
 use crate::world::World;
@@ -34,7 +34,7 @@ struct Checking<'a> {
 }
 
 impl Checking<'_> {
-    fn may_be_gone(&self, run: &RunRef) -> bool {
+    fn may_be_gone(&self, run: &Address) -> bool {
         self.ledger.may_be_gone(run, self.now_ns, self.world.retention_ns())
     }
 
@@ -111,11 +111,11 @@ impl Checking<'_> {
             for event in events.iter().filter(|e| e.event_type() == EventType::ChildWorkflowExecutionStarted) {
                 let Some(A::ChildWorkflowExecutionStartedEventAttributes(a)) = &event.attributes else { continue };
                 let child = a.workflow_execution.clone().unwrap_or_default();
-                let child = RunRef { workflow_id: child.workflow_id, run_id: child.run_id, ..parent.clone() };
+                let child = Address { id: child.workflow_id, run_id: child.run_id, ..parent.clone() };
                 let first = self.histories.get(&child).and_then(|events| events.first());
                 let names_parent = first.map(|e| match &e.attributes {
                     Some(A::WorkflowExecutionStartedEventAttributes(s)) => {
-                        s.parent_workflow_execution.as_ref().is_some_and(|p| p.workflow_id == parent.workflow_id)
+                        s.parent_workflow_execution.as_ref().is_some_and(|p| p.workflow_id == parent.id)
                     }
                     _ => false,
                 });

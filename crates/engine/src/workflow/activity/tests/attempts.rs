@@ -5,8 +5,10 @@ use super::world::{
 };
 use crate::Limits;
 use crate::rejection::Code;
+use crate::reply::Reply;
+use crate::task_queue::{StartTask, TaskClass};
+use crate::workflow::Request;
 use crate::workflow::activity::{Outcome, Stage, oversize_failures};
-use crate::workflow::{Dispatch, Reply, Request, StartTask};
 use evertide_proto::command::CompleteWorkflowExecutionCommandAttributes;
 use evertide_proto::common::{Payload, Payloads};
 use evertide_proto::failure::{Failure, TimeoutFailureInfo, failure::FailureInfo};
@@ -358,7 +360,7 @@ fn eager_activities_come_with_the_answer() {
     let tasks = world.turn(vec![eager("a"), schedule("b"), eager("c"), eager("d"), super::world::cancel(8)]).unwrap();
     let ids: Vec<_> = tasks.iter().map(|t| t.activity_id.as_str()).collect();
     assert_eq!(ids, ["a", "c"]);
-    let dispatched = world.dispatches.iter().filter(|d| matches!(d, Dispatch::Activity { .. })).count();
+    let dispatched = world.dispatches.iter().filter(|d| d.class == TaskClass::Activity).count();
     assert_eq!(dispatched, 1);
     world.answer(&tasks[1], DONE).unwrap();
     assert_eq!(world.stage("a"), Some(Stage::Started));

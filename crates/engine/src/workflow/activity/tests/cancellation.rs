@@ -1,7 +1,8 @@
 //! Cancel requests, to those that have started and those that have not.
 
 use super::world::{DONE, World, cancel, failed, policy, schedule, schedule_with, seconds};
-use crate::workflow::Reply;
+use crate::reply::Reply;
+use crate::task_queue::TaskClass;
 use crate::workflow::activity::{Outcome, Stage};
 
 #[test]
@@ -20,7 +21,7 @@ fn an_unstarted_activity_is_canceled_at_once_and_frees_its_id() {
 fn scheduled_and_canceled_in_one_task_it_is_never_dispatched() {
     let world = World::new(vec![schedule("a"), cancel(5)]);
     assert!(world.history(5).starts_with("5 Scheduled a\n6 CancelRequested 5\n7 Canceled 5/0 for 6 by wf-worker\n"));
-    assert!(world.dispatches.iter().all(|d| !matches!(d, crate::workflow::Dispatch::Activity { .. })));
+    assert!(world.dispatches.iter().all(|d| d.class != TaskClass::Activity));
 }
 
 #[test]

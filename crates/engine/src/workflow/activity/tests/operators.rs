@@ -2,7 +2,7 @@
 
 use super::world::{DONE, World, failed, payloads, policy, schedule, schedule_with, seconds};
 use crate::rejection::Code;
-use crate::workflow::Reply;
+use crate::reply::Reply;
 use crate::workflow::activity::{Operation, Outcome, Stage};
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::RetryPolicy;

@@ -3,11 +3,12 @@
 use crate::env::Env;
 use crate::namespace::{Namespace, Namespaces};
 use crate::rejection::Rejection;
+use crate::reply::Reply;
+use crate::task_queue::{Dispatch, StartTask, TaskClass};
 use crate::token::TaskToken;
 use crate::workflow::activity::{Answer, Operation, Outcome, Stage, Which};
-use crate::workflow::{
-    ChainRequest, Change, Dispatch, Execution, Record, Reply, Request, StartTask, State, Written, decide, decide_chain,
-};
+use crate::workflow::testing::record_of;
+use crate::workflow::{ChainRequest, Execution, Request, State, Written, decide, decide_chain};
 use crate::{Ids, Limits};
 use evertide_proto::command::command::Attributes as CommandAttributes;
 use evertide_proto::command::{
@@ -100,21 +101,20 @@ impl World {
         let answers_task = matches!(request, Request::CompleteWorkflowTask(..));
         if decided.is_err() && !answers_task {
             assert_eq!(self.exec, before, "a refused request changes nothing");
-            assert!(written.changes.is_empty());
+            assert!(written.is_clean());
         }
         self.take(written);
         decided
     }
 
     fn take(&mut self, written: Written) {
-        if !written.changes.is_empty() {
-            self.rebuilt.apply_record(&Record::new(written.changes.clone()));
+        let record = record_of(&written);
+        if !written.is_clean() {
+            self.rebuilt.apply_record(&record);
         }
-        for change in &written.changes {
-            if let Change::Event(event) | Change::Flushed(event) = change {
-                assert_eq!(event.event_id, self.events.len() as i64 + 1, "event ids have no gaps");
-                self.events.push(event.clone());
-            }
+        for event in record.into_events() {
+            assert_eq!(event.event_id, self.events.len() as i64 + 1, "event ids have no gaps");
+            self.events.push(event);
         }
         assert_eq!(self.rebuilt, self.exec.state, "rebuilt is live");
         self.dispatches.extend(written.effects.dispatches);
@@ -270,8 +270,10 @@ impl World {
 }
 
 fn is_current(dispatch: &Dispatch, id: i64, wanted: i64, name: &str) -> bool {
-    matches!(dispatch, Dispatch::Activity { scheduled_event_id, stamp, queue, .. }
-        if *scheduled_event_id == id && *stamp == wanted && queue == name)
+    dispatch.class == TaskClass::Activity
+        && dispatch.scheduled_event_id == id
+        && dispatch.stamp == wanted
+        && dispatch.queue.name == name
 }
 
 fn describe(event: &HistoryEvent) -> String {

@@ -1,5 +1,6 @@
 //! What executions say to each other.
 
+use crate::address::{Address, Kind};
 use evertide_proto::common::{Link, WorkflowExecution};
 use evertide_proto::enums::ParentClosePolicy;
 use evertide_proto::history::{
@@ -12,18 +13,46 @@ use evertide_proto::workflowservice::SignalWithStartWorkflowExecutionRequest;
 /// A message in the outbox of a run.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Outgoing {
+    /// Kind of the target, a number.
+    #[prost(uint32, tag = "12")]
+    pub kind: u32,
     /// Namespace id of the target.
     #[prost(string, tag = "1")]
     pub namespace_id: String,
-    /// Workflow id of the target.
+    /// Id of the target.
     #[prost(string, tag = "2")]
-    pub workflow_id: String,
+    pub id: String,
     /// Run id of the target; empty for its current run.
     #[prost(string, tag = "3")]
     pub run_id: String,
     /// What to say.
     #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
     pub message: Option<Message>,
+}
+
+impl Outgoing {
+    /// A message to an execution.
+    #[must_use]
+    pub fn new(target: Address, message: Message) -> Self {
+        Self {
+            kind: target.kind.number().into(),
+            namespace_id: target.namespace_id,
+            id: target.id,
+            run_id: target.run_id,
+            message: Some(message),
+        }
+    }
+
+    /// Who gets it; none if this version does not know the kind.
+    #[must_use]
+    pub fn target(&self) -> Option<Address> {
+        Some(Address {
+            namespace_id: self.namespace_id.clone(),
+            kind: Kind::from_number(u8::try_from(self.kind).ok()?)?,
+            id: self.id.clone(),
+            run_id: self.run_id.clone(),
+        })
+    }
 }
 
 /// What one execution says to another.
@@ -162,12 +191,8 @@ pub struct SignalWithStart {
 /// A message with all that its target must know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Namespace id of the target.
-    pub namespace_id: String,
-    /// Workflow id of the target.
-    pub workflow_id: String,
-    /// Run id of the target; empty for its current run.
-    pub run_id: String,
+    /// Who gets it; without a run id the current run of the id.
+    pub target: Address,
     /// Who sends it.
     pub source: Sender,
     /// What is said.

@@ -1,8 +1,8 @@
 //! What the caller of a decision is answered.
 
+use crate::message::DeliveryResult;
 use crate::rejection::Rejection;
-use crate::workflow::outbox::message::DeliveryResult;
-use crate::workflow::task_queue::QueueRef;
+use crate::task_queue::QueueRef;
 use evertide_proto::activity::ActivityOptions;
 use evertide_proto::common::Link;
 use evertide_proto::history::HistoryEvent;
@@ -113,7 +113,7 @@ pub enum QueryPlan {
         /// `WorkflowExecutionStatus`.
         status: i32,
     },
-    /// It rides on a workflow task; wait for a [`QueryAnswer`](crate::workflow::QueryAnswer) of this id.
+    /// It rides on a workflow task; wait for a [`QueryAnswer`](crate::effects::QueryAnswer) of this id.
     Buffered {
         /// Query id.
         id: String,
