@@ -69,6 +69,19 @@ fn a_sticky_task_is_still_there_after_a_crash() {
 }
 
 #[test]
+fn a_run_that_ends_while_its_task_waits_on_a_sticky_queue_leaves_memory() {
+    let mut rig = Rig::new();
+    with_sticky_task(&mut rig);
+    rig.terminate("w");
+    rig.crash();
+    assert_eq!(rig.status("w"), Status::Terminated);
+    for _ in 0..3 {
+        rig.advance(61 * SECOND_NS).settle();
+    }
+    assert_eq!(rig.node.sizes().runs, 0);
+}
+
+#[test]
 fn a_run_is_removed_only_when_its_messages_are_delivered() {
     for steps_before_crash in 0..25 {
         let mut rig = Rig::new();

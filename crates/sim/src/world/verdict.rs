@@ -31,11 +31,15 @@ use crate::world::{NAMESPACES, SECOND_NS, World};
 /// How often time goes to the next sweep until everything that is to be removed must be gone.
 const SWEEPS: usize = 500;
 
+/// How long the server is left alone at last: longer than anything is remembered for.
+const MINUTES_ALONE: usize = 15;
+
 /// All histories at the end.
 type Histories = BTreeMap<Address, Vec<HistoryEvent>>;
 
 /// Looks at everything that is left.
 pub(super) fn report(world: &World) -> Result<Report, StoreError> {
+    check_memory(world);
     let before = said(world)?;
     world.crash()?;
     world.settle();
@@ -45,6 +49,7 @@ pub(super) fn report(world: &World) -> Result<Report, StoreError> {
     check_histories(world, &histories);
     ledger::check(world, &histories);
     check_removal(world)?;
+    check_memory_of_one_left_alone(world);
 
     let mut digest = world.digest.get();
     for byte in histories.values().flatten().flat_map(Message::encode_to_vec) {
@@ -62,6 +67,36 @@ pub(super) fn report(world: &World) -> Result<Report, StoreError> {
         failed_reads: world.store.failed_reads(),
         done,
     })
+}
+
+/// When everything has ended nobody waits for anything in the server's memory.
+fn check_memory(world: &World) {
+    let sizes = world.node().sizes();
+    let left = [
+        ("requests parked", sizes.parked_requests),
+        ("polls", sizes.polls),
+        ("queries", sizes.queries),
+        ("due times", sizes.due_times),
+        ("runs being woken", sizes.wakes),
+        ("things to do", sizes.work),
+        ("decisions on their way", sizes.commits),
+    ];
+    for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
+        world.fault(format!("everything has ended, and in memory are {count} {what}: {sizes:?}"));
+    }
+}
+
+/// A server that nobody asks for anything keeps nothing of what it did.
+fn check_memory_of_one_left_alone(world: &World) {
+    for _ in 0..MINUTES_ALONE {
+        world.clock.advance_ns(60 * SECOND_NS);
+        world.settle();
+    }
+    let sizes = world.node().sizes();
+    let left = [("runs", sizes.runs), ("waiters", sizes.waiters), ("tasks", sizes.tasks)];
+    for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
+        world.fault(format!("the server was left alone, and in memory are {count} {what}: {sizes:?}"));
+    }
 }
 
 /// What the server says of everything.
