@@ -41,12 +41,13 @@ def test_server_arguments(port):
 
 class ServerProcess:
     """One process of the binary. `arguments` makes the command line from the port, so that a restart can use the same one;
-    `output` is a file for what it prints."""
+    `output` is a file for what it prints, `environment` what it gets instead of ours."""
 
-    def __init__(self, exe, arguments=dev_arguments, port=None, output=None):
+    def __init__(self, exe, arguments=dev_arguments, port=None, output=None, environment=None):
         self.port = port or free_port()
         self.command = [str(exe), *arguments(self.port)]
         self.output = output
+        self.environment = environment
         self.process = None
         self.ready_after_s = None
 
@@ -56,7 +57,7 @@ class ServerProcess:
 
     def start(self):
         begin = time.monotonic()
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.output)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.output, env=self.environment)
         try:
             self._wait_until_ready(begin + READY_TIMEOUT_S)
         except BaseException:

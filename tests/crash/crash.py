@@ -10,6 +10,9 @@ random moments the process gets SIGKILL and is started again on the same file. A
 - event ids have no gaps, and the event that closes a run is one and the last;
 - what was seen closed is closed, with the same history; what was terminated is terminated;
 - every workflow ends, with the signals it was sent as its result.
+
+A process that is killed leaves what it has written to the system, synced or not. So the syncs are counted first: at least one
+for each acknowledged commit.
 """
 import argparse
 import asyncio
@@ -24,6 +27,7 @@ from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import syncs  # noqa: E402
 from server_process import NotStarted, ServerProcess, dev_arguments  # noqa: E402
 from temporalio import activity, workflow  # noqa: E402
 from temporalio.api.enums.v1 import EventType  # noqa: E402
@@ -274,9 +278,10 @@ def main():
     print(f"seed {seed}, file {file}", flush=True)
     begin = time.monotonic()
     try:
+        print(syncs.check(args.exe, folder), flush=True)
         with server:
             load, slowest_s = asyncio.run(storm(args, server, random.Random(seed)))
-    except (Broken, NotStarted, RPCError, WorkflowFailureError, asyncio.TimeoutError) as e:
+    except (Broken, syncs.NotDurable, NotStarted, RPCError, WorkflowFailureError, asyncio.TimeoutError) as e:
         print(f"FAIL after {time.monotonic() - begin:.0f} s: {type(e).__name__}: {e}; the file is kept")
         print("0 passed, 1 failed")
         return 1
