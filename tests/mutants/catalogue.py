@@ -19,7 +19,7 @@ class Mutant:
     # What is built, and which of its tests are run; all if none is named.
     build: list[str]
     tests: list[str] = field(default_factory=list)
-    # Whether CI tries it.
+    # Whether it is on the short list.
     short: bool = False
 
 
@@ -80,9 +80,6 @@ ALL = [
     Mutant("many-due-in-one-millisecond", "crates/server/src/timers.rs",
            "(self.from_ns / 1_000_000 - 1, RunKey::MAX)", "(self.from_ns / 1_000_000, RunKey::MAX)",
            "of more runs due in one millisecond than are read at once the rest never fires", SERVER, ["timers"]),
-    Mutant("stale-refill", "crates/server/src/timers.rs",
-           "        if window.generation != refill.generation {\n            return;\n        }\n", "",
-           "due times that were read before a failed commit count", SERVER, ["timers"]),
     Mutant("gap-in-history-cache", "crates/server/src/history/cache.rs",
            "self.first_event_id = oldest.next_event_id;", "self.first_event_id = oldest.next_event_id - 1;",
            "a history that is served has a gap", SERVER, ["history"]),
@@ -93,17 +90,14 @@ ALL = [
            "runs.len() >= SWEEP_RUNS", "runs.len() > SWEEP_RUNS",
            "retention removes one portion a minute", SHELL, ["retention", "emptied"]),
     Mutant("outbox-wakes-nobody", "crates/server/src/shard/step.rs",
-           "let lost_in_crash = !state.outbox.is_empty() || entry.waits_on_sticky_queue();", "let lost_in_crash = entry.waits_on_sticky_queue();",
+           "let lost_in_crash = !entry.exec.outbox().is_empty() || !entry.exec.queued().is_empty();", "let lost_in_crash = !entry.exec.queued().is_empty();",
            "messages between runs are lost by a crash", SHELL, ["messages"]),
     Mutant("sticky-task-is-lost", "crates/server/src/shard/step.rs",
-           "let lost_in_crash = !state.outbox.is_empty() || entry.waits_on_sticky_queue();", "let lost_in_crash = !state.outbox.is_empty();",
+           "let lost_in_crash = !entry.exec.outbox().is_empty() || !entry.exec.queued().is_empty();", "let lost_in_crash = !entry.exec.outbox().is_empty();",
            "a workflow waits for the timeout of its sticky queue after a restart", SHELL, ["sticky"], short=True),
     Mutant("due-a-millisecond-early", "crates/server/src/shard/step.rs",
            "ns.saturating_add(999_999) / 1_000_000", "ns / 1_000_000",
            "runs that are read by their due time are woken before it", SERVER + ["--test", "shell"], []),
-    Mutant("ended-run-stays-in-memory", "crates/server/src/shard/entry.rs",
-           "self.exec.state.workflow_task.as_ref().filter(|_| self.exec.state.is_running());", "self.exec.state.workflow_task.as_ref();",
-           "a run that ended with a task on a sticky queue never leaves memory", SHELL, ["recovery"]),
     Mutant("acknowledged-before-durable", "crates/server/src/shard/deciding.rs",
            "if writes.is_empty() && chain.last_ticket <= durable && !has_task()", "if writes.is_empty() && chain.last_ticket <= durable + 1_000_000 && !has_task()",
            "a reader sees what is lost by a crash", SHELL, ["durable"]),

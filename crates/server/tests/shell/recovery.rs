@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use evertide_engine::workflow::Request;
 use evertide_proto::enums::{EventType, WorkflowExecutionStatus as Status};
@@ -9,6 +10,8 @@ use evertide_proto::taskqueue::{ConfigMetadata, RateLimit, RateLimitConfig, Task
 use evertide_proto::workflowservice::SignalWorkflowExecutionRequest;
 use evertide_server::fault::Failure;
 use evertide_server::matching::QueueKind;
+use evertide_server::node::Polled;
+use tokio::time::Instant;
 
 use crate::shell::rig::{Rig, SECOND_NS, start_child};
 
@@ -66,6 +69,20 @@ fn a_sticky_task_is_still_there_after_a_crash() {
     let again = rig.poll("sticky", "queue");
     rig.settle();
     assert!(rig.no_task_yet(&again), "it was put there once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_matched_when_its_poll_ended_comes_with_the_commit() {
+    let mut rig = Rig::new();
+    rig.start("w").settle();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let just_now = Instant::now() - Duration::from_millis(100);
+    let (node, poll) = (rig.node.clone(), rig.poll_request("queue", ""));
+    let (mut polling, end) = begin(async move { node.poll_workflow_task(poll, just_now).await });
+    assert!(end.is_none(), "its time is up, and its task is on the way");
+    rig.settle();
+    let end = is_done(&mut polling).unwrap().unwrap();
+    assert!(matches!(end, Polled::Workflow(_)), "{end:?}");
 }
 
 #[test]

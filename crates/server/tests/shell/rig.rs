@@ -280,7 +280,7 @@ impl Rig {
 
     // -- workers -------------------------------------------------------------------------------------------------------
 
-    fn poll_request(&mut self, queue: &str, normal_name: &str) -> Poll {
+    pub(crate) fn poll_request(&mut self, queue: &str, normal_name: &str) -> Poll {
         self.polls += 1;
         Poll {
             namespace_id: self.namespace_id.clone(),
