@@ -32,19 +32,6 @@ use tokio::task::JoinHandle;
 const MEMORY_BUDGET_BYTES: usize = 512 * 1024 * 1024;
 /// Connections that the kernel holds for the listener until they are accepted.
 const BACKLOG: u32 = 1024;
-/// How often an idle connection is asked whether it still lives.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
-/// How long it may take to answer.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests that a client may take back before they were looked at. A worker that stops takes back all its polls at once;
-/// the limit of the HTTP library is so low that it would lose its connection for that.
-const PENDING_RESETS: usize = 4096;
-/// Requests that one connection may have open at a time. SDKs put all long polls of a process on one connection.
-const STREAMS_PER_CONNECTION: u32 = 10_000;
-/// Connections at a time.
-const CONNECTIONS: usize = 10_000;
-/// Largest headers of a request, bytes. The largest of them are tokens of whoever asks.
-const HEADERS_LIMIT_BYTES: u32 = 64 * 1024;
 /// How long open requests may take to end when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long closed runs of the namespaces made at the start are kept, nanoseconds.
@@ -392,28 +379,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 fn serve(listener: TcpListener, service: Wire) -> Serving {
     let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = connections::incoming(listener, CONNECTIONS);
-    let task = tokio::spawn(async move {
-        tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(PING_INTERVAL))
-            .http2_keepalive_timeout(Some(PING_TIMEOUT))
-            .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS))
-            .http2_max_header_list_size(Some(HEADERS_LIMIT_BYTES))
-            .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
-            .serve_with_incoming_shutdown(service, incoming, async {
-                // A sender that is gone means the same as one that speaks.
-                let _ = stopped.await;
-            })
-            .await
-    });
-    Serving { stop, task }
+    Serving { stop, task: tokio::spawn(connections::serve(listener, service, stopped)) }
 }
 
 /// The listener's task.
 #[derive(Debug)]
 struct Serving {
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), tonic::transport::Error>>,
+    task: JoinHandle<()>,
 }
 
 /// A server that runs. Dropping it stops it, without waiting for open requests.
