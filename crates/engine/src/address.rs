@@ -9,7 +9,9 @@ pub enum Kind {
     /// A workflow.
     #[default]
     Workflow = 0,
-    // The numbers that are kept for kinds to come: Activity = 1, Schedule = 2, Batch = 3, Operation = 4, Deployment = 5.
+    /// A schedule.
+    Schedule = 2,
+    // The numbers that are kept for kinds to come: Activity = 1, Batch = 3, Operation = 4, Deployment = 5.
 }
 
 impl Kind {
@@ -22,7 +24,7 @@ impl Kind {
     /// The kind that a number is stored for; none if this version knows none.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Workflow].into_iter().find(|kind| kind.number() == number)
+        [Self::Workflow, Self::Schedule].into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -45,12 +47,18 @@ impl Address {
         Self { namespace_id: namespace_id.into(), id: workflow_id.into(), ..Self::default() }
     }
 
+    /// The schedule of that id.
+    pub fn schedule(namespace_id: impl Into<String>, schedule_id: impl Into<String>) -> Self {
+        Self { kind: Kind::Schedule, ..Self::workflow(namespace_id, schedule_id) }
+    }
+
     /// What a caller hears when there is no such execution.
     #[must_use]
     pub fn not_found(&self) -> Rejection {
         match (self.kind, self.run_id.as_str()) {
             (Kind::Workflow, "") => Rejection::workflow_not_found(&self.id),
             (Kind::Workflow, run_id) => Rejection::run_not_found(&self.id, run_id),
+            (Kind::Schedule, _) => Rejection::not_found(format!("schedule not found for ID: {}", self.id)),
         }
     }
 }

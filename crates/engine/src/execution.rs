@@ -7,6 +7,7 @@
 use crate::address::{Address, Kind};
 use crate::message::Delivery;
 use crate::namespace::Namespaces;
+use crate::schedule;
 use crate::task_queue::{Dispatch, Lasts};
 use crate::visibility::Listing;
 use crate::workflow;
@@ -19,6 +20,8 @@ use prost::{DecodeError, Message};
 pub enum Execution {
     /// A run of a workflow.
     Workflow(Box<workflow::Execution>),
+    /// A schedule.
+    Schedule(Box<schedule::Execution>),
 }
 
 /// When an execution next has something to do by itself, nanoseconds since the epoch in the world's time; 0 for never.
@@ -41,6 +44,10 @@ impl Execution {
                 let state = snapshot.map_or_else(|| Ok(workflow::State::default()), workflow::State::decode)?;
                 Ok(workflow::Execution { state, ..workflow::Execution::default() }.into())
             }
+            Kind::Schedule => {
+                let state = snapshot.map_or_else(|| Ok(schedule::State::default()), schedule::State::decode)?;
+                Ok(schedule::Execution { state }.into())
+            }
         }
     }
 
@@ -54,6 +61,10 @@ impl Execution {
                 run.state.apply_record(&workflow::Record::decode(record)?);
                 Ok(())
             }
+            Self::Schedule(schedule) => {
+                schedule.state.apply_record(&schedule::Record::decode(record)?);
+                Ok(())
+            }
         }
     }
 
@@ -64,6 +75,7 @@ impl Execution {
     pub fn events_of(kind: Kind, record: Bytes) -> Result<Vec<HistoryEvent>, DecodeError> {
         match kind {
             Kind::Workflow => Ok(workflow::Record::decode(record)?.into_events().collect()),
+            Kind::Schedule => Ok(Vec::new()),
         }
     }
 
@@ -72,6 +84,7 @@ impl Execution {
     pub fn snapshot(&self) -> Bytes {
         match self {
             Self::Workflow(run) => run.state.encode_to_vec().into(),
+            Self::Schedule(schedule) => schedule.state.encode_to_vec().into(),
         }
     }
 
@@ -80,6 +93,7 @@ impl Execution {
     pub fn size_bytes(&self) -> usize {
         match self {
             Self::Workflow(run) => run.state.encoded_len(),
+            Self::Schedule(schedule) => schedule.state.encoded_len(),
         }
     }
 
@@ -96,6 +110,11 @@ impl Execution {
                     run_id: info.run_id.clone(),
                 }
             }
+            Self::Schedule(schedule) => {
+                let identity = &schedule.state.identity;
+                let run_id = identity.run_id.clone();
+                Address { run_id, ..Address::schedule(identity.namespace_id.clone(), identity.schedule_id.clone()) }
+            }
         }
     }
 
@@ -104,6 +123,7 @@ impl Execution {
     pub fn is_open(&self) -> bool {
         match self {
             Self::Workflow(run) => run.state.is_running(),
+            Self::Schedule(schedule) => schedule.state.is_open(),
         }
     }
 
@@ -112,6 +132,7 @@ impl Execution {
     pub fn position(&self) -> i64 {
         match self {
             Self::Workflow(run) => run.state.next_event_id,
+            Self::Schedule(schedule) => schedule.state.decisions + 1,
         }
     }
 
@@ -125,6 +146,10 @@ impl Execution {
                 let speculative = run.volatile.speculative.is_some();
                 Deadlines { all_ns, durable_ns: if speculative { run.state.deadline_ns() } else { all_ns } }
             }
+            Self::Schedule(schedule) => {
+                let due_ns = schedule.state.progress.wake_ns;
+                Deadlines { all_ns: due_ns, durable_ns: due_ns }
+            }
         }
     }
 
@@ -133,6 +158,7 @@ impl Execution {
     pub fn skipped_ns(&self) -> i64 {
         match self {
             Self::Workflow(run) => run.state.skipped_ns(),
+            Self::Schedule(_) => 0,
         }
     }
 
@@ -141,6 +167,8 @@ impl Execution {
     pub fn holds(&self) -> usize {
         match self {
             Self::Workflow(run) => run.holds(),
+            // A message that is under way is taken in the world's time; what the schedule waits for skips.
+            Self::Schedule(schedule) => schedule.state.progress.messages().count(),
         }
     }
 
@@ -149,6 +177,7 @@ impl Execution {
     pub fn outbox(&self) -> Vec<i64> {
         match self {
             Self::Workflow(run) => run.state.outbox.keys().copied().collect(),
+            Self::Schedule(schedule) => schedule.state.progress.messages().collect(),
         }
     }
 
@@ -157,6 +186,7 @@ impl Execution {
     pub fn delivery(&self, id: i64) -> Option<Delivery> {
         match self {
             Self::Workflow(run) => run.delivery(id),
+            Self::Schedule(schedule) => schedule.delivery(id),
         }
     }
 
@@ -167,6 +197,7 @@ impl Execution {
         match self {
             Self::Workflow(run) if run.volatile.speculative.is_some() => Vec::new(),
             Self::Workflow(run) => run.queued().into_iter().filter(|task| task.lasts != Lasts::Durably).collect(),
+            Self::Schedule(_) => Vec::new(),
         }
     }
 
@@ -175,6 +206,7 @@ impl Execution {
     pub fn listing(&self, namespaces: &Namespaces) -> Listing {
         match self {
             Self::Workflow(run) => run.state.listing(namespaces),
+            Self::Schedule(schedule) => schedule.state.listing(namespaces),
         }
     }
 
@@ -183,6 +215,7 @@ impl Execution {
     pub fn may_leave(&self) -> bool {
         match self {
             Self::Workflow(run) => run.volatile.is_idle() && run.state.outbox.is_empty() && self.queued().is_empty(),
+            Self::Schedule(schedule) => schedule.state.progress.messages().next().is_none(),
         }
     }
 
@@ -191,6 +224,16 @@ impl Execution {
     pub fn as_workflow(&self) -> Option<&workflow::Execution> {
         match self {
             Self::Workflow(run) => Some(run),
+            Self::Schedule(_) => None,
+        }
+    }
+
+    /// It as a schedule.
+    #[must_use]
+    pub fn as_schedule(&self) -> Option<&schedule::Execution> {
+        match self {
+            Self::Schedule(schedule) => Some(schedule),
+            Self::Workflow(_) => None,
         }
     }
 }
@@ -198,5 +241,11 @@ impl Execution {
 impl From<workflow::Execution> for Execution {
     fn from(run: workflow::Execution) -> Self {
         Self::Workflow(Box::new(run))
+    }
+}
+
+impl From<schedule::Execution> for Execution {
+    fn from(schedule: schedule::Execution) -> Self {
+        Self::Schedule(Box::new(schedule))
     }
 }

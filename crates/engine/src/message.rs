@@ -8,7 +8,7 @@ use evertide_proto::history::{
     SignalExternalWorkflowExecutionInitiatedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 use evertide_proto::sdk::UserMetadata;
-use evertide_proto::workflowservice::SignalWithStartWorkflowExecutionRequest;
+use evertide_proto::workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest};
 
 /// A message in the outbox of a run.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -26,7 +26,7 @@ pub struct Outgoing {
     #[prost(string, tag = "3")]
     pub run_id: String,
     /// What to say.
-    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Message", tags = "4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22")]
     pub message: Option<Message>,
 }
 
@@ -82,13 +82,22 @@ pub enum Message {
     /// Take a signal, and start for it if no run is open.
     #[prost(message, tag = "11")]
     SignalWithStart(SignalWithStart),
+    /// Start a workflow.
+    #[prost(message, tag = "20")]
+    StartWorkflow(StartWorkflow),
+    /// End: cancel or terminate.
+    #[prost(message, tag = "21")]
+    EndWorkflow(EndWorkflow),
+    /// A workflow that is watched has closed.
+    #[prost(message, tag = "22")]
+    WorkflowClosed(WorkflowClosed),
 }
 
 impl Message {
     /// Whether the message is for the workflow id rather than for one of its runs, since it may make a run.
     #[must_use]
     pub fn may_make_a_run(&self) -> bool {
-        matches!(self, Self::StartChild(_) | Self::SignalWithStart(_))
+        matches!(self, Self::StartChild(_) | Self::SignalWithStart(_) | Self::StartWorkflow(_))
     }
 }
 
@@ -188,6 +197,68 @@ pub struct SignalWithStart {
     pub request: Option<SignalWithStartWorkflowExecutionRequest>,
 }
 
+/// Start a workflow as a client would.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StartWorkflow {
+    /// The request; a repeat is known by its request id.
+    #[prost(message, optional, tag = "1")]
+    pub request: Option<StartWorkflowExecutionRequest>,
+    /// Who is told when the workflow has closed.
+    #[prost(message, optional, tag = "2")]
+    pub watcher: Option<Watcher>,
+}
+
+/// An execution that is told when a workflow closes: when the last run of its chain has.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Watcher {
+    /// Kind of the execution, a number.
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    /// Its namespace id.
+    #[prost(string, tag = "2")]
+    pub namespace_id: String,
+    /// Its id. It is told in its current run.
+    #[prost(string, tag = "3")]
+    pub id: String,
+    /// Request id with which it started the workflow.
+    #[prost(string, tag = "4")]
+    pub request_id: String,
+}
+
+/// End, if the chain is still this one.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct EndWorkflow {
+    /// Terminate rather than request cancel.
+    #[prost(bool, tag = "1")]
+    pub terminate: bool,
+    /// The first run of the chain.
+    #[prost(string, tag = "2")]
+    pub first_run_id: String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    /// Who asks.
+    #[prost(string, tag = "4")]
+    pub identity: String,
+}
+
+/// A workflow has closed, for who watches it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WorkflowClosed {
+    /// Request id with which the watcher started it.
+    #[prost(string, tag = "1")]
+    pub request_id: String,
+    /// Its workflow id.
+    #[prost(string, tag = "2")]
+    pub workflow_id: String,
+    /// The first run of its chain.
+    #[prost(string, tag = "3")]
+    pub first_run_id: String,
+    /// Its close event; only the attributes count.
+    #[prost(message, required, tag = "4")]
+    pub close_event: HistoryEvent,
+}
+
 /// A message with all that its target must know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -233,6 +304,11 @@ pub enum DeliveryResult {
     /// The child runs; this is its run.
     ChildStarted {
         /// First run of the child's chain.
+        run_id: String,
+    },
+    /// The workflow was started.
+    Started {
+        /// First run of its chain.
         run_id: String,
     },
     /// The child was not started: its workflow id is in use.

@@ -76,6 +76,11 @@ pub enum Reply {
     WorkflowOptions(Box<WorkflowExecutionOptions>),
     /// How a message to this execution was taken.
     Delivered(DeliveryResult),
+    /// A schedule was made, or found.
+    ScheduleCreated {
+        /// Its conflict token.
+        conflict_token: i64,
+    },
     /// A run was made by a reset.
     Reset {
         /// The new run.

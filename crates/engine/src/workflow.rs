@@ -50,6 +50,8 @@ mod timer;
 pub mod update;
 mod versioning_override;
 mod volatile;
+mod watch;
+mod watchers;
 mod workflow_task;
 
 pub use activity::state::{Activity, ActivityRun};
@@ -70,6 +72,7 @@ pub use time_skipping::{
 pub use timer::state::Timer;
 pub use update::state::UpdateInfo;
 pub use volatile::{LiveQuery, LiveUpdate, Volatile};
+pub use watch::{check_search_attributes, check_start};
 pub use workflow_task::state::{Sticky, WorkflowTask};
 
 /// What a decision over a run did.

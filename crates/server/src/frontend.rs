@@ -13,6 +13,7 @@ mod namespace;
 mod operator;
 mod query;
 mod queue_config;
+mod schedule;
 mod service;
 mod start;
 mod status;

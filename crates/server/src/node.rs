@@ -138,6 +138,24 @@ impl Node {
         self.submit(key, Ask::Run { run_id: run.run_id, request: Box::new(request.into()) })
     }
 
+    /// Asks an id, in a way that may make an execution.
+    ///
+    /// # Errors
+    /// The rules refuse it or the server fails.
+    pub async fn create(&self, address: &Address, create: Create) -> Result<Answer, Failure> {
+        answered(self.submit(ChainKey::of(address), Ask::Create(Box::new(create)))).await
+    }
+
+    /// Removes an execution, even if it is open.
+    ///
+    /// # Errors
+    /// There is no such execution, or the server fails.
+    pub async fn remove(&self, address: Address) -> Result<(), Failure> {
+        let ask = Ask::Delete { run_id: address.run_id.clone(), even_open: true };
+        answered(self.submit(ChainKey::of(&address), ask)).await?;
+        Ok(())
+    }
+
     /// Asks a workflow id, in a way that may make a run.
     ///
     /// # Errors

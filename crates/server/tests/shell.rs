@@ -5,6 +5,7 @@ mod shell {
     mod bounds;
     mod recovery;
     pub(crate) mod rig;
+    mod schedules;
     mod time_skipping;
 }
 

@@ -1,6 +1,6 @@
 //! What becomes of starts that are due while a workflow of the schedule runs.
 
-use evertide_proto::enums::ScheduleOverlapPolicy as Policy;
+pub use evertide_proto::enums::ScheduleOverlapPolicy as Policy;
 
 /// A start that is due and not yet made.
 #[derive(Clone, PartialEq, Eq, prost::Message)]

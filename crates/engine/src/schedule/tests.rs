@@ -2,10 +2,12 @@
 
 mod forms;
 mod hostile;
+mod kind;
 mod properties;
 mod recorded;
 mod refusals;
 mod times;
+mod world;
 mod zones;
 
 use super::*;

@@ -6,7 +6,7 @@ use crate::message::{Delivery, Message};
 use crate::rejection::Rejection;
 use crate::workflow::reset::base::ResetBase;
 use crate::workflow::state::Execution;
-use crate::workflow::{ChainOutcome, child_workflow, nexus_operation, reset, start, update};
+use crate::workflow::{ChainOutcome, child_workflow, nexus_operation, reset, start, update, watch};
 use evertide_proto::workflowservice::{
     ResetWorkflowExecutionRequest, SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
     UpdateWorkflowExecutionRequest,
@@ -44,6 +44,7 @@ fn deliver(delivery: Delivery, current: Option<&mut Execution>, env: &mut Env<'_
     match delivery.message {
         Message::StartChild(_) => child_workflow::start_child(delivery, current, env),
         Message::SignalWithStart(m) => nexus_operation::take_signal_with_start(m, current, env),
+        Message::StartWorkflow(m) => watch::start(m, current, env),
         _ => Err(Rejection::invalid("this message is for a run, not for a workflow id")),
     }
 }

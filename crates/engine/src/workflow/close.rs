@@ -10,7 +10,7 @@ use crate::workflow::event::EventExtra;
 use crate::workflow::identity::SERVER_IDENTITY;
 use crate::workflow::successor::{self, Ending};
 use crate::workflow::workflow_task;
-use crate::workflow::{child_workflow, query, update};
+use crate::workflow::{child_workflow, query, update, watchers};
 use evertide_proto::command::Command;
 use evertide_proto::command::command::Attributes as A;
 use evertide_proto::common::{Link, Payloads};
@@ -35,6 +35,7 @@ pub(super) fn close(draft: &mut Draft<'_, '_>, attributes: impl Into<EventAttrib
     let has_successor = !draft.state().info.new_run_id.is_empty();
     child_workflow::apply_parent_close_policy(draft);
     if !has_successor {
+        watchers::tell(draft, &attributes);
         child_workflow::tell_parent(draft, attributes);
     }
     if !by_answer {

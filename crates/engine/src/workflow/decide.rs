@@ -10,7 +10,7 @@ use crate::workflow::draft::Draft;
 use crate::workflow::state::Execution;
 use crate::workflow::{
     Written, activity, child_workflow, close, command, conclude, describe, external_workflow, nexus_operation, options,
-    query, reset, signal, timeout, update, workflow_task,
+    query, reset, signal, timeout, update, watch, workflow_task,
 };
 use evertide_proto::workflowservice as ws;
 
@@ -125,7 +125,7 @@ fn dispatch(request: Request, draft: &mut Draft<'_, '_>) -> Decided {
 
 fn deliver(draft: &mut Draft<'_, '_>, delivery: Delivery) -> Decided {
     let result = match delivery.message.clone() {
-        Message::StartChild(_) | Message::SignalWithStart(_) => {
+        Message::StartChild(_) | Message::SignalWithStart(_) | Message::StartWorkflow(_) => {
             return Err(Rejection::invalid("this message is for a workflow id, not for a run"));
         }
         Message::BeginChild(_) => child_workflow::begin(draft),
@@ -134,6 +134,8 @@ fn deliver(draft: &mut Draft<'_, '_>, delivery: Delivery) -> Decided {
         Message::ChildClosed(m) => child_workflow::child_closed(draft, m),
         Message::ParentClosed(m) => child_workflow::parent_closed(draft, &delivery, &m),
         Message::WasReset(m) => reset::take_was_reset(draft, &delivery, &m),
+        Message::EndWorkflow(m) => watch::end(draft, m)?,
+        Message::WorkflowClosed(_) => DeliveryResult::NotFound, // No workflow watches another one.
     };
     Ok(Reply::Delivered(result))
 }
@@ -148,7 +150,13 @@ fn delivered(draft: &mut Draft<'_, '_>, id: i64, result: DeliveryResult) -> Deci
         Message::Signal(m) => external_workflow::signal_answered(draft, m.initiated_event_id, &result),
         Message::Cancel(m) => external_workflow::cancel_answered(draft, m.initiated_event_id, &result),
         Message::SignalWithStart(m) => nexus_operation::answered(draft, &m, result),
-        Message::BeginChild(_) | Message::ChildClosed(_) | Message::ParentClosed(_) | Message::WasReset(_) => {}
+        Message::BeginChild(_)
+        | Message::ChildClosed(_)
+        | Message::ParentClosed(_)
+        | Message::WasReset(_)
+        | Message::StartWorkflow(_)
+        | Message::EndWorkflow(_)
+        | Message::WorkflowClosed(_) => {}
     }
     Ok(Reply::Done)
 }

@@ -1,6 +1,7 @@
 //! Identity, times and counters of a run, and what events do to them.
 
 use crate::env::{duration_ns, shorter_ns, timestamp_ns};
+use crate::message::Watcher;
 use crate::workflow::time_skipping::state::{self as clock, TimeSkipping};
 use crate::workflow::workflow_task::state::{Sticky, TaskCounters, TaskProblem};
 use evertide_proto::common::{Memo, SearchAttributes};
@@ -148,6 +149,9 @@ pub struct Info {
     /// Request id of the pause, while the workflow is paused: a repeat of it is no error.
     #[prost(string, tag = "45")]
     pub pause_request_id: String,
+    /// Who is told when the last run of the chain has closed.
+    #[prost(message, repeated, tag = "60")]
+    pub watchers: Vec<Watcher>,
 }
 
 /// A request id that this run has seen.
@@ -188,6 +192,9 @@ pub struct Creation {
     /// When the run starts; for a reset later than its first event.
     #[prost(int64, tag = "8")]
     pub start_time_ns: i64,
+    /// Who is told when the last run of the chain has closed.
+    #[prost(message, repeated, tag = "9")]
+    pub watchers: Vec<Watcher>,
 }
 
 impl Info {
@@ -207,6 +214,7 @@ impl Info {
             original_start_time_ns: creation.original_start_time_ns,
             reset_from_run_id: creation.reset_from_run_id.clone(),
             start_time_ns: creation.start_time_ns,
+            watchers: creation.watchers.clone(),
             next_task_attempt: 1,
             next_message_id: 1,
             status: WorkflowExecutionStatus::Running.into(),

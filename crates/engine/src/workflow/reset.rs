@@ -144,6 +144,7 @@ fn creation(base: &State, run_id: &str, now_ns: i64) -> Creation {
         original_start_time_ns: info.original_start_time_ns,
         reset_from_run_id: info.run_id.clone(),
         start_time_ns: now_ns,
+        watchers: Vec::new(), // They were told that the run has ended which they watched.
     }
 }
 

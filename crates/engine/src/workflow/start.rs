@@ -8,6 +8,7 @@ pub(super) use seed::seed_of;
 
 use crate::env::Env;
 use crate::limits::Limits;
+use crate::message::Watcher;
 use crate::rejection::{Code, Detail, Rejection};
 use crate::reply::StartedTask;
 use crate::reply::{Decided, Reply};
@@ -34,9 +35,19 @@ pub(super) fn start(
     current: Option<&mut Execution>,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
+    start_watched(request, None, current, env)
+}
+
+/// As [`start`], for an execution that is told when a workflow closes which this makes.
+pub(super) fn start_watched(
+    request: StartWorkflowExecutionRequest,
+    watcher: Option<Watcher>,
+    current: Option<&mut Execution>,
+    env: &mut Env<'_>,
+) -> Result<ChainOutcome, Rejection> {
     let request = prepare(request, env)?;
     let Some(current) = current else {
-        return create(request, None, env);
+        return create(request, watcher, None, env);
     };
     if let Some(mut reply) = seen_before(&current.state, &request.request_id) {
         let again = conclude::over_run(current, env, |draft| {
@@ -50,8 +61,8 @@ pub(super) fn start(
         return Ok(ChainOutcome::of_current(again));
     }
     match admit(current, request.workflow_id_conflict_policy(), request.workflow_id_reuse_policy())? {
-        Admission::New => create(request, None, env),
-        Admission::Terminate => create(request, Some(current), env),
+        Admission::New => create(request, watcher, None, env),
+        Admission::Terminate => create(request, watcher, Some(current), env),
         Admission::UseExisting => {
             let attached = conclude::over_run(current, env, |draft| use_existing(&request, draft));
             Ok(ChainOutcome::of_current(attached))
@@ -146,6 +157,7 @@ pub(super) fn seen_before(state: &crate::workflow::State, request_id: &str) -> O
 /// A new run; `replaced` is terminated in the same commit.
 fn create(
     request: StartWorkflowExecutionRequest,
+    watcher: Option<Watcher>,
     replaced: Option<&mut Execution>,
     env: &mut Env<'_>,
 ) -> Result<ChainOutcome, Rejection> {
@@ -156,6 +168,7 @@ fn create(
     let replaced = replaced.map(|current| replace(current, &seed, env));
     let wants_eager = eager && seed.started.first_workflow_task_backoff.as_ref().is_none_or(is_zero);
     let mut seed = seed;
+    seed.creation.watchers.extend(watcher);
     seed.started.eager_execution_accepted = wants_eager;
     let mut eager_task = None;
     let new = conclude::new_run(seed, env, |draft| {

@@ -135,6 +135,7 @@ fn creation(draft: &mut Draft<'_, '_>, run_id: &str) -> Creation {
         run_id: run_id.to_owned(),
         request_id,
         original_start_time_ns: info.original_start_time_ns,
+        watchers: info.watchers.clone(),
         ..Creation::default()
     }
 }

@@ -287,7 +287,7 @@ fn described(record: &NamespaceRecord, limits: &Limits) -> DescribeNamespaceResp
             memo_size_limit_error: shown(limits.memo_size_bytes),
             workflow_task_completion_size_limit_error: 0,
         }),
-        supports_schedules: false,
+        supports_schedules: true,
     };
     let config = NamespaceConfig {
         workflow_execution_retention_ttl: Some(duration(record.retention_ns)),

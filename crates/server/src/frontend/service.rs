@@ -131,23 +131,19 @@ service! {
             count_workers(CountWorkersRequest) -> CountWorkersResponse;
             fetch_worker_config(FetchWorkerConfigRequest) -> FetchWorkerConfigResponse;
             update_worker_config(UpdateWorkerConfigRequest) -> UpdateWorkerConfigResponse;
+            create_schedule(CreateScheduleRequest) -> CreateScheduleResponse;
+            describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse;
+            update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse;
+            patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse;
+            delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse;
+            list_schedule_matching_times(ListScheduleMatchingTimesRequest) -> ListScheduleMatchingTimesResponse;
+            list_schedules(ListSchedulesRequest) -> ListSchedulesResponse;
+            count_schedules(CountSchedulesRequest) -> CountSchedulesResponse;
             get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse;
             get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse;
             get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse;
         }
         refuse {
-            create_schedule(CreateScheduleRequest) -> CreateScheduleResponse
-                = "method CreateSchedule is not implemented by this server";
-            describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse
-                = "method DescribeSchedule is not implemented by this server";
-            update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse
-                = "method UpdateSchedule is not implemented by this server";
-            patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse
-                = "method PatchSchedule is not implemented by this server";
-            delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse
-                = "method DeleteSchedule is not implemented by this server";
-            list_schedules(ListSchedulesRequest) -> ListSchedulesResponse
-                = "method ListSchedules is not implemented by this server";
             start_batch_operation(StartBatchOperationRequest) -> StartBatchOperationResponse
                 = "method StartBatchOperation is not implemented by this server";
             describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse

@@ -29,7 +29,7 @@ use evertide_proto::workflowservice::{
     ListOpenWorkflowExecutionsRequest, ListOpenWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
     ListWorkflowExecutionsResponse, ScanWorkflowExecutionsRequest, ScanWorkflowExecutionsResponse,
 };
-use evertide_store::{ListQuery, Store, StoreError};
+use evertide_store::{ListQuery, Store, StoreError, VisibilityRow};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,13 +123,30 @@ impl Frontend {
     }
 
     async fn list(&self, namespace: &Namespace, query: Query, page_size: i32, token: &[u8]) -> Outcome<Page> {
+        let (rows, next_page_token) = self.rows(namespace, query, page_size, token).await?;
+        let attributes = namespace.attributes();
+        Ok((rows.iter().map(|row| entry(row, &attributes)).collect(), next_page_token))
+    }
+
+    /// The rows of a page that a query finds, and the token of the next one.
+    pub(super) async fn rows(
+        &self,
+        namespace: &Namespace,
+        query: Query,
+        page_size: i32,
+        token: &[u8],
+    ) -> Outcome<(Vec<VisibilityRow>, Bytes)> {
         let size = usize::try_from(page_size).ok().filter(|n| (1..=PAGE_SIZE).contains(n)).unwrap_or(PAGE_SIZE);
         let after = page::read_token(&namespace.id, token)?;
         let query = ListQuery { namespace_id: namespace.id.clone(), filter: query.filter, page_size: size, after };
         let found = self.read_store(move |store| store.list(&query)).await?;
-        let attributes = namespace.attributes();
-        let executions = found.rows.iter().map(|row| entry(row, &attributes)).collect();
-        Ok((executions, found.next.map_or_else(Bytes::new, |next| page::token(&namespace.id, next))))
+        Ok((found.rows, found.next.map_or_else(Bytes::new, |next| page::token(&namespace.id, next))))
+    }
+
+    /// How many rows a query finds.
+    pub(super) async fn count(&self, namespace: &Namespace, query: Query) -> Outcome<i64> {
+        let namespace_id = namespace.id.clone();
+        Ok(signed(self.read_store(move |store| store.count(&namespace_id, &query.filter)).await?))
     }
 
     /// ListArchivedWorkflowExecutions: there is no archive.
@@ -151,11 +168,11 @@ impl Frontend {
         let namespace = self.namespace(&r.namespace)?;
         let query = parsed(&namespace, &r.query)?;
         let by_status = query.group_by.is_some();
-        let namespace_id = namespace.id.clone();
         if !by_status {
-            let count = self.read_store(move |store| store.count(&namespace_id, &query.filter)).await?;
-            return Ok(CountWorkflowExecutionsResponse { count: signed(count), groups: Vec::new() });
+            let count = self.count(&namespace, query).await?;
+            return Ok(CountWorkflowExecutionsResponse { count, groups: Vec::new() });
         }
+        let namespace_id = namespace.id.clone();
         let counts = self.read_store(move |store| store.count_by_status(&namespace_id, &query.filter)).await?;
         let count = counts.iter().map(|(_, count)| signed(*count)).sum();
         let groups = counts.into_iter().map(|(status, count)| group(status, signed(count))).collect();
