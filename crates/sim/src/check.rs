@@ -132,12 +132,11 @@ impl Checker {
         }
     }
 
-    /// A task that nobody has yet is taken back; another one is scheduled when the workflow goes on.
+    /// A task that nobody has yet stays scheduled, and is handed out when the workflow goes on.
     fn pause(&mut self, event: &HistoryEvent) {
         if std::mem::replace(&mut self.paused, true) {
             self.fault(event, "it is paused already");
         }
-        self.task = self.task.filter(|(_, started)| started.is_some());
     }
 
     fn unpause(&mut self, event: &HistoryEvent) {
