@@ -4,7 +4,8 @@
 //! - [`Volatile`] is what may be lost: queries, updates not yet accepted, a speculative workflow task.
 //! - [`decide()`] is one `match` from [`Request`] to the component that owns the rule; each component file holds its
 //!   transitions and invariants.
-//! - [`Draft`] collects [`Change`]s and [`Effects`]; nobody hears of either before the shell has made them durable.
+//! - [`Draft`] collects [`Change`]s and [`Effects`](crate::effects::Effects); nobody hears of either before the shell has
+//!   made them durable.
 
 pub mod activity;
 mod apply;

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// A decision in the making over one run.
 ///
-/// Whoever returns a [`Rejection`] must not have recorded anything: a rejected request changes nothing.
+/// Whoever returns a [`Rejection`](crate::Rejection) must not have recorded anything: a rejected request changes nothing.
 #[derive(Debug)]
 pub struct Draft<'a, 'e> {
     /// The run, as it is after the changes recorded so far.
